@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+/*
+ * What the sampler's BPF programs and user space share: the record in the ring, the knobs, the
+ * counters.
+ *
+ * Include after the fixed-width types: "vmlinux.h" on the BPF side, <linux/types.h> in user space.
+ */
+#define SAMPLE_MAX_FRAMES                                                                          \
+	127 /* kernel.perf_event_max_stack's default; bpf_get_stack refuses more */
+#define SAMPLE_COMM_LEN 16 /* TASK_COMM_LEN */
+
+enum record_kind {
+	RECORD_KIND_SAMPLE = 1,
+};
+
+/* Every record that comes through a ring begins like this. */
+struct record_head {
+	__u16 kind; /* enum record_kind */
+	__u16 size; /* of the whole record in bytes */
+	__u32 cpu;
+	__u64 seq; /* 1, 2, 3 ... on this CPU for this event: a gap is a lost record */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+};
+
+/* How far one half of a stack can be trusted. */
+enum stack_status {
+	STACK_NONE = 0, /* no such half: a user-mode sample has no kernel stack, a kernel thread no
+			   user stack */
+	STACK_COMPLETE = 1, /* walked to its root */
+	STACK_TRUNCATED = 2, /* more frames than the configured depth */
+	STACK_FAULT = 3, /* memory could not be read */
+	STACK_UNVERIFIED = 4, /* by frame pointers; the root was not checked */
+	STACK_NO_MAPPING = 5, /* a program counter outside every known mapping */
+	STACK_NO_ROWS = 6, /* no unwind rows for the binary */
+	STACK_STATUS_MAX,
+};
+
+struct sample_record {
+	struct record_head head;
+	__u32 pid; /* thread group id, as user space says pid */
+	__u32 tid;
+	__u64 cgroup_id; /* inode of the cgroup v2 directory */
+	__u64 period; /* the event's count this sample stands for */
+	/* This CPU's counts for this event, this sample included: seen = filtered + seq + full +
+	 * fault. */
+	__u64 seen;
+	__u64 filtered;
+	__u64 full;
+	__u64 fault;
+	__u16 event; /* index given in the knobs */
+	__u16 kernel_frames;
+	__u16 user_frames;
+	__u8 kernel_status; /* enum stack_status */
+	__u8 user_status;
+	char comm[SAMPLE_COMM_LEN]; /* of the thread */
+	/* kernel_frames addresses, leaf first, then user_frames addresses, leaf first */
+	__u64 frames[2 * SAMPLE_MAX_FRAMES];
+};
+
+#define SAMPLE_RECORD_MIN (sizeof(struct sample_record) - 2 * SAMPLE_MAX_FRAMES * sizeof(__u64))
+
+enum sampler_flags {
+	SAMPLER_IDLE = 1 << 0, /* keep samples of pid 0 */
+	SAMPLER_KERNEL_STACK = 1 << 1,
+	SAMPLER_USER_STACK = 1 << 2,
+	SAMPLER_FILTER_PID = 1 << 3, /* only pids in `pids` */
+	SAMPLER_FILTER_CGROUP = 1 << 4, /* only cgroups in `cgroups` */
+	SAMPLER_FILTER_COMM = 1 << 5, /* only thread names in `comms` */
+};
+
+/* One element, written by user space before the attach; `flags` may change at any time. */
+struct sampler_knobs {
+	__u32 flags; /* enum sampler_flags */
+	__u32 event;
+	__u32 depth; /* frames of each half, <= SAMPLE_MAX_FRAMES */
+	__u32 exclude_pid; /* 0: none */
+	__u32 wake_bytes; /* BPF ring: wake the reader when more than this waits */
+	__u32 reserved;
+};
+
+/* Per CPU: seen = filtered + sent + full + fault */
+struct sampler_counts {
+	__u64 seen; /* the program ran */
+	__u64 filtered;
+	__u64 sent;
+	__u64 full; /* no room in the ring (kernels before 5.1 do not tell: there the sequence shows
+		       it) */
+	__u64 fault; /* the record could not be built or handed over for another reason */
+};
+
+_Static_assert(sizeof(struct record_head) == 24, "head is shared");
+_Static_assert(sizeof(struct sample_record) == 24 + 80 + 2 * 127 * 8,
+	       "record is shared and has no padding");
+_Static_assert(sizeof(struct sampler_knobs) == 24, "knobs are shared");

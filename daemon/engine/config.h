@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Everything that can be configured. `record` fills one from its options, `daemon` from
+ * ebpf-profiler.conf and its drop-ins; after loading it is const.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/cleanup.h"
+
+enum transport { TRANSPORT_AUTO, TRANSPORT_PERF, TRANSPORT_BPF };
+enum attach_mode { ATTACH_AUTO, ATTACH_LINK, ATTACH_IOCTL };
+
+/* Which samples a named profile keeps; lists are NULL-terminated heap arrays or NULL. */
+struct sample_filter {
+	char **pids; /* as text; checked when the config is loaded */
+	char **comms;
+	char **units; /* systemd units or slices */
+	char **cgroups; /* paths */
+	char *cpus; /* CPU list, NULL: all */
+};
+
+struct profile_config {
+	char *name; /* "" for record */
+	char *events; /* the specs, comma separated */
+	uint64_t freq_hz, period; /* defaults for them; 0: each event's own */
+	struct sample_filter filter;
+	bool kernel_stacks, user_stacks;
+	bool idle; /* keep pid 0 */
+	bool enabled;
+};
+
+struct config {
+	struct profile_config *profiles;
+	size_t n_profiles;
+
+	/* [sampler] */
+	enum transport transport;
+	enum attach_mode attach;
+	uint64_t ring_bytes; /* per CPU */
+	unsigned int stack_depth; /* of each half, <= 127 */
+	uint64_t drain_interval_ns;
+	bool exclude_self;
+	char *btf; /* file, or directory in BTFHub layout; NULL: search */
+	bool allow_unsafe; /* attach although the kernel is known to be dangerous for it */
+	double cpu_budget_percent; /* of one CPU, own share; 0: no back-off */
+
+	/* [store] */
+	char *state_directory;
+	uint64_t rotate_bytes, rotate_ns;
+	uint64_t retain_bytes, retain_ns;
+	unsigned int keep_free_percent;
+	uint64_t sync_interval_ns;
+	int compression_level;
+
+	/* [symbols] */
+	char *symbol_cache_directory; /* "" : none */
+	uint64_t symbol_cache_bytes;
+	char *debug_directory;
+
+	/* [daemon] */
+	char *control_socket;
+	char *control_group; /* group of the socket, "" : the daemon's own */
+	uint64_t status_interval_ns;
+};
+
+/* Built-in defaults, no profiles; 0 or -ENOMEM. */
+int config_init(struct config *c);
+void config_done(struct config *c);
+
+/*
+ * Defaults, then `path` (NULL: /etc/ebpf-profiler/ebpf-profiler.conf, which may be missing), then
+ * PATH's drop-ins
+ * (<dir of path>/conf.d and <basename>.d, *.conf, sorted by name). Unknown keys warn; a bad value
+ * fails. *ret_messages gets one heap line "file:line: text" per warning or error. 0, -EINVAL, or
+ * the errno of reading.
+ */
+int config_load(const char *path, struct config *ret, char **ret_messages);
+
+/* Writes every key with its value in the file's syntax. */
+struct buffer;
+void config_dump(const struct config *c, struct buffer *out);
+
+struct profile_config *config_add_profile(struct config *c, const char *name);

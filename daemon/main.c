@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebpf-profiler: the table of subcommands. Each is one file in cmd/. The way of a sample, stage by
+ * stage:
+ *
+ *   pmu/               event names -> perf events
+ *   sampler/           perf event x CPU -> BPF program -> ring
+ *   process/           sideband -> processes, mappings, labels
+ *   engine/pipeline.c  merges rings and sideband by time, every drain interval
+ *   profile/recorder.c stacks -> frame ids -> records
+ *   store/             records -> blocks -> segment files, and back
+ *   symbols/           addresses -> functions
+ *   profile/profile.c  segments -> call tree -> cmd/report.c, cmd/flame.c, export/
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{ "record", cmd_record, "sample the host or a command into a file" },
+};
+
+static void help(FILE *out)
+{
+	fprintf(out, "Usage: ebpf-profiler COMMAND [OPTION]...\n\n"
+		     "Profiles what this machine's hardware spends its time on, and which code "
+		     "causes it.\n\nCommands:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+	fprintf(out, "\n  ebpf-profiler COMMAND --help    options of a command\n"
+		     "  ebpf-profiler --version\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "--help";
+
+	log_open();
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		help(stdout);
+		return EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+		printf("ebpf-profiler %s\n", VERSION);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr,
+		"ebpf-profiler: there is no command '%s'; 'ebpf-profiler --help' lists them\n",
+		name);
+	return EXIT_USAGE;
+}

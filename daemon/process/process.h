@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The processes of the host as the samples saw them: names, labels and executable mappings at each
+ * moment.
+ *
+ * Fed by the sideband (sideband.h) in time order, and by /proc once at start and for pids that come
+ * unannounced. Identity is (pid, start time). A process that exited stays until every sample taken
+ * before its end was looked up: process_table_forget() drops those that ended before a given time.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "symbols/object.h"
+
+struct mapping {
+	uint64_t start, end; /* addresses, end exclusive */
+	uint64_t pgoff; /* bytes into the object */
+	struct object *object; /* referenced */
+};
+
+/* Sorted by address, no overlaps; shared by fork until one side changes. Only executable mappings.
+ */
+struct mappings {
+	unsigned int refs;
+	size_t n;
+	struct mapping list[];
+};
+
+struct process {
+	uint32_t pid;
+	uint32_t ppid;
+	uint64_t start_ns; /* CLOCK_MONOTONIC; 0: unknown */
+	uint64_t exit_ns; /* 0: alive */
+	bool kernel; /* a kernel thread */
+	char comm[16];
+	char *exe; /* "" when unknown */
+	char *cgroup; /* path, "" when unknown */
+	char *unit; /* systemd unit: the innermost .service/.scope/... of the path; "" */
+	char *container; /* container id, 64 hex digits or what the runtime uses; "" */
+	uint64_t cgroup_id; /* as in the samples */
+	struct mappings *mappings;
+	/* Changes whenever pid, comm, exe or a label does: the recorder then writes the process
+	 * anew. */
+	uint64_t generation;
+	/* Owned by the recorder. */
+	uint64_t epoch;
+	uint64_t written_generation;
+	uint32_t id;
+	const struct mappings *written_mappings;
+	uint64_t *mapping_written; /* bit per mapping */
+};
+
+struct process_table_options {
+	const char *procfs; /* NULL: /proc */
+	const char *cgroupfs; /* NULL: /sys/fs/cgroup */
+	/* An executable file mapping appeared in `pid`: the moment to take its function index. */
+	void (*mapped)(struct object *o, uint32_t pid, uint64_t start, uint64_t end,
+		       void *userdata);
+	void (*gone)(uint32_t pid,
+		     void *userdata); /* exec or exit: what was cached about pid is stale */
+	void *userdata;
+};
+
+struct process_table;
+int process_table_new(struct object_table *objects, const struct process_table_options *options,
+		      struct process_table **ret);
+struct process_table *process_table_free(struct process_table *t);
+DEFINE_CLEANUP(struct process_table *, process_table_free);
+
+/* Reads /proc/PID of everything that runs. Call after the sideband is enabled. */
+int process_table_scan(struct process_table *t);
+
+/* Applies one sideband record (struct perf_event_header and its body with the sample_id trailer).
+ */
+struct perf_event_header;
+int process_table_apply(struct process_table *t, const struct perf_event_header *h);
+
+/*
+ * The process a sample of `pid` at `time_ns` belongs to; reads /proc when it is unknown, and gives
+ * a placeholder (empty names, no mappings) when it is gone. cgroup_id is the sample's: a change
+ * re-reads the labels. Borrowed, valid until process_table_forget().
+ */
+struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_t cgroup_id,
+				  uint64_t time_ns);
+
+const struct mapping *mappings_find(const struct mappings *m, uint64_t address);
+
+/* Drops processes that ended before `time_ns`. */
+void process_table_forget(struct process_table *t, uint64_t time_ns);
+size_t process_table_size(const struct process_table *t);
+uint64_t
+process_table_missed(const struct process_table *t); /* pids that were gone when first seen */

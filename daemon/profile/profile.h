@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Recorded segments as one profile in memory: what report, flame and export work on.
+ *
+ * Any number of files, sealed or active, are one time line. Epochs are read in parallel and their
+ * dictionaries merged: here every object, function, process and thread exists once. Stacks are a
+ * tree (call tree from the root down): a sample points at its leaf node.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/record.h"
+#include "store/segment_reader.h"
+
+#define PROFILE_NONE UINT32_MAX
+
+/* Which samples: every field that is set must hold. Lists are NULL-terminated; strings match as the
+ * option says. */
+struct profile_filter {
+	uint64_t since_ns, until_ns; /* CLOCK_REALTIME; 0: open */
+	const char *event; /* fired or requested name; NULL: all */
+	const char *const *comms; /* process or thread name, exact */
+	const uint32_t *pids;
+	size_t n_pids;
+	const char *const *units; /* exact, or without the suffix ".service" */
+	const char *const *containers; /* prefix of the id */
+	const uint32_t *cpus;
+	size_t n_cpus;
+};
+
+/* What cells are kept apart by, beside event and stack. */
+enum profile_dimension {
+	PROFILE_BY_THREAD = 1 << 0, /* and so by process, unit, container */
+	PROFILE_BY_CPU = 1 << 1, /* and so by NUMA node */
+	PROFILE_BY_STATUS = 1 << 2,
+	PROFILE_BY_SECOND = 1 << 3, /* cell.second: realtime / 1 s */
+};
+
+struct profile_event {
+	const char *profile, *requested, *fired, *reason, *pmu, *unit;
+	uint32_t type;
+	uint64_t config;
+	bool freq;
+	uint64_t value;
+	uint64_t samples, weight; /* after the filter */
+};
+
+struct profile_object {
+	enum object_kind kind;
+	const char *path;
+	const char *name; /* what module columns show: the file's base name, "[kernel]",
+			     "[nf_tables]", "[bpf]" ... */
+	uint8_t build_id[32];
+	size_t build_id_size;
+	uint64_t base;
+};
+
+struct profile_process {
+	uint32_t pid, ppid;
+	uint64_t start_ns;
+	const char *comm, *exe, *cgroup, *unit, *container;
+	const struct record_mapping *mappings; /* object ids are the profile's; sorted by start */
+	size_t n_mappings;
+};
+
+struct profile_thread {
+	uint32_t process;
+	uint32_t tid;
+	const char *name;
+};
+
+struct profile_function {
+	uint32_t object;
+	uint64_t start, size;
+	const char *name; /* demangled; for an unknown frame "[module+0xoffset]", one function per
+			     offset, size 0 */
+	bool known;
+};
+
+struct profile_frame {
+	uint32_t object;
+	uint64_t offset;
+	/* As the leaf of its half, and as a return address (looked up at offset - 1). */
+	uint32_t function[2];
+};
+
+/* Node 0 is the root and has no frame. A node is a caller-to-callee path from the user root to the
+ * kernel leaf. */
+struct profile_node {
+	uint32_t parent;
+	uint32_t frame;
+	bool leaf_of_half; /* frame 0 of the kernel or of the user half: function[0] applies, else
+			      function[1] */
+};
+
+struct profile_cell {
+	uint32_t event;
+	uint32_t node;
+	uint32_t thread; /* PROFILE_NONE unless PROFILE_BY_THREAD */
+	uint32_t cpu; /* PROFILE_NONE unless PROFILE_BY_CPU */
+	uint32_t second; /* 0 unless PROFILE_BY_SECOND */
+	uint8_t kernel_status, user_status; /* 0 unless PROFILE_BY_STATUS */
+	uint64_t samples;
+	uint64_t weight; /* sum of the periods */
+};
+
+/* Sums over the window, per event. */
+struct profile_ledger {
+	uint64_t seen, filtered, sent, full, fault, received, gaps, dropped;
+	uint64_t count, enabled_ns, running_ns, expected, throttled;
+};
+
+struct profile_note {
+	uint64_t realtime_ns;
+	const char *text;
+};
+
+struct profile {
+	/* Facts of the host the newest segment came from. */
+	struct {
+		const char *hostname, *kernel, *arch, *cpu_model, *version, *virtualization;
+		uint32_t cpus;
+		uint32_t *node_of_cpu; /* cpus entries */
+		uint32_t nodes;
+	} host;
+	uint64_t first_ns, last_ns; /* CLOCK_REALTIME of the samples; 0: none */
+	struct profile_event *events;
+	struct profile_ledger *ledgers; /* one per event */
+	size_t n_events;
+	struct profile_object *objects;
+	size_t n_objects;
+	struct profile_function *functions;
+	size_t n_functions;
+	struct profile_process *processes;
+	size_t n_processes;
+	struct profile_thread *threads;
+	size_t n_threads;
+	struct profile_frame *frames;
+	size_t n_frames;
+	struct profile_node *nodes; /* parents come before their children */
+	size_t n_nodes;
+	struct profile_cell *cells;
+	size_t n_cells;
+	struct profile_note *notes;
+	size_t n_notes;
+	/* By [enum stack_status], of the samples that passed the filter. */
+	uint64_t kernel_status[8], user_status[8];
+	uint64_t samples, weight;
+	uint64_t unreadable; /* samples or epochs lost to damage */
+	size_t n_segments;
+	struct profile_memory *memory; /* owner of every string above */
+};
+
+/*
+ * Loads everything `paths` name (files or directories; n_paths = 0: the state directory).
+ * `dimensions` is a set of enum profile_dimension. -ENOENT: no segments; -ENODATA: segments, but no
+ * sample in the window (then *ret is still a profile, without cells). *ret_error is a heap
+ * sentence.
+ */
+int profile_load(const char *const *paths, size_t n_paths, const struct profile_filter *filter,
+		 unsigned int dimensions, struct profile **ret, char **ret_error);
+struct profile *profile_free(struct profile *p);
+DEFINE_CLEANUP(struct profile *, profile_free);
+
+/* A single sample in time order, for exports that keep them apart. Ids are those of `profile`. */
+struct profile_sample {
+	uint64_t realtime_ns, monotonic_ns;
+	uint32_t event, thread, cpu, node;
+	uint64_t weight;
+	uint8_t kernel_status, user_status;
+};
+
+/*
+ * Like profile_load, and calls `each` for every sample in the order of time (within the reordering
+ * of one segment). A negative result of `each` stops the walk and is returned.
+ */
+int profile_walk(const char *const *paths, size_t n_paths, const struct profile_filter *filter,
+		 struct profile **ret,
+		 int (*each)(const struct profile *p, const struct profile_sample *s,
+			     void *userdata),
+		 void *userdata, char **ret_error);
+
+/* The function a node shows. */
+static inline uint32_t profile_node_function(const struct profile *p, uint32_t node)
+{
+	const struct profile_node *n = &p->nodes[node];
+
+	return p->frames[n->frame].function[n->leaf_of_half ? 0 : 1];
+}
+
+/* The run-time address of a frame in a process (from its mapping, or the object's base). */
+uint64_t profile_frame_address(const struct profile *p, uint32_t frame, uint32_t process);

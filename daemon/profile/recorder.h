@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Samples to records: interns processes, threads, objects and frames per epoch, asks for symbols,
+ * and hands finished blocks to the segment writer.
+ */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/sample.h"
+#include "process/process.h"
+#include "store/record.h"
+#include "store/segment_writer.h"
+#include "symbols/symbols.h"
+
+struct recorder;
+
+struct recorder_options {
+	struct segment_writer *writer;
+	struct symbols *symbols;
+	struct kernel_space *kernel;
+	struct perf_maps *perf_maps;
+	struct object_table *objects;
+	size_t n_cpus; /* possible CPUs */
+	size_t block_bytes; /* hand over when a block is this large; 0: 256 KiB */
+};
+
+int recorder_new(const struct recorder_options *options, struct recorder **ret);
+struct recorder *recorder_free(struct recorder *r);
+DEFINE_CLEANUP(struct recorder *, recorder_free);
+
+/* Repeated at the start of every epoch: facts of the host, and the events (ids in the order of the
+ * calls). */
+int recorder_add_host(struct recorder *r, const char *key, const char *value);
+int recorder_add_event(struct recorder *r, const struct record_event *event);
+
+/* One sample. Returns true when it was stored in a block, false when it had to be dropped (no
+ * memory). */
+bool recorder_sample(struct recorder *r, const struct sample_record *s, struct process *p);
+void recorder_ledger(struct recorder *r, const struct record_ledger *l);
+void recorder_note(struct recorder *r, uint64_t time_ns, const char *text);
+
+/* An object's index is there (or failed): writes the functions its waiting frames lie in. */
+void recorder_object_ready(struct recorder *r, struct object *o);
+
+/* Hands what there is to the writer; to be called at least once a second. Returns the block's
+ * number, 0: empty. */
+int64_t recorder_flush(struct recorder *r);
+
+struct recorder_stats {
+	uint64_t samples, frames_new, blocks, dropped;
+};
+void recorder_get_stats(const struct recorder *r, struct recorder_stats *ret);

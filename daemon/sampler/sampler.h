@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Events on CPUs, BPF programs on events, rings behind programs, and the ledger of what came
+ * through.
+ *
+ * One instance of the BPF object is loaded per event and shares the rings with the others. The
+ * reader pulls: refresh the rings, merge by time, commit.
+ */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/sample.h"
+#include "engine/config.h"
+#include "pmu/pmu.h"
+#include "sampler/ring.h"
+#include "store/record.h"
+
+struct sampler_event {
+	struct pmu_event pmu; /* what is opened */
+	char *profile; /* name of the profile it belongs to */
+	char *requested; /* spec as asked for */
+	char *reason; /* why another event fires; NULL when it is the one asked for */
+	unsigned int stacks; /* SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK | SAMPLER_IDLE */
+	const struct sample_filter *filter; /* NULL: everything */
+};
+
+struct sampler_options {
+	enum transport transport;
+	enum attach_mode attach;
+	size_t ring_bytes;
+	unsigned int depth;
+	const int *cpus; /* online CPUs to sample */
+	size_t n_cpus;
+	size_t possible_cpus; /* ids are below this */
+	pid_t task; /* > 0: this task and its descendants only, from its exec on */
+	bool exclude_self;
+	const char *btf; /* BTF file for CO-RE; NULL: the kernel's */
+};
+
+struct sampler;
+
+/* Loads and attaches everything, disabled. On failure *ret_error is a heap sentence. Events are
+ * copied. */
+int sampler_open(const struct sampler_options *options, const struct sampler_event *events,
+		 size_t n_events, struct sampler **ret, char **ret_error);
+struct sampler *sampler_close(struct sampler *s);
+DEFINE_CLEANUP(struct sampler *, sampler_close);
+
+int sampler_enable(struct sampler *s); /* with a task: on its exec */
+int sampler_disable(struct sampler *s);
+
+/* Readable when a ring is half full. */
+int sampler_fd(const struct sampler *s);
+struct ring *sampler_rings(struct sampler *s, size_t *ret_n);
+
+/* Counts a record taken from a ring; to be called for each, in the order of its ring. */
+void sampler_received(struct sampler *s, const struct sample_record *rec);
+
+/* What happened since the last call, one ledger record per event and CPU on which anything did. */
+void sampler_ledger(struct sampler *s, uint64_t now_ns,
+		    void (*each)(const struct record_ledger *l, void *userdata), void *userdata);
+
+size_t sampler_n_events(const struct sampler *s);
+const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i);
+const char *sampler_transport_name(const struct sampler *s);
+const char *sampler_attach_name(const struct sampler *s);
+
+/* Sends an event's side records (THROTTLE) to another ring: fd of the sideband on that CPU. */
+void sampler_set_output(struct sampler *s, int cpu, int fd);
+int sampler_cpu_online(struct sampler *s, int cpu);
+void sampler_cpu_offline(struct sampler *s, int cpu);
+/* Changes the rate of every frequency event by this factor of its configured one, at most 1. */
+int sampler_scale_rate(struct sampler *s, double factor);

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that building, running and testing need and this machine lacks. Quiet when there is
+# nothing to do. Needs root only when something is missing.
+set -euo pipefail
+
+packages=(
+	# build
+	gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libpfm4-dev libsystemd-dev libzstd-dev zlib1g-dev
+	liblzma-dev libinih-dev libiberty-dev libcap-dev linux-libc-dev pkg-config
+	# tests
+	libcmocka-dev libclang-rt-14-dev linux-perf golang-go binutils strace python3 gdb chromium
+)
+
+missing=()
+for p in "${packages[@]}"; do
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "install-deps: these packages are missing, and installing them needs root: ${missing[*]}" >&2
+	exit 1
+fi
+echo "install-deps: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "install-deps: apt-get failed" >&2
+	exit 1
+fi
