@@ -155,6 +155,7 @@ static __always_inline struct sample_record *build(struct bpf_perf_event_data *c
 	__u64 id, size;
 
 	c->seen++;
+	c->weight += ctx->sample_period;
 	if (!rec) {
 		c->fault++;
 		return 0;

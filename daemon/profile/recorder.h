@@ -33,7 +33,9 @@ DEFINE_CLEANUP(struct recorder *, recorder_free);
 /* Repeated at the start of every epoch: facts of the host, and the events (ids in the order of the
  * calls). */
 int recorder_add_host(struct recorder *r, const char *key, const char *value);
-int recorder_add_event(struct recorder *r, const struct record_event *event);
+/* `index` is the sampler's; setting it again makes the records from now on refer to the new event.
+ */
+int recorder_set_event(struct recorder *r, size_t index, const struct record_event *event);
 
 /* One sample. Returns true when it was stored in a block, false when it had to be dropped (no
  * memory). */

@@ -12,10 +12,11 @@
 
 struct bpf_ring {
 	int map_fd;
-	unsigned long *consumer; /* page written by us */
-	unsigned long *producer; /* page written by the kernel, data follows, mapped twice */
-	uint8_t *data;
-	size_t size, mapped;
+	unsigned long *consumer; /* page written by us; NULL: not mapped */
+	const unsigned long
+		*producer; /* page written by the kernel; the data follows, mapped twice */
+	const uint8_t *data;
+	size_t size; /* of the data, a power of two */
 	unsigned long head, position;
 };
 
@@ -26,6 +27,8 @@ struct ring {
 		struct perf_ring perf;
 		struct bpf_ring bpf;
 	};
+	struct sample_record
+		*record; /* what peek gave, out of a perf ring, where it is not aligned */
 	uint64_t lost; /* the kernel's own LOST count (perf ring): a cross-check */
 	uint64_t damaged; /* records of impossible size */
 };

@@ -25,7 +25,7 @@ struct sampler_event {
 	char *requested; /* spec as asked for */
 	char *reason; /* why another event fires; NULL when it is the one asked for */
 	unsigned int stacks; /* SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK | SAMPLER_IDLE */
-	const struct sample_filter *filter; /* NULL: everything */
+	struct sample_filter *filter; /* borrowed; NULL: everything */
 };
 
 struct sampler_options {
@@ -68,10 +68,23 @@ size_t sampler_n_events(const struct sampler *s);
 const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i);
 const char *sampler_transport_name(const struct sampler *s);
 const char *sampler_attach_name(const struct sampler *s);
+/* Bytes of each ring as they really are: less than asked for when the memlock limit said no. */
+size_t sampler_ring_bytes(const struct sampler *s);
+/* Programs' runs since start, all CPUs: 0 after a while on a busy host means that the event never
+ * fires. */
+uint64_t sampler_seen(struct sampler *s, size_t event);
+uint64_t sampler_lost_by_kernel(struct sampler *s); /* its own LOST count, for comparison */
+
+/* Replaces event `i`, which turned out not to work, by another; counters begin again. */
+int sampler_replace(struct sampler *s, size_t i, const struct sampler_event *by, char **ret_error);
 
 /* Sends an event's side records (THROTTLE) to another ring: fd of the sideband on that CPU. */
 void sampler_set_output(struct sampler *s, int cpu, int fd);
+void sampler_throttled(struct sampler *s, uint64_t id); /* id of a THROTTLE record */
 int sampler_cpu_online(struct sampler *s, int cpu);
 void sampler_cpu_offline(struct sampler *s, int cpu);
-/* Changes the rate of every frequency event by this factor of its configured one, at most 1. */
-int sampler_scale_rate(struct sampler *s, double factor);
+/* Changes the rate of every frequency event to this factor of its configured one, 0 < factor <= 1.
+ */
+void sampler_scale_rate(struct sampler *s, double factor);
+/* Looks for new cgroups of the units and slices that are filtered for. */
+void sampler_refresh_filters(struct sampler *s);

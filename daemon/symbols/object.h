@@ -38,11 +38,10 @@ struct object {
 	enum index_state index_state;
 	int index_error;
 	struct function_index *index; /* INDEX_READY */
-	/* Owned by the recorder: this object's id, and what was written, in epoch `epoch`. */
+	/* Owned by the recorder: this object's id in epoch `epoch`, and offsets waiting for the index. */
 	uint64_t epoch;
 	uint32_t id;
-	uint8_t *functions_written; /* bit per function of the index */
-	uint32_t *pending_frames; /* frame ids waiting for the index */
+	uint64_t *pending_offsets; /* heap */
 	size_t n_pending, pending_capacity;
 };
 

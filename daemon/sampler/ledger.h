@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The books of one event on one CPU:
+ *
+ *   seen = filtered + sent + full + fault      on the BPF side
+ *   sent = received + gaps                     across the ring
+ *   expected - seen                            was never delivered by the kernel
+ *
+ * The BPF side counts while it is read, so the books are balanced at a moment both sides know: the
+ * last drained record, which carries the counts as they were when it was written. When nothing is
+ * in the ring, the counters themselves serve (a CPU whose samples are all filtered sends no record
+ * at all).
+ */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bpf/sample.h"
+#include "store/record.h"
+
+struct ledger_counts {
+	uint64_t seen, filtered, sent, full, fault;
+};
+
+struct ledger {
+	struct ledger_counts now, reported;
+	uint64_t received, gaps, throttled; /* since the last report */
+	uint64_t count, enabled_ns, running_ns; /* since the last report */
+	uint64_t weight; /* of everything seen so far */
+	/* The event's own totals at the last reading; 0 after it was opened anew. */
+	uint64_t last_count, last_enabled_ns, last_running_ns;
+	double expected, expected_reported; /* running totals */
+};
+
+/* How `expected` is computed. */
+struct ledger_rate {
+	bool by_time; /* a clock that runs while the CPU idles: enabled time x hz */
+	double hz; /* by_time */
+	uint64_t period; /* else count / period; 0: count / mean period of what was seen (frequency
+			    mode) */
+};
+
+void ledger_receive(struct ledger *l, const struct sample_record *rec);
+/* The counters of this CPU, read after the ring was drained. */
+void ledger_balance(struct ledger *l, const struct sampler_counts *counts);
+/* What read(2) on the event gave: value, time enabled, time running. */
+void ledger_read_event(struct ledger *l, const uint64_t value[3], const struct ledger_rate *rate);
+/* The event was closed: its totals begin again. */
+void ledger_restart_event(struct ledger *l);
+/* True and *ret (all but event, cpu and time) when anything happened since the last report. */
+bool ledger_report(struct ledger *l, struct record_ledger *ret);

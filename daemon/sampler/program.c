@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sampler/program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "sampler.skel.h"
+#include "util/log.h"
+
+struct program {
+	struct sampler_bpf *skel;
+	bool bpf_rings;
+	size_t possible_cpus;
+};
+
+/* libbpf's own messages are for whoever debugs; the verifier's words reach the user in the error
+ * sentence. */
+static int libbpf_message(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	char text[1024];
+
+	if (!log_enabled(LOG_DEBUG))
+		return 0;
+	vsnprintf(text, sizeof(text), format, ap);
+	text[strcspn(text, "\n")] = 0;
+	log_debug("libbpf: %s", text);
+	(void)level;
+	return 0;
+}
+
+/* Only the chosen transport's program and map exist in the kernel; an old kernel may not know the
+ * other. */
+static int choose_transport(struct program *p, const struct program_options *o)
+{
+	struct sampler_bpf *skel = p->skel;
+	struct bpf_map *used = o->bpf_rings ? skel->maps.bpf_rings : skel->maps.perf_rings;
+	struct bpf_map *unused = o->bpf_rings ? skel->maps.perf_rings : skel->maps.bpf_rings;
+	int r;
+
+	bpf_program__set_autoload(o->bpf_rings ? skel->progs.sample_to_bpf_ring
+					       : skel->progs.sample_to_perf_ring,
+				  true);
+	r = bpf_map__set_autocreate(unused, false);
+	if (r == 0)
+		r = bpf_map__set_max_entries(used, (uint32_t)o->possible_cpus);
+	if (r == 0 && o->rings_fd >= 0)
+		r = bpf_map__reuse_fd(used, o->rings_fd);
+	return r;
+}
+
+/* The line of the verifier's log that says why: the last one that is not its statistics. */
+static const char *last_words(char *log)
+{
+	char *line = log;
+
+	for (char *p = strtok(log, "\n"); p; p = strtok(NULL, "\n"))
+		if (strncmp(p, "processed ", 10) != 0)
+			line = p;
+	return line;
+}
+
+static char *load_error(int error, char *log)
+{
+	const char *hint = "";
+	char *text;
+
+	if (error == -EPERM)
+		hint = " (CAP_BPF and CAP_PERFMON are needed, CAP_SYS_ADMIN before Linux 5.8)";
+	if (asprintf(&text, "the kernel refused the sampler's BPF program: %s%s%s%s",
+		     strerror(-error), hint, *log ? ": " : "", last_words(log)) < 0)
+		return NULL;
+	return text;
+}
+
+int program_load(const struct program_options *o, struct program **ret, char **ret_error)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = o->btf);
+	_cleanup_(program_freep) struct program *p = calloc(1, sizeof(*p));
+	_cleanup_free_ char *log = calloc(1, 65536);
+	int r;
+
+	if (!p || !log)
+		return -ENOMEM;
+	libbpf_set_print(libbpf_message);
+	opts.kernel_log_buf = log;
+	opts.kernel_log_size = 65536;
+	p->bpf_rings = o->bpf_rings;
+	p->possible_cpus = o->possible_cpus;
+	p->skel = sampler_bpf__open_opts(&opts);
+	if (!p->skel) {
+		r = -errno;
+		*ret_error = load_error(r, log);
+		return r;
+	}
+	r = choose_transport(p, o);
+	if (r == 0)
+		r = sampler_bpf__load(p->skel);
+	if (r < 0) {
+		*ret_error = load_error(r, log);
+		return r;
+	}
+	r = program_set_knobs(p, &o->knobs);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+struct program *program_free(struct program *p)
+{
+	if (p) {
+		sampler_bpf__destroy(p->skel);
+		free(p);
+	}
+	return NULL;
+}
+
+int program_fd(const struct program *p)
+{
+	return bpf_program__fd(p->bpf_rings ? p->skel->progs.sample_to_bpf_ring
+					    : p->skel->progs.sample_to_perf_ring);
+}
+
+int program_rings_fd(const struct program *p)
+{
+	return bpf_map__fd(p->bpf_rings ? p->skel->maps.bpf_rings : p->skel->maps.perf_rings);
+}
+
+int program_set_knobs(struct program *p, const struct sampler_knobs *knobs)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.knobs), &zero, knobs, BPF_ANY);
+}
+
+static int add_key(struct bpf_map *map, const void *key)
+{
+	uint8_t one = 1;
+
+	return bpf_map_update_elem(bpf_map__fd(map), key, &one, BPF_ANY);
+}
+
+int program_filter_pid(struct program *p, uint32_t pid)
+{
+	return add_key(p->skel->maps.pids, &pid);
+}
+
+int program_filter_cgroup(struct program *p, uint64_t id)
+{
+	return add_key(p->skel->maps.cgroups, &id);
+}
+
+int program_filter_comm(struct program *p, const char *comm)
+{
+	char key[SAMPLE_COMM_LEN] = "";
+
+	strncpy(key, comm, sizeof(key) - 1);
+	return add_key(p->skel->maps.comms, key);
+}
+
+int program_read_counts(struct program *p, struct sampler_counts *counts)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.counts), &zero, counts);
+}

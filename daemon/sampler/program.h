@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One loaded instance of the sampler's BPF object: the program of one event, its knobs, filters and
+ * counters. The rings are shared: the first instance makes the map of rings, the others use it.
+ */
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/sample.h"
+#include "util/cleanup.h"
+
+struct program;
+
+struct program_options {
+	bool bpf_rings; /* transport: BPF rings, else perf rings */
+	size_t possible_cpus;
+	struct sampler_knobs knobs;
+	const char *btf; /* NULL: the kernel's */
+	int rings_fd; /* map of rings to share; -1: make one */
+};
+
+/* On failure *ret_error is a heap sentence with the verifier's last words. */
+int program_load(const struct program_options *options, struct program **ret, char **ret_error);
+struct program *program_free(struct program *p);
+DEFINE_CLEANUP(struct program *, program_free);
+
+int program_fd(const struct program *p);
+int program_rings_fd(const struct program *p);
+int program_set_knobs(struct program *p, const struct sampler_knobs *knobs);
+int program_filter_pid(struct program *p, uint32_t pid);
+int program_filter_cgroup(struct program *p, uint64_t id);
+int program_filter_comm(struct program *p, const char *comm);
+/* Counters of every possible CPU into counts[possible_cpus]. */
+int program_read_counts(struct program *p, struct sampler_counts *counts);
