@@ -73,15 +73,20 @@ void config_done(struct config *c);
 
 /*
  * Defaults, then `path` (NULL: /etc/ebpf-profiler/ebpf-profiler.conf, which may be missing), then
- * PATH's drop-ins
- * (<dir of path>/conf.d and <basename>.d, *.conf, sorted by name). Unknown keys warn; a bad value
- * fails. *ret_messages gets one heap line "file:line: text" per warning or error. 0, -EINVAL, or
- * the errno of reading.
+ * its drop-ins (conf.d beside it and PATH.d, *.conf, sorted by name); without any [profile NAME]
+ * one called "cpu" is added, cycles at 99 Hz. Unknown keys and sections warn; a bad value fails.
+ * *ret_messages gets a heap string with a line "file:line: text" for each warning and error (those
+ * of a warning begin with "warning: "), or NULL. 0, -EINVAL, or the errno of reading; *ret is set
+ * on success only.
  */
 int config_load(const char *path, struct config *ret, char **ret_messages);
+/* The same from one text, which messages call `name`. */
+int config_load_text(const char *name, const char *text, size_t size, struct config *ret,
+		     char **ret_messages);
 
-/* Writes every key with its value in the file's syntax. */
+/* Writes every key with its value in the file's syntax; what it writes loads to the same config. */
 struct buffer;
 void config_dump(const struct config *c, struct buffer *out);
 
+/* A profile with every key at its default; valid until the next call. NULL when out of memory. */
 struct profile_config *config_add_profile(struct config *c, const char *name);

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How each type of value is read, printed and described. What print writes, parse reads back.
+ *
+ * Items of a list are separated by commas; "\," stands for a comma inside an item, any other
+ * backslash for itself (systemd escapes unit names with it). One comma at the end is allowed,
+ * since that is how a list goes on in the next line.
+ */
+#include "engine/config_types.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "util/parse.h"
+
+static void put(struct buffer *out, const char *text)
+{
+	buffer_put(out, text, strlen(text));
+}
+
+/* --- numbers --- */
+
+static int store_number(const struct config_key *k, uint64_t v, void *field)
+{
+	if ((v < k->min || v > k->max) && !(v == 0 && k->zero))
+		return -ERANGE;
+	if (k->type->size == sizeof(uint32_t))
+		*(uint32_t *)field = (uint32_t)v;
+	else
+		*(uint64_t *)field = v;
+	return 0;
+}
+
+static uint64_t load_number(const struct config_key *k, const void *field)
+{
+	return k->type->size == sizeof(uint32_t) ? *(const uint32_t *)field
+						 : *(const uint64_t *)field;
+}
+
+static int parse_number(const struct config_key *k, const char *text, void *field)
+{
+	uint64_t v;
+	int r = parse_u64(text, &v);
+
+	return r < 0 ? r : store_number(k, v, field);
+}
+
+static void put_number(uint64_t v, struct buffer *out)
+{
+	buffer_printf(out, "%llu", (unsigned long long)v);
+}
+
+static void print_number(const struct config_key *k, const void *field, struct buffer *out)
+{
+	put_number(load_number(k, field), out);
+}
+
+static void put_allowed(const struct config_key *k, const char *what,
+			void (*put_one)(uint64_t, struct buffer *), struct buffer *out)
+{
+	buffer_printf(out, "%s from ", what);
+	put_one(k->min, out);
+	put(out, " to ");
+	put_one(k->max, out);
+	if (k->zero)
+		buffer_printf(out, ", or 0: %s", k->zero);
+}
+
+static void allowed_number(const struct config_key *k, struct buffer *out)
+{
+	put_allowed(k, "a number", put_number, out);
+}
+
+const struct value_type type_uint = {
+	.size = sizeof(uint32_t),
+	.parse = parse_number,
+	.print = print_number,
+	.allowed = allowed_number,
+};
+
+const struct value_type type_u64 = {
+	.size = sizeof(uint64_t),
+	.parse = parse_number,
+	.print = print_number,
+	.allowed = allowed_number,
+};
+
+static int parse_size_value(const struct config_key *k, const char *text, void *field)
+{
+	uint64_t v;
+	int r = parse_size(text, &v);
+
+	return r < 0 ? r : store_number(k, v, field);
+}
+
+static void put_size(uint64_t v, struct buffer *out)
+{
+	static const char units[] = "KMGTP";
+	size_t unit = 0;
+
+	while (v && v % 1024 == 0 && unit < sizeof(units) - 1) {
+		v /= 1024;
+		unit++;
+	}
+	put_number(v, out);
+	if (unit)
+		buffer_put_byte(out, (uint8_t)units[unit - 1]);
+}
+
+static void print_size(const struct config_key *k, const void *field, struct buffer *out)
+{
+	put_size(load_number(k, field), out);
+}
+
+static void allowed_size(const struct config_key *k, struct buffer *out)
+{
+	put_allowed(k, "a size", put_size, out);
+}
+
+const struct value_type type_size = {
+	.size = sizeof(uint64_t),
+	.parse = parse_size_value,
+	.print = print_size,
+	.allowed = allowed_size,
+};
+
+/* Rings are addressed by masking, in the kernel too. */
+static int parse_ring_size(const struct config_key *k, const char *text, void *field)
+{
+	uint64_t v, rounded;
+	int r = parse_size(text, &v);
+
+	if (r < 0)
+		return r;
+	if (v == 0 || v > k->max)
+		return -ERANGE;
+	rounded = v & (v - 1) ? 1ULL << (64 - __builtin_clzll(v)) : v;
+	r = store_number(k, rounded, field);
+	return r < 0 ? r : rounded != v;
+}
+
+const struct value_type type_ring_size = {
+	.size = sizeof(uint64_t),
+	.parse = parse_ring_size,
+	.print = print_size,
+	.allowed = allowed_size,
+};
+
+static int parse_duration_value(const struct config_key *k, const char *text, void *field)
+{
+	uint64_t v;
+	int r = parse_duration(text, &v);
+
+	return r < 0 ? r : store_number(k, v, field);
+}
+
+static void put_duration(uint64_t v, struct buffer *out)
+{
+	static const struct {
+		const char *name;
+		uint64_t ns;
+	} units[] = {
+		{ "d", 86400 * NSEC_PER_SEC },
+		{ "h", 3600 * NSEC_PER_SEC },
+		{ "min", 60 * NSEC_PER_SEC },
+		{ "s", NSEC_PER_SEC },
+		{ "ms", NSEC_PER_MSEC },
+		{ "us", NSEC_PER_USEC },
+		{ "ns", 1 },
+	};
+	size_t i = 0;
+
+	while (v % units[i].ns != 0)
+		i++;
+	put_number(v / units[i].ns, out);
+	if (v)
+		put(out, units[i].name);
+}
+
+static void print_duration(const struct config_key *k, const void *field, struct buffer *out)
+{
+	put_duration(load_number(k, field), out);
+}
+
+static void allowed_duration(const struct config_key *k, struct buffer *out)
+{
+	put_allowed(k, "a time", put_duration, out);
+}
+
+const struct value_type type_duration = {
+	.size = sizeof(uint64_t),
+	.parse = parse_duration_value,
+	.print = print_duration,
+	.allowed = allowed_duration,
+};
+
+/* A percent sign may follow. */
+static int parse_percent(const struct config_key *k, const char *text, void *field)
+{
+	char number[32];
+	size_t n = strlen(text);
+	double v;
+	int r;
+
+	if (n && text[n - 1] == '%')
+		n--;
+	if (n >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, text, n);
+	number[n] = 0;
+	r = parse_double(number, &v);
+	if (r < 0)
+		return r;
+	if (v < (double)k->min || v > (double)k->max)
+		return -ERANGE;
+	*(double *)field = v;
+	return 0;
+}
+
+static void print_percent(const struct config_key *k, const void *field, struct buffer *out)
+{
+	(void)k;
+	buffer_printf(out, "%.15g", *(const double *)field);
+}
+
+static void allowed_percent(const struct config_key *k, struct buffer *out)
+{
+	put_allowed(k, "a percentage", put_number, out);
+}
+
+const struct value_type type_percent = {
+	.parse = parse_percent,
+	.print = print_percent,
+	.allowed = allowed_percent,
+};
+
+/* --- words --- */
+
+static int parse_bool_value(const struct config_key *k, const char *text, void *field)
+{
+	(void)k;
+	return parse_bool(text, field);
+}
+
+static void print_bool(const struct config_key *k, const void *field, struct buffer *out)
+{
+	(void)k;
+	put(out, *(const bool *)field ? "yes" : "no");
+}
+
+static void allowed_bool(const struct config_key *k, struct buffer *out)
+{
+	(void)k;
+	put(out, "yes or no");
+}
+
+const struct value_type type_bool = {
+	.parse = parse_bool_value,
+	.print = print_bool,
+	.allowed = allowed_bool,
+};
+
+static int parse_choice(const struct config_key *k, const char *text, void *field)
+{
+	for (int i = 0; k->words[i]; i++)
+		if (strcasecmp(k->words[i], text) == 0) {
+			*(unsigned int *)field = (unsigned int)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static void print_choice(const struct config_key *k, const void *field, struct buffer *out)
+{
+	put(out, k->words[*(const unsigned int *)field]);
+}
+
+static void allowed_choice(const struct config_key *k, struct buffer *out)
+{
+	for (size_t i = 0; k->words[i]; i++) {
+		if (i)
+			put(out, k->words[i + 1] ? ", " : " or ");
+		put(out, k->words[i]);
+	}
+}
+
+const struct value_type type_choice = {
+	.parse = parse_choice,
+	.print = print_choice,
+	.allowed = allowed_choice,
+};
+
+/* --- texts --- */
+
+static void done_text(void *field)
+{
+	char **text = field;
+
+	free(*text);
+	*text = NULL;
+}
+
+static int parse_text(const struct config_key *k, const char *text, void *field)
+{
+	char *copy = NULL;
+	int r;
+
+	if (!*text && !k->zero)
+		return -EINVAL;
+	if (strlen(text) > k->max)
+		return -ERANGE;
+	r = *text && k->check ? k->check(text) : 0;
+	if (r < 0)
+		return r;
+	if (*text || k->type != &type_optional) {
+		copy = strdup(text);
+		if (!copy)
+			return -ENOMEM;
+	}
+	done_text(field);
+	*(char **)field = copy;
+	return 0;
+}
+
+static void print_text(const struct config_key *k, const void *field, struct buffer *out)
+{
+	const char *text = *(char *const *)field;
+
+	(void)k;
+	if (text)
+		put(out, text);
+}
+
+static void allowed_text(const struct config_key *k, struct buffer *out)
+{
+	buffer_printf(out, "%s of at most %llu bytes", k->what ? k->what : "a name",
+		      (unsigned long long)k->max);
+	if (k->zero)
+		buffer_printf(out, ", or nothing: %s", k->zero);
+}
+
+const struct value_type type_text = {
+	.parse = parse_text,
+	.print = print_text,
+	.allowed = allowed_text,
+	.done = done_text,
+};
+
+const struct value_type type_optional = {
+	.parse = parse_text,
+	.print = print_text,
+	.allowed = allowed_text,
+	.done = done_text,
+};
+
+/* --- lists --- */
+
+static void done_list(void *field)
+{
+	char ***list = field;
+
+	for (size_t i = 0; *list && (*list)[i]; i++)
+		free((*list)[i]);
+	free(*list);
+	*list = NULL;
+}
+
+static int append_item(char ***list, const char *item)
+{
+	size_t n = 0;
+	char **grown;
+
+	while (*list && (*list)[n])
+		n++;
+	grown = reallocarray(*list, n + 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*list = grown;
+	grown[n + 1] = NULL;
+	grown[n] = strdup(item);
+	return grown[n] ? 0 : -ENOMEM;
+}
+
+/* Copies the item that begins at `text` without the blanks around it; returns where the next one
+ * begins, NULL: none. */
+static const char *next_item(const char *text, char *item)
+{
+	size_t n = 0;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	while (*text && *text != ',') {
+		if (text[0] == '\\' && text[1] == ',')
+			text++;
+		item[n++] = *text++;
+	}
+	while (n && isspace((unsigned char)item[n - 1]))
+		n--;
+	item[n] = 0;
+	return *text ? text + 1 : NULL;
+}
+
+static int parse_list(const struct config_key *k, const char *text, void *field)
+{
+	_cleanup_free_ char *item = malloc(strlen(text) + 1);
+
+	if (!item)
+		return -ENOMEM;
+	while (text && *text) {
+		size_t n;
+		int r;
+
+		text = next_item(text, item);
+		n = strlen(item);
+		/* A backslash at the end could not be told from "\," when written. */
+		if (n == 0 || item[n - 1] == '\\')
+			return -EINVAL;
+		r = k->check(item);
+		if (r < 0)
+			return r;
+		r = append_item(field, item);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void print_list(const struct config_key *k, const void *field, struct buffer *out)
+{
+	char **list = *(char **const *)field;
+
+	(void)k;
+	for (size_t i = 0; list && list[i]; i++) {
+		if (i)
+			buffer_put_byte(out, ',');
+		for (const char *c = list[i]; *c; c++) {
+			if (*c == ',')
+				buffer_put_byte(out, '\\');
+			buffer_put_byte(out, (uint8_t)*c);
+		}
+	}
+}
+
+static void allowed_list(const struct config_key *k, struct buffer *out)
+{
+	buffer_printf(out, "%s, separated by commas, or nothing: %s", k->what, k->zero);
+}
+
+const struct value_type type_list = {
+	.list = true,
+	.parse = parse_list,
+	.print = print_list,
+	.allowed = allowed_list,
+	.done = done_list,
+};
+
+/*
+ * The specs are not taken apart: commas inside pmu/.../ belong to an event, and whether the machine
+ * has the event is found out when it is opened.
+ */
+static int parse_events(const struct config_key *k, const char *text, void *field)
+{
+	char **events = field, *joined;
+	size_t n;
+
+	(void)k;
+	while (isspace((unsigned char)*text))
+		text++;
+	n = strlen(text);
+	if (n && text[n - 1] == ',')
+		n--;
+	while (n && isspace((unsigned char)text[n - 1]))
+		n--;
+	if (n == 0 || text[0] == ',' || text[n - 1] == ',')
+		return -EINVAL;
+	if (asprintf(&joined, "%s%s%.*s", *events ? *events : "", *events ? "," : "", (int)n,
+		     text) < 0)
+		return -ENOMEM;
+	free(*events);
+	*events = joined;
+	return 0;
+}
+
+static void allowed_events(const struct config_key *k, struct buffer *out)
+{
+	(void)k;
+	put(out, "one or more events, separated by commas, such as cycles or "
+		 "LLC-load-misses@100003 ('ebpf-profiler events' lists them)");
+}
+
+const struct value_type type_events = {
+	.list = true,
+	.parse = parse_events,
+	.print = print_text,
+	.allowed = allowed_events,
+	.done = done_text,
+};
