@@ -75,8 +75,8 @@ DEFINE_CLEANUP(struct kernel_space *, kernel_space_free);
 /* The object holding `address`; the object's offset is address - object->base. Borrowed; NULL:
  * nothing known. */
 struct object *kernel_space_find(struct kernel_space *k, uint64_t address);
-/* From PERF_RECORD_KSYMBOL: a BPF image or trampoline appeared or went; a module loaded (then
- * kallsyms is re-read). */
+/* From PERF_RECORD_KSYMBOL: a BPF image, a trampoline or the like appeared or went. Modules announce
+ * nothing: kernel_space_find() compares /proc/modules now and then. */
 void kernel_space_add(struct kernel_space *k, uint64_t address, uint32_t size, const char *name);
 void kernel_space_remove(struct kernel_space *k, uint64_t address);
 void kernel_space_get_status(const struct kernel_space *k, struct kernel_space_status *ret);

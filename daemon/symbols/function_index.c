@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A finished function index: looking up, handing out its bytes, and mapping a stored one.
+ *
+ * A stored index is checked whole before it is used (length, CRC, order of its parts), and every
+ * name offset once more when it is followed: whatever lies on disk, a look-up stays inside the
+ * block.
+ */
+#include "symbols/function_index.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "symbols/function_index_internal.h"
+
+struct function_index *function_index_wrap(void *block, size_t size, bool mapped)
+{
+	struct function_index *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return NULL;
+	i->header = block;
+	i->entries = (const struct function_entry *)(i->header + 1);
+	i->names = (const char *)(i->entries + i->header->n_functions);
+	i->size = size;
+	i->mapped = mapped;
+	return i;
+}
+
+struct function_index *function_index_free(struct function_index *i)
+{
+	if (!i)
+		return NULL;
+	if (i->mapped)
+		munmap((void *)i->header, i->size);
+	else
+		free((void *)i->header);
+	free(i);
+	return NULL;
+}
+
+const void *function_index_data(const struct function_index *i, size_t *ret_size)
+{
+	*ret_size = i->size;
+	return i->header;
+}
+
+uint32_t function_index_sources(const struct function_index *i)
+{
+	return i->header->sources;
+}
+
+size_t function_index_size(const struct function_index *i)
+{
+	return i->header->n_functions;
+}
+
+bool function_index_find(const struct function_index *i, uint64_t offset, struct function *ret)
+{
+	const struct function_entry *e = i->entries;
+	size_t n = i->header->n_functions;
+	uint32_t at;
+
+	if (n == 0 || offset < i->header->base || offset - i->header->base > UINT32_MAX)
+		return false;
+	at = (uint32_t)(offset - i->header->base);
+	/* Without branches that depend on the data: the last entry whose start is <= at. */
+	while (n > 1) {
+		size_t half = n / 2;
+
+		e += e[half].start <= at ? half : 0;
+		n -= half;
+	}
+	if (at < e->start || at - e->start >= e->size || e->name >= i->header->names_size)
+		return false;
+	*ret = (struct function){
+		.number = (uint32_t)(e - i->entries),
+		.start = i->header->base + e->start,
+		.size = e->size,
+		.name = i->names + e->name,
+	};
+	return true;
+}
+
+uint32_t function_index_crc(uint32_t crc, const void *data, size_t size)
+{
+	return (uint32_t)crc32_z(crc, data, size);
+}
+
+uint32_t function_index_header_crc(const struct function_index_header *h)
+{
+	struct function_index_header copy = *h;
+
+	copy.crc = 0;
+	return function_index_crc(0, &copy, sizeof(copy));
+}
+
+static int check_header(const struct function_index_header *h, uint64_t file_size,
+			const uint8_t *build_id, size_t build_id_size)
+{
+	if (h->magic != FUNCTION_INDEX_MAGIC || h->version != FUNCTION_INDEX_VERSION)
+		return -EBADMSG;
+	if (h->build_id_size != build_id_size || build_id_size > BUILD_ID_MAX ||
+	    memcmp(h->build_id, build_id, build_id_size) != 0)
+		return -EBADMSG;
+	if (h->names_size == 0 ||
+	    file_size != sizeof(*h) + (uint64_t)h->n_functions * sizeof(struct function_entry) +
+				 h->names_size)
+		return -EBADMSG;
+	return 0;
+}
+
+static int read_full(int fd, void *data, size_t size, uint64_t offset)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EBADMSG;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+/* The CRC over the header and what follows it, and that the last name ends. */
+static int check_content(int fd, const struct function_index_header *h, uint64_t file_size)
+{
+	uint32_t crc = function_index_header_crc(h);
+	char chunk[16384];
+	char last = 0;
+
+	for (uint64_t at = sizeof(*h); at < file_size;) {
+		size_t n = (size_t)MIN(file_size - at, (uint64_t)sizeof(chunk));
+		int r = read_full(fd, chunk, n, at);
+
+		if (r < 0)
+			return r;
+		crc = function_index_crc(crc, chunk, n);
+		last = chunk[n - 1];
+		at += n;
+	}
+	return crc == h->crc && last == '\0' ? 0 : -EBADMSG;
+}
+
+int function_index_map(int fd, const uint8_t *build_id, size_t build_id_size,
+		       struct function_index **ret)
+{
+	struct function_index_header h;
+	struct stat st;
+	void *block;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(h))
+		return -EBADMSG;
+	r = read_full(fd, &h, sizeof(h), 0);
+	if (r < 0)
+		return r;
+	r = check_header(&h, (uint64_t)st.st_size, build_id, build_id_size);
+	if (r < 0)
+		return r;
+	r = check_content(fd, &h, (uint64_t)st.st_size);
+	if (r < 0)
+		return r;
+	block = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (block == MAP_FAILED)
+		return -errno;
+	*ret = function_index_wrap(block, (size_t)st.st_size, true);
+	if (*ret)
+		return 0;
+	munmap(block, (size_t)st.st_size);
+	return -ENOMEM;
+}
