@@ -30,8 +30,7 @@ struct object *object_unref(struct object *o)
 	if (!o || --o->refs > 0)
 		return NULL;
 	function_index_free(o->index);
-	free(o->functions_written);
-	free(o->pending_frames);
+	free(o->pending_offsets);
 	free(o->path);
 	free(o);
 	return NULL;
