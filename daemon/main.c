@@ -25,6 +25,7 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "record", cmd_record, "sample the host or a command into a file" },
+	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 };
 
 static void help(FILE *out)

@@ -93,8 +93,9 @@ struct pmu_listed {
 	enum pmu_source source;
 	char *pmu;
 	enum pmu_ability ability;
-	int error; /* of the open, for PMU_UNAVAILABLE */
-	char *reason; /* the sentence for it, NULL otherwise */
+	uint64_t freq_hz, period; /* how it is sampled when no rate is given; both 0: it is not */
+	int error; /* of the open that failed: sampling for PMU_COUNTS, counting otherwise */
+	char *reason; /* why it does not sample, without its name; NULL when it does */
 };
 
 /* Every known event whose name contains `pattern` (NULL: all), sorted by source, then name; each
@@ -102,3 +103,6 @@ struct pmu_listed {
 int pmu_list(const char *pattern, const char *sysfs, struct pmu_listed **ret, size_t *ret_n);
 struct pmu_listed *pmu_listed_free(struct pmu_listed *list, size_t n);
 const char *pmu_source_name(enum pmu_source source);
+
+/* Up to five known names like `name`, "a, b, c" on the heap; NULL when nothing is near. */
+char *pmu_near_names(const char *name, const char *sysfs);

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The life of a resolved event: copy, compare, take another's place, free.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pmu/internal.h"
+
+static const char *const source_names[] = {
+	[PMU_SOURCE_ALIAS] = "alias",
+	[PMU_SOURCE_LIBPFM4] = "libpfm4",
+	[PMU_SOURCE_SYSFS] = "sysfs",
+	[PMU_SOURCE_RAW] = "raw",
+};
+
+const char *pmu_source_name(enum pmu_source source)
+{
+	return source < ARRAY_SIZE(source_names) ? source_names[source] : "unknown";
+}
+
+void pmu_event_done(struct pmu_event *ev)
+{
+	free(ev->spec);
+	free(ev->name);
+	free(ev->pmu);
+	free(ev->unit);
+	free(ev->cpus);
+	*ev = (struct pmu_event){ 0 };
+}
+
+struct pmu_event *pmu_events_free(struct pmu_event *events, size_t n)
+{
+	for (size_t i = 0; events && i < n; i++)
+		pmu_event_done(&events[i]);
+	free(events);
+	return NULL;
+}
+
+static bool copy_string(char **to, const char *from)
+{
+	*to = from ? strdup(from) : NULL;
+	return *to || !from;
+}
+
+int pmu_event_copy(const struct pmu_event *ev, struct pmu_event *ret)
+{
+	struct pmu_event copy = *ev;
+	bool good = true;
+
+	good &= copy_string(&copy.spec, ev->spec);
+	good &= copy_string(&copy.name, ev->name);
+	good &= copy_string(&copy.pmu, ev->pmu);
+	good &= copy_string(&copy.unit, ev->unit);
+	good &= copy_string(&copy.cpus, ev->cpus);
+	if (!good) {
+		pmu_event_done(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
+int pmu_event_fallback(const struct pmu_event *ev, struct pmu_event *ret)
+{
+	struct pmu_event *clock = NULL;
+	char *error = NULL;
+	size_t n;
+	int r;
+
+	r = pmu_events_parse("cpu-clock", NULL, &clock, &n, &error);
+	free(error);
+	if (r < 0)
+		return r;
+	if (ev->attr.freq)
+		pmu_set_freq(&clock->attr, ev->attr.sample_freq);
+	clock->attr.exclude_user = ev->attr.exclude_user;
+	clock->attr.exclude_kernel = ev->attr.exclude_kernel;
+	clock->attr.exclude_idle = ev->attr.exclude_idle;
+	*ret = *clock;
+	free(clock);
+	return 0;
+}
+
+static bool same_string(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+bool pmu_event_equal(const struct pmu_event *a, const struct pmu_event *b)
+{
+	return memcmp(&a->attr, &b->attr, sizeof(a->attr)) == 0 && same_string(a->cpus, b->cpus);
+}
+
+bool pmu_error_means_no_pmu(int error)
+{
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV || error == -EOPNOTSUPP ||
+	       error == -EINVAL;
+}

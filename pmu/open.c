@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * perf_event_open(2) with the steps down that keep an event alive where it is refused as written:
+ * without exclude_guest (PMUs that know no guests), with less precision (what the CPU can do is
+ * only found by asking), without the kernel half (perf_event_paranoid 2). Whatever held is left in
+ * ev->attr, so that the next CPU takes one call.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "pmu/internal.h"
+
+struct target {
+	pid_t pid;
+	int cpu, group_fd;
+	unsigned long flags;
+};
+
+static int try_open(struct perf_event_attr *attr, const struct target *t)
+{
+	long fd = syscall(SYS_perf_event_open, attr, t->pid, t->cpu, t->group_fd, t->flags);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Steps worth another try: the kernel did not like the form, not the event. */
+static bool is_about_form(int r)
+{
+	return r == -EINVAL || r == -EOPNOTSUPP;
+}
+
+static int open_any_form(const struct perf_event_attr *asked, const struct target *t,
+			 struct perf_event_attr *ret)
+{
+	int first = 0;
+
+	for (int precise = asked->precise_ip; precise >= 0; precise--)
+		for (int guest = asked->exclude_guest; guest >= 0; guest--) {
+			struct perf_event_attr attr = *asked;
+			int r;
+
+			if (precise != asked->precise_ip)
+				pmu_set_precise(&attr, (unsigned int)precise);
+			attr.exclude_guest = guest;
+			r = try_open(&attr, t);
+			if (r >= 0) {
+				*ret = attr;
+				return r;
+			}
+			if (!first)
+				first = r;
+			if (!is_about_form(r))
+				return r;
+		}
+	return first;
+}
+
+/*
+ * On a hybrid CPU a generic event belongs to one kind of core; the other kind answers ENOENT until
+ * its PMU's type stands in the upper half of config (perf_event_open(2), from kernel 5.13).
+ */
+static int open_on_hybrid(const struct perf_event_attr *asked, const struct target *t,
+			  struct perf_event_attr *ret)
+{
+	static const char *const kinds[] = { "cpu_core", "cpu_atom", "cpu_lowpower" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct perf_event_attr attr = *asked, held;
+		uint64_t type;
+		int r;
+
+		if (pmu_read_u64(&type, "/sys/bus/event_source/devices/%s/type", kinds[i]) < 0)
+			continue;
+		attr.config |= type << 32;
+		r = open_any_form(&attr, t, &held);
+		if (r >= 0) {
+			*ret = held;
+			ret->config = asked->config; /* the next CPU may be of the other kind */
+			return r;
+		}
+	}
+	return -ENOENT;
+}
+
+static int open_any_core(const struct perf_event_attr *asked, const struct target *t,
+			 struct perf_event_attr *ret)
+{
+	int r = open_any_form(asked, t, ret);
+
+	if (r == -ENOENT && t->cpu >= 0 &&
+	    (asked->type == PERF_TYPE_HARDWARE || asked->type == PERF_TYPE_HW_CACHE))
+		r = open_on_hybrid(asked, t, ret);
+	return r;
+}
+
+int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags)
+{
+	const struct target t = { pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC };
+	struct perf_event_attr asked = ev->attr, held;
+	int r, fd;
+
+	asked.size = sizeof(asked);
+	asked.disabled = 1;
+	fd = open_any_core(&asked, &t, &held);
+	if ((fd == -EACCES || fd == -EPERM) && !asked.exclude_kernel && !asked.exclude_user) {
+		r = fd;
+		asked.exclude_kernel = 1;
+		fd = open_any_core(&asked, &t, &held);
+		if (fd < 0)
+			fd = r;
+	}
+	if (fd >= 0)
+		ev->attr = held;
+	return fd;
+}
