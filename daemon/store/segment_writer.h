@@ -28,6 +28,7 @@ struct segment_writer_options {
 	uint64_t sync_interval_ns; /* fdatasync at most this often; 0: after every block */
 	int compression_level; /* zstd, 0: default 3 */
 	uint64_t epoch_bytes; /* compressed size after which a new epoch is asked for; 0: 4 MiB */
+	uint64_t retry_ns; /* how long to wait before trying a disk that failed again; 0: 5 s */
 };
 
 struct segment_writer_status {
@@ -39,7 +40,7 @@ struct segment_writer_status {
 	uint64_t dropped_samples; /* since start */
 	uint64_t acknowledged; /* number of the last block written or deliberately dropped */
 	uint64_t deleted_files; /* by retention, since start */
-	char path[256]; /* of the file being written, "" when none */
+	char path[256]; /* of the file being written, "" when none, or too long */
 };
 
 struct segment_writer;
@@ -70,7 +71,13 @@ bool segment_writer_wants_epoch(struct segment_writer *w);
 void segment_writer_rotate(
 	struct segment_writer *w); /* seal now; the next block must begin an epoch */
 void segment_writer_get_status(struct segment_writer *w, struct segment_writer_status *ret);
-/* Writes what is queued, seals, joins the thread. Returns NULL. */
+/*
+ * Writes what is queued and seals; what is submitted afterwards is dropped. 0, or the error that
+ * left NAME.active behind, which is readable as it is, and is sealed by the next writer in its
+ * directory.
+ */
+int segment_writer_finish(struct segment_writer *w);
+/* Finishes if that is still to do, joins the thread, frees. Returns NULL. */
 struct segment_writer *segment_writer_close(struct segment_writer *w);
 DEFINE_CLEANUP(struct segment_writer *, segment_writer_close);
 
