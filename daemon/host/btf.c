@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/btf.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/bpf_perf_event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "host/text_file.h"
+#include "util/buffer.h"
+
+#define FEW_TYPES 100 /* a kernel has tens of thousands; vmlinux files without BTF give none */
+
+const char *const host_btf_directories[] = {
+	"/etc/ebpf-profiler/btf",
+	"/usr/lib/ebpf-profiler/btf",
+	NULL,
+};
+
+struct search {
+	const char *root;
+	const struct host_kernel *kernel;
+	struct host_btf found;
+	struct buffer tried;
+};
+
+DEFINE_CLEANUP(struct btf *, btf__free);
+
+static void note(struct search *s, const char *path, const char *why)
+{
+	buffer_printf(&s->tried, "%s: %s\n", path, why);
+}
+
+/* Returns the number of types in a BTF or ELF file, or a negative errno. */
+static int count_types(const char *path)
+{
+	_cleanup_(btf__freep) struct btf *btf = NULL;
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	int r;
+
+	btf = btf__parse(path, NULL);
+	r = btf ? (int)btf__type_cnt(btf) : -errno;
+	libbpf_set_print(print);
+	return r;
+}
+
+/* Takes ROOT/PATH when it holds; true when the search is over. */
+static bool try(struct search *s, const char *path, enum host_btf_kind kind, unsigned int least)
+{
+	_cleanup_free_ char *full = NULL;
+	int r;
+
+	if (asprintf(&full, "%s%s", s->root, path) < 0) {
+		s->tried.error = -ENOMEM;
+		return true;
+	}
+	if (access(full, F_OK) < 0) {
+		note(s, full, strerror(errno));
+		return false;
+	}
+	r = count_types(full);
+	if (r < 0) {
+		note(s, full, r == -ENOENT || r == -ENODATA ? "no BTF in it" : strerror(-r));
+		return false;
+	}
+	if ((unsigned int)r < least) {
+		note(s, full, "too few types to be a kernel's");
+		return false;
+	}
+	s->found.kind = kind;
+	s->found.path = TAKE_PTR(full);
+	s->found.types = (unsigned int)r;
+	return true;
+}
+
+/* The list in libbpf's btf__load_vmlinux_btf(). */
+static bool try_vmlinux(struct search *s)
+{
+	static const char *const formats[] = {
+		"/boot/vmlinux-%s",
+		"/lib/modules/%s/vmlinux-%s",
+		"/lib/modules/%s/build/vmlinux",
+		"/usr/lib/modules/%s/kernel/vmlinux",
+		"/usr/lib/debug/boot/vmlinux-%s",
+		"/usr/lib/debug/boot/vmlinux-%s.debug",
+		"/usr/lib/debug/lib/modules/%s/vmlinux",
+	};
+	const char *release = s->kernel->release;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(path, sizeof(path), formats[i], release, release);
+#pragma GCC diagnostic pop
+		if (try(s, path, HOST_BTF_VMLINUX, FEW_TYPES))
+			return true;
+	}
+	return false;
+}
+
+/* os-release values become path components: letters, digits, '.', '_' and '-' only. */
+static bool is_component(const char *s)
+{
+	if (!*s || *s == '.')
+		return false;
+	for (; *s; s++)
+		if (!isalnum((unsigned char)*s) && !strchr("._-", *s))
+			return false;
+	return true;
+}
+
+static bool try_packed(struct search *s, const char *directory, const char *id, const char *version,
+		       const char *arch)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s/%s/%s/%s/%s.btf", directory, id, version, arch,
+			 s->kernel->release);
+
+	if (n < 0 || (size_t)n + sizeof(".tar.xz") > sizeof(path))
+		return false;
+	if (try(s, path, HOST_BTF_EXTERNAL, 1))
+		return true;
+	strcat(path, ".tar.xz");
+	if (text_file_exists(s->root, path))
+		note(s, path, "is packed; unpack it beside itself");
+	return false;
+}
+
+/* BTFHub says arm64 where uname says aarch64, and el8 8.10 may stand under "8". */
+static bool try_directory(struct search *s, const char *directory, const char *id,
+			  const char *version)
+{
+	const char *machine = s->kernel->machine;
+	const char *archs[] = { machine, strcmp(machine, "aarch64") == 0 ? "arm64" : NULL };
+	char major[64];
+
+	snprintf(major, sizeof(major), "%.*s", (int)strcspn(version, "."), version);
+	for (size_t i = 0; i < ARRAY_SIZE(archs) && archs[i]; i++) {
+		if (try_packed(s, directory, id, version, archs[i]))
+			return true;
+		if (strcmp(major, version) != 0 && try_packed(s, directory, id, major, archs[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool try_external(struct search *s, const char *directory)
+{
+	char text[8192], id[64], version[64];
+
+	if (text_file_read(s->root, "/etc/os-release", text, sizeof(text)) < 0 &&
+	    text_file_read(s->root, "/usr/lib/os-release", text, sizeof(text)) < 0) {
+		note(s, "/etc/os-release", "cannot be read, so no BTFHub path is known");
+		return false;
+	}
+	if (text_field(text, "ID", '=', id, sizeof(id)) < 0 ||
+	    text_field(text, "VERSION_ID", '=', version, sizeof(version)) < 0 ||
+	    !is_component(id) || !is_component(version)) {
+		note(s, "/etc/os-release", "has no usable ID and VERSION_ID");
+		return false;
+	}
+	if (directory)
+		return try_directory(s, directory, id, version);
+	for (size_t i = 0; host_btf_directories[i]; i++)
+		if (try_directory(s, host_btf_directories[i], id, version))
+			return true;
+	return false;
+}
+
+static bool is_directory(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* 0, or -ENOENT when the operator's file does not hold. */
+static int search(struct search *s, const char *option)
+{
+	const char *directory = NULL;
+
+	if (option) {
+		_cleanup_free_ char *full = NULL;
+
+		if (asprintf(&full, "%s%s", s->root, option) < 0)
+			return -ENOMEM;
+		if (!is_directory(full))
+			return try(s, option, HOST_BTF_OPTION, 1) ? 0 : -ENOENT;
+		directory = option;
+	}
+	if (!try(s, "/sys/kernel/btf/vmlinux", HOST_BTF_KERNEL, FEW_TYPES) && !try_vmlinux(s))
+		try_external(s, directory);
+	return 0;
+}
+
+int host_btf_find(const char *root, const char *option, const struct host_kernel *kernel,
+		  struct host_btf *ret)
+{
+	struct search s = { .root = root, .kernel = kernel };
+	int r;
+
+	r = search(&s, option);
+	buffer_put_byte(&s.tried, 0);
+	if (s.tried.error) {
+		r = s.tried.error;
+		buffer_done(&s.tried);
+		host_btf_done(&s.found);
+		return r;
+	}
+	s.found.tried = (char *)s.tried.data;
+	*ret = s.found;
+	return r;
+}
+
+void host_btf_done(struct host_btf *btf)
+{
+	free(btf->path);
+	free(btf->tried);
+	*btf = (struct host_btf){ 0 };
+}
+
+const char *host_btf_kind_name(enum host_btf_kind kind)
+{
+	static const char *const names[] = {
+		[HOST_BTF_NONE] = "none",	  [HOST_BTF_OPTION] = "option",
+		[HOST_BTF_KERNEL] = "kernel",	  [HOST_BTF_VMLINUX] = "vmlinux",
+		[HOST_BTF_EXTERNAL] = "external",
+	};
+
+	return names[kind];
+}
+
+const char *host_btf_custom_path(const struct host_btf *btf)
+{
+	return btf->kind == HOST_BTF_OPTION || btf->kind == HOST_BTF_EXTERNAL ? btf->path : NULL;
+}
+
+/* Only the field the programs read; a gap before it is as good as the registers. */
+static int describe_sampler_context(struct btf *btf)
+{
+	int u64 = btf__add_int(btf, "unsigned long long", sizeof(__u64), 0);
+	int r;
+
+	if (u64 < 0)
+		return u64;
+	r = btf__add_struct(btf, "bpf_perf_event_data", sizeof(struct bpf_perf_event_data));
+	if (r < 0)
+		return r;
+	return btf__add_field(btf, "sample_period", u64,
+			      offsetof(struct bpf_perf_event_data, sample_period) * 8, 0);
+}
+
+static int write_memfd(const void *data, size_t size)
+{
+	_cleanup_close_ int fd = memfd_create("sampler.btf", MFD_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, data, size);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? TAKE_FD(fd) : -EIO;
+}
+
+int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX])
+{
+	_cleanup_(btf__freep) struct btf *btf = btf__new_empty();
+	const void *data;
+	__u32 size;
+	int fd, r;
+
+	if (!btf)
+		return -errno;
+	r = describe_sampler_context(btf);
+	if (r < 0)
+		return r;
+	data = btf__raw_data(btf, &size);
+	if (!data)
+		return -ENOMEM;
+	fd = write_memfd(data, size);
+	if (fd >= 0)
+		snprintf(ret_path, HOST_BTF_PATH_MAX, "/proc/self/fd/%d", fd);
+	return fd;
+}
