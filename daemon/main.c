@@ -26,6 +26,7 @@ static const struct command {
 } commands[] = {
 	{ "record", cmd_record, "sample the host or a command into a file" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
+	{ "check", cmd_check, "what this kernel, machine and user allow" },
 };
 
 static void help(FILE *out)

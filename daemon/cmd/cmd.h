@@ -9,6 +9,7 @@ enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1, /* what was asked for did not work */
 	EXIT_USAGE = 2, /* wrong options or arguments */
+	EXIT_DEGRADED = 3, /* check: sampling works, something is lost */
 	EXIT_PRIVILEGE = 4, /* a capability or a sysctl is in the way */
 	EXIT_CONFIG = 6, /* the configuration is wrong */
 	EXIT_NO_DATA = 7, /* no segments, or no samples in the window */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What is missing, and the sentence for it: one table of capability or setting, what it is needed
+ * for, what is lost without it, and how to get it.
+ */
+#include <stddef.h>
+
+#include "host/privilege.h"
+
+/* How bad it is that something is missing. */
+enum host_need_weight {
+	HOST_NEED_SAMPLING, /* nothing can be sampled without it */
+	HOST_NEED_QUALITY, /* profiles lose names or stacks */
+	HOST_NEED_OPTION, /* something that is off by default cannot be switched on */
+};
+
+struct host_need {
+	enum host_need_weight weight;
+	const char *capability; /* "CAP_BPF", or the sysctl's name */
+	char *sentence; /* heap: what is missing, what is lost, how to mend it */
+};
+
+/* What is missing, most important first; *ret is a heap array of *ret_n. 0 or -ENOMEM. */
+int host_privilege_missing(const struct host_privilege *p, struct host_need **ret, size_t *ret_n);
+struct host_need *host_needs_free(struct host_need *needs, size_t n);
+
+/*
+ * Why sampling the whole host cannot work: the HOST_NEED_SAMPLING sentences joined by newlines,
+ * heap; NULL when nothing is missing.
+ */
+char *host_privilege_refusal(const struct host_privilege *p);
