@@ -43,7 +43,7 @@ static int read_status(const char *root, struct host_privilege *p)
 	return 0;
 }
 
-/* The initial namespace maps every id onto itself. */
+/* The initial namespace maps every id onto itself; a new one has no map yet. */
 static bool in_user_namespace(const char *root)
 {
 	unsigned long inside, outside, count;
@@ -52,7 +52,7 @@ static bool in_user_namespace(const char *root)
 	if (text_file_read(root, "/proc/self/uid_map", text, sizeof(text)) < 0)
 		return false;
 	if (sscanf(text, "%lu %lu %lu", &inside, &outside, &count) != 3)
-		return false;
+		return true;
 	return inside != 0 || outside != 0 || count != UINT32_MAX;
 }
 

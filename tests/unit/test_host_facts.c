@@ -196,6 +196,35 @@ static void test_cgroups(void **state)
 	}
 }
 
+/* Any map of users but the whole identity is a user namespace, and so is none at all. */
+static void test_user_namespace(void **state)
+{
+	static const struct {
+		int line;
+		const char *map;
+		bool namespaced;
+	} rows[] = {
+		{ __LINE__, "0 0 4294967295\n", false },
+		{ __LINE__, "0 0 1\n", true },
+		{ __LINE__, "0 100000 65536\n", true },
+		{ __LINE__, "", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct file files[] = { { "/proc/self/status", "CapEff:\t0\n" },
+					{ "/proc/self/uid_map", rows[i].map } };
+		struct host_privilege p;
+		char root[64];
+
+		make_root(root, files, ARRAY_SIZE(files));
+		assert_int_equal(host_privilege_read(root, &p), 0);
+		if (p.user_namespace != rows[i].namespaced)
+			fail_msg("row at line %d", rows[i].line);
+		remove_root(root);
+	}
+}
+
 /* A process that sees neither status nor capabilities is an error, never "all is well". */
 static void test_privilege_unreadable(void **state)
 {
@@ -503,15 +532,11 @@ static void test_assess(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_field),
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_privilege),
-		cmocka_unit_test(test_cgroups),
-		cmocka_unit_test(test_privilege_unreadable),
-		cmocka_unit_test(test_needs),
-		cmocka_unit_test(test_virt),
-		cmocka_unit_test(test_core_pmus),
-		cmocka_unit_test(test_assess),
+		cmocka_unit_test(test_field),	       cmocka_unit_test(test_read),
+		cmocka_unit_test(test_privilege),      cmocka_unit_test(test_cgroups),
+		cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_privilege_unreadable),
+		cmocka_unit_test(test_needs),	       cmocka_unit_test(test_virt),
+		cmocka_unit_test(test_core_pmus),      cmocka_unit_test(test_assess),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
