@@ -15,6 +15,8 @@
 #include "store/segment_reader.h"
 
 #define PROFILE_NONE UINT32_MAX
+#define PROFILE_STATUSES 8
+#define PROFILE_STATE_DIRECTORY "/var/lib/ebpf-profiler" /* read when no path is given */
 
 /* Which samples: every field that is set must hold. Lists are NULL-terminated; strings match as the
  * option says. */
@@ -36,6 +38,7 @@ enum profile_dimension {
 	PROFILE_BY_CPU = 1 << 1, /* and so by NUMA node */
 	PROFILE_BY_STATUS = 1 << 2,
 	PROFILE_BY_SECOND = 1 << 3, /* cell.second: realtime / 1 s */
+	PROFILE_NO_STACK = 1 << 4, /* not by stack: no node but the root */
 };
 
 struct profile_event {
@@ -45,6 +48,7 @@ struct profile_event {
 	bool freq;
 	uint64_t value;
 	uint64_t samples, weight; /* after the filter */
+	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES]; /* samples */
 };
 
 struct profile_object {
@@ -86,8 +90,8 @@ struct profile_frame {
 	uint32_t function[2];
 };
 
-/* Node 0 is the root and has no frame. A node is a caller-to-callee path from the user root to the
- * kernel leaf. */
+/* Node 0 is the root and has no frame: the node of a sample without a stack. A node is a
+ * caller-to-callee path from the user root to the kernel leaf. */
 struct profile_node {
 	uint32_t parent;
 	uint32_t frame;
@@ -145,8 +149,9 @@ struct profile {
 	size_t n_cells;
 	struct profile_note *notes;
 	size_t n_notes;
-	/* By [enum stack_status], of the samples that passed the filter. */
-	uint64_t kernel_status[8], user_status[8];
+	/* Samples by [enum stack_status]; the last element is for what this program does not know.
+	 */
+	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
 	uint64_t samples, weight;
 	uint64_t unreadable; /* samples or epochs lost to damage */
 	size_t n_segments;
@@ -161,6 +166,11 @@ struct profile {
  */
 int profile_load(const char *const *paths, size_t n_paths, const struct profile_filter *filter,
 		 unsigned int dimensions, struct profile **ret, char **ret_error);
+/* The same on `threads` threads; 0: one for each CPU, at most PROFILE_MAX_THREADS. */
+#define PROFILE_MAX_THREADS 8
+int profile_load_threads(const char *const *paths, size_t n_paths,
+			 const struct profile_filter *filter, unsigned int dimensions,
+			 unsigned int threads, struct profile **ret, char **ret_error);
 struct profile *profile_free(struct profile *p);
 DEFINE_CLEANUP(struct profile *, profile_free);
 

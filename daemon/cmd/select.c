@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/select.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+#include "util/parse.h"
+
+void selection_init(struct selection *s, const char *command)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*s = (struct selection){
+		.command = command,
+		.now_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec,
+	};
+}
+
+void selection_done(struct selection *s)
+{
+	free(s->comms);
+	free(s->units);
+	free(s->containers);
+	free(s->pids);
+	free(s->cpus);
+	*s = (struct selection){ .command = s->command };
+}
+
+static int add_string(const char ***list, const char *value)
+{
+	const char **grown;
+	size_t n = 0;
+
+	while (*list && (*list)[n])
+		n++;
+	grown = reallocarray(*list, n + 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	grown[n] = value;
+	grown[n + 1] = NULL;
+	*list = grown;
+	return 0;
+}
+
+static int add_number(uint32_t **list, size_t *n, uint32_t value)
+{
+	uint32_t *grown = reallocarray(*list, *n + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	grown[(*n)++] = value;
+	*list = grown;
+	return 0;
+}
+
+static int add_pids(struct selection *s, const char *value)
+{
+	_cleanup_free_ char *copy = strdup(value);
+	char *rest = copy, *word;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((word = strsep(&rest, ","))) {
+		uint64_t pid;
+		int r = parse_u64(word, &pid);
+
+		if (r == 0 && pid > INT32_MAX)
+			r = -ERANGE;
+		if (r == 0)
+			r = add_number(&s->pids, &s->filter.n_pids, (uint32_t)pid);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_cpus(struct selection *s, const char *value)
+{
+	_cleanup_free_ int *list = NULL;
+	size_t n;
+	int r;
+
+	r = parse_cpu_list(value, &list, &n);
+	if (r == 0 && n == 0)
+		r = -EINVAL;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_number(&s->cpus, &s->filter.n_cpus, (uint32_t)list[i]);
+	return r;
+}
+
+static int set_event(struct selection *s, const char *value)
+{
+	if (s->filter.event && strcmp(s->filter.event, value) != 0)
+		return -EEXIST;
+	s->filter.event = value;
+	return 0;
+}
+
+static int take(struct selection *s, int option, const char *value)
+{
+	if (!*value)
+		return -EINVAL;
+	switch ((enum selection_option)option) {
+	case SELECTION_SINCE:
+		return parse_moment(value, s->now_ns, &s->filter.since_ns);
+	case SELECTION_UNTIL:
+		return parse_moment(value, s->now_ns, &s->filter.until_ns);
+	case SELECTION_EVENT:
+		return set_event(s, value);
+	case SELECTION_PID:
+		return add_pids(s, value);
+	case SELECTION_COMM:
+		return add_string(&s->comms, value);
+	case SELECTION_UNIT:
+		return add_string(&s->units, value);
+	case SELECTION_CONTAINER:
+		return add_string(&s->containers, value);
+	case SELECTION_CPU:
+		return add_cpus(s, value);
+	case SELECTION_OPTION_END:
+		break;
+	}
+	return -EINVAL;
+}
+
+int selection_option(struct selection *s, int option, const char *value)
+{
+	static const struct {
+		const char *name, *wanted;
+	} options[] = {
+		{ "since", "a moment like -5m, 10:00, '2026-01-31 10:00:30' or @SECONDS" },
+		{ "until", "a moment like -5m, 10:00, '2026-01-31 10:00:30' or @SECONDS" },
+		{ "event", "the name of one event" },
+		{ "pid", "process ids, separated by commas" },
+		{ "comm", "a name" },
+		{ "unit", "the name of a unit" },
+		{ "container", "a container id" },
+		{ "cpu", "a list of CPUs like 0,2-4" },
+	};
+	int r;
+
+	if (option < SELECTION_SINCE || option >= SELECTION_OPTION_END)
+		return 0;
+	r = take(s, option, value);
+	if (r >= 0)
+		return 1;
+	option -= SELECTION_SINCE;
+	if (r == -EEXIST)
+		fprintf(stderr, "ebpf-profiler %s: --event takes one event, '%s' is the second\n",
+			s->command, value);
+	else if (r == -ENOMEM)
+		fprintf(stderr, "ebpf-profiler %s: out of memory\n", s->command);
+	else
+		fprintf(stderr, "ebpf-profiler %s: --%s=%s is not %s%s\n", s->command,
+			options[option].name, value, options[option].wanted,
+			r == -ERANGE ? " (out of range)" : "");
+	return r;
+}
+
+int selection_finish(struct selection *s, int argc, char **argv, int first)
+{
+	if (s->filter.since_ns && s->filter.until_ns && s->filter.since_ns >= s->filter.until_ns) {
+		fprintf(stderr,
+			"ebpf-profiler %s: --since is not before --until, so that nothing lies "
+			"between them\n",
+			s->command);
+		return -EINVAL;
+	}
+	s->paths = (const char *const *)argv + first;
+	s->n_paths = (size_t)(argc - first);
+	s->filter.comms = s->comms;
+	s->filter.units = s->units;
+	s->filter.containers = s->containers;
+	s->filter.pids = s->pids;
+	s->filter.cpus = s->cpus;
+	return 0;
+}
+
+int selection_exit_code(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENODATA:
+		return EXIT_NO_DATA;
+	case -EACCES:
+	case -EPERM:
+		return EXIT_PRIVILEGE;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+int selection_load(const struct selection *s, unsigned int dimensions, struct profile **ret)
+{
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	r = profile_load(s->paths, s->n_paths, &s->filter, dimensions, ret, &error);
+	if (r >= 0)
+		return EXIT_OK;
+	fprintf(stderr, "ebpf-profiler %s: %s\n", s->command, error ? error : strerror(-r));
+	return selection_exit_code(r);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What report, flame and export have in common: which segments, and which samples of them.
+ *
+ * A command puts SELECTION_OPTIONS into its getopt_long table and hands every option it does not
+ * know to selection_option(); SELECTION_HELP goes into its --help. Messages are printed here.
+ */
+#include <getopt.h>
+#include <stdint.h>
+
+#include "profile/profile.h"
+
+enum selection_option {
+	SELECTION_SINCE = 0x1000,
+	SELECTION_UNTIL,
+	SELECTION_EVENT,
+	SELECTION_PID,
+	SELECTION_COMM,
+	SELECTION_UNIT,
+	SELECTION_CONTAINER,
+	SELECTION_CPU,
+	SELECTION_OPTION_END,
+};
+
+/* clang-format off */
+#define SELECTION_OPTIONS                                                                          \
+	{ "since", required_argument, NULL, SELECTION_SINCE },                                     \
+	{ "until", required_argument, NULL, SELECTION_UNTIL },                                     \
+	{ "event", required_argument, NULL, SELECTION_EVENT },                                     \
+	{ "pid", required_argument, NULL, SELECTION_PID },                                         \
+	{ "comm", required_argument, NULL, SELECTION_COMM },                                       \
+	{ "unit", required_argument, NULL, SELECTION_UNIT },                                       \
+	{ "container", required_argument, NULL, SELECTION_CONTAINER },                             \
+	{ "cpu", required_argument, NULL, SELECTION_CPU }
+
+#define SELECTION_HELP                                                                             \
+	"Which samples (an option given several times, or a list, means any of them):\n"           \
+	"  FILE|DIR...          segments, together one time line; default /var/lib/ebpf-profiler\n"\
+	"      --since=WHEN     from here on: -5m, 10:00, '2026-01-31 10:00:30', @SECONDS\n"       \
+	"      --until=WHEN     up to here\n"                                                      \
+	"      --event=NAME     the event asked for, or the one that fired\n"                      \
+	"      --pid=PID,...    processes\n"                                                       \
+	"      --comm=NAME      name of the process or the thread\n"                               \
+	"      --unit=NAME      systemd unit, '.service' may be left out\n"                        \
+	"      --container=ID   container id, or how it begins\n"                                  \
+	"      --cpu=LIST       CPUs: 0,2-4\n"
+/* clang-format on */
+
+struct selection {
+	const char *command; /* begins every message */
+	uint64_t now_ns; /* what --since -5m counts back from, CLOCK_REALTIME */
+	struct profile_filter filter; /* points into what follows */
+	const char **comms, **units, **containers; /* NULL-terminated; the strings are argv's */
+	uint32_t *pids, *cpus;
+	const char *const *paths; /* argv's */
+	size_t n_paths;
+};
+
+void selection_init(struct selection *s, const char *command);
+void selection_done(struct selection *s);
+
+/* Takes one option. 1: taken; 0: not one of SELECTION_OPTIONS; negative: wrong, and said so. */
+int selection_option(struct selection *s, int option, const char *value);
+
+/* Takes argv[first..argc) as FILE and DIR, and checks the whole. Negative: wrong, and said so. */
+int selection_finish(struct selection *s, int argc, char **argv, int first);
+
+/*
+ * profile_load() of the selection. Returns an exit code: EXIT_OK and *ret; EXIT_NO_DATA with the
+ * sentence printed, and *ret when there are segments but no sample in them; EXIT_FAILED likewise.
+ */
+int selection_load(const struct selection *s, unsigned int dimensions, struct profile **ret);
+
+/* The exit code for a negative result of profile_load() or profile_walk(). */
+int selection_exit_code(int error);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Inside profile_load() and profile_walk():
+ *
+ *   profile_sources.c  paths -> segments -> (segment, epoch) pairs, handed to the threads
+ *   profile_epoch.c    one epoch -> samples in the ids of the profile, and everything else it says
+ *   profile_tally.c    samples and ledgers -> sums
+ *   profile_tree.c     samples -> call tree and cells, one tree a thread
+ *   profile.c          the threads, and their results as one struct profile
+ *   profile_layout.c   dictionaries -> arrays of struct profile
+ *   profile_resolve.c  frames -> functions
+ *   profile_walk.c     the same samples once more, in the order of time
+ *
+ * The dictionaries are shared by all threads; an id is final as soon as it is given.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profile/profile.h"
+#include "profile/profile_dictionary.h"
+#include "profile/profile_tree.h"
+#include "util/buffer.h"
+
+/* --- keys of the dictionaries: fixed parts; NUL-terminated strings follow where a name is listed
+ */
+
+struct event_key { /* profile, requested, fired, reason, pmu, unit */
+	uint64_t config, value;
+	uint32_t type, freq;
+};
+
+struct object_key_data { /* path; the build-id is in front of it */
+	uint64_t base; /* of kernel objects */
+	uint64_t owner_start_ns; /* of memory without a file: whose it is */
+	uint32_t owner_pid, owner_boot;
+	uint32_t kind;
+	uint32_t build_id_size;
+	uint8_t build_id[32];
+};
+
+struct process_key { /* comm, exe, cgroup, unit, container; ppid behind, which may change */
+	uint64_t start_ns;
+	uint32_t boot, pid;
+};
+
+struct mapping_key {
+	uint32_t process, object;
+	uint64_t start, end, pgoff;
+};
+
+struct thread_key { /* name */
+	uint32_t process, tid;
+};
+
+struct frame_key {
+	uint64_t offset;
+	uint32_t object, zero;
+};
+
+struct function_key { /* name */
+	uint64_t start, size;
+	uint32_t object, zero;
+};
+
+/* --- what is shared ----------------------------------------------------------------------------*/
+
+struct source {
+	char *path;
+	bool named; /* given as a file, not found in a directory */
+	struct segment_reader *reader; /* NULL: not open */
+	uint64_t device, inode;
+	uint32_t boot;
+	size_t n_epochs; /* once opened; 0 when it is gone or unreadable */
+	size_t epochs_given, epochs_done;
+};
+
+struct load {
+	const struct profile_filter *filter;
+	unsigned int dimensions;
+	uint64_t seed;
+	struct dictionary boots, event_names, events, objects, processes, mappings, threads, frames,
+		functions;
+
+	pthread_mutex_t lock; /* for what follows */
+	struct source *sources;
+	size_t n_sources;
+	size_t next_source; /* the one epochs are given from */
+	bool keep_open;
+	size_t n_opened;
+	uint64_t unopened; /* segments of a directory that could not be read; the first, why: */
+	int unopened_error;
+	char *unopened_text;
+	uint64_t first_ns, last_ns; /* CLOCK_REALTIME of all that was opened, about; 0: nothing */
+	int error; /* the first that ends the whole load */
+	char *error_text;
+};
+
+int load_init(struct load *l, const struct profile_filter *filter, unsigned int dimensions);
+void load_close_sources(struct load *l);
+void load_done(struct load *l);
+/* Keeps the first error, and its sentence, which is taken. */
+int load_fail(struct load *l, int error, char *text);
+
+/* Finds the segments. -ENOENT and the sentence in l->error_text: there are none. */
+int sources_find(struct load *l, const char *const *paths, size_t n_paths);
+/* The next epoch to read: 1 and the place, 0 when there is none, negative when the load failed. */
+int sources_next(struct load *l, struct source **ret_source, size_t *ret_epoch);
+void sources_finish(struct load *l, struct source *s);
+/* --- what one thread counts --------------------------------------------------------------------*/
+
+enum host_fact {
+	HOST_HOSTNAME,
+	HOST_KERNEL,
+	HOST_ARCH,
+	HOST_CPU_MODEL,
+	HOST_VERSION,
+	HOST_VIRTUALIZATION,
+	HOST_CPUS,
+	HOST_NUMA,
+	HOST_FACTS,
+};
+
+struct host_facts {
+	uint64_t realtime_ns; /* of the epoch they are from */
+	char *values[HOST_FACTS];
+};
+
+struct event_tally {
+	uint64_t order; /* where the event was first seen: segment, epoch, id */
+	uint64_t samples, weight;
+	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
+	struct profile_ledger ledger;
+};
+
+struct note {
+	uint64_t realtime_ns;
+	char *text;
+};
+
+struct tally {
+	struct event_tally *events; /* by event */
+	size_t n_events;
+	struct note *notes;
+	size_t n_notes;
+	struct host_facts host;
+	uint64_t first_ns, last_ns; /* CLOCK_REALTIME of the samples; 0: none */
+	uint32_t cpus; /* highest CPU of a sample + 1 */
+	uint64_t broken_epochs;
+};
+
+void host_facts_done(struct host_facts *h);
+void tally_done(struct tally *t);
+int tally_event(struct tally *t, uint32_t event, struct event_tally **ret);
+int tally_sample(struct tally *t, const struct profile_sample *s);
+void ledger_add(struct profile_ledger *l, const struct profile_ledger *more);
+/* Adds `from`, whose notes and facts are taken. */
+int tally_merge(struct tally *t, struct tally *from);
+
+/* --- one epoch ---------------------------------------------------------------------------------*/
+
+/* Ids of the epoch to ids of the profile. */
+struct epoch_ids {
+	uint32_t *ids;
+	size_t n, capacity;
+};
+
+struct epoch_object {
+	struct object_key_data key;
+	char *path; /* ANON: not in the dictionary before its owner is known */
+	uint32_t id;
+};
+
+#define EPOCH_PATHS 256 /* CPUs share a slot beyond that */
+
+/* A reader of epochs, reused from one to the next. */
+struct epoch {
+	struct load *load;
+	struct source *source;
+	struct epoch_walk *walk;
+	struct tally *tally; /* NULL: nothing but samples is wanted */
+	uint64_t order; /* segment and epoch, for event_tally.order */
+	int64_t clock_offset_ns; /* realtime - monotonic */
+	struct host_facts host;
+	struct epoch_ids events, processes, threads, frames;
+	bool *thread_passes, *process_passes; /* the filter, by the epoch's ids */
+	size_t thread_passes_capacity, process_passes_capacity;
+	uint64_t *frame_hashes;
+	size_t frame_hashes_capacity;
+	struct epoch_object *objects;
+	size_t n_objects, objects_capacity;
+	uint8_t *cpu_passes; /* bit map; NULL: all */
+	size_t n_cpu_passes; /* bits */
+	struct buffer key;
+	struct tree_path paths[EPOCH_PATHS];
+};
+
+struct epoch_sample {
+	struct profile_sample sample; /* node is not set */
+	struct tree_path *path; /* in the epoch's frame ids */
+};
+
+int epoch_init(struct epoch *e, struct load *l, struct tally *tally);
+void epoch_done(struct epoch *e);
+/* Begins epoch number `epoch` of an open source. 1: to be read; 0: outside the filter's window. */
+int epoch_begin(struct epoch *e, struct source *s, size_t epoch);
+/* The next sample that passes the filter: 1; 0: the end; negative: the rest is lost. */
+int epoch_next(struct epoch *e, struct epoch_sample *ret);
+void epoch_end(struct epoch *e);
+
+/* --- the result --------------------------------------------------------------------------------*/
+
+struct profile_memory {
+	struct load load; /* strings point into its dictionaries */
+	struct tree tree; /* kept for profile_walk() */
+	struct tally tally; /* texts of the notes and of the host */
+	uint32_t *event_index; /* dictionary id -> index in profile.events */
+	struct record_mapping *mappings;
+	struct buffer names; /* of objects and of unknown functions */
+};
+
+/* Loads, and leaves the tree's tables and the open sources in (*ret)->memory when `keep`. */
+int profile_load_all(const char *const *paths, size_t n_paths, const struct profile_filter *filter,
+		     unsigned int dimensions, unsigned int threads, bool keep, struct profile **ret,
+		     char **ret_error);
+
+/* Everything in *p from p->memory. */
+int profile_lay_out(struct profile *p);
+/* objects[], frames[] and functions[] only. */
+int profile_resolve(struct profile *p);
+/* Why there is no sample: a heap sentence. */
+char *profile_explain_no_samples(const struct profile *p);
