@@ -27,6 +27,7 @@ static const struct command {
 	{ "record", cmd_record, "sample the host or a command into a file" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
+	{ "status", cmd_status, "ask the running daemon how it does" },
 };
 
 static void help(FILE *out)

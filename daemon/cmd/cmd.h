@@ -11,6 +11,7 @@ enum exit_code {
 	EXIT_USAGE = 2, /* wrong options or arguments */
 	EXIT_DEGRADED = 3, /* check: sampling works, something is lost */
 	EXIT_PRIVILEGE = 4, /* a capability or a sysctl is in the way */
+	EXIT_NOT_RUNNING = 5, /* status: there is no daemon to ask */
 	EXIT_CONFIG = 6, /* the configuration is wrong */
 	EXIT_NO_DATA = 7, /* no segments, or no samples in the window */
 	EXIT_UNSUPPORTED = 69, /* this kernel or machine cannot do it */

@@ -155,7 +155,7 @@ static char *next_line(char *line, int size, void *userdata)
 	l->continued = n && l->comma;
 	if (n) {
 		l->header = line[0] == '[' && !l->continued;
-		l->comma = line[n - 1] == ',' && !l->header;
+		l->comma = line[n - 1] == ',' && !l->header && (n < 2 || line[n - 2] != '\\');
 	}
 	if (l->continued) {
 		memmove(line + 1, line, n + 1);
@@ -283,17 +283,6 @@ static void set_value(struct loader *l, const struct config_key *k, const char *
 		remember_origin(l);
 }
 
-static void continue_value(struct loader *l, const char *value)
-{
-	if (!l->key)
-		return; /* said already */
-	if (l->key->type->list)
-		set_value(l, l->key, value);
-	else
-		fail(l, "'%s' takes one value, and the line before ends with a comma",
-		     l->key->name);
-}
-
 /* An ini_handler. */
 static int take_pair(void *userdata, const char *section, const char *name, const char *value)
 {
@@ -305,7 +294,8 @@ static int take_pair(void *userdata, const char *section, const char *name, cons
 		return 1;
 	}
 	if (l->continued) {
-		continue_value(l, value);
+		if (l->key)
+			set_value(l, l->key, value);
 		return 1;
 	}
 	l->key = NULL;
@@ -316,10 +306,12 @@ static int take_pair(void *userdata, const char *section, const char *name, cons
 	if (!l->section)
 		return 1;
 	l->key = find_key(l, name);
-	if (l->key)
+	if (l->key) {
+		l->comma &= l->key->type->list;
 		set_value(l, l->key, value);
-	else
+	} else {
 		warn(l, "there is no key '%s' in [%s], it is ignored", name, section);
+	}
 	return 1;
 }
 

@@ -24,13 +24,13 @@ struct loader {
 	const char *text, *end; /* what is left of it */
 	unsigned int line;
 	bool header; /* the line was a section header, its mark comes next */
-	bool comma; /* the last line with text ended with a comma */
+	bool comma; /* the last line with text ended with a comma, and was no single value */
 	bool continued; /* the line goes on with the value before it */
 
 	/* the section */
 	const char *section; /* of the table; NULL: unknown, and warned of */
 	struct profile_config *profile;
-	const struct config_key *key; /* last one set; NULL: it was refused */
+	const struct config_key *key; /* the one a line may go on with; NULL: it was refused */
 };
 
 /* Takes one text called `name`, all of it even when something in it is wrong. 0 or -ENOMEM. */

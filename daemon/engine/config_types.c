@@ -457,27 +457,48 @@ const struct value_type type_list = {
 	.done = done_list,
 };
 
+/* Copies items without the blanks around them, and without a comma at the end; false when one is
+ * empty. */
+static bool join_items(const char *text, char *out)
+{
+	size_t n = 0;
+
+	for (;;) {
+		size_t start = n;
+
+		while (isspace((unsigned char)*text))
+			text++;
+		while (*text && *text != ',')
+			out[n++] = *text++;
+		while (n > start && isspace((unsigned char)out[n - 1]))
+			n--;
+		if (!*text) {
+			if (n == start && n)
+				n--; /* the comma at the end */
+			out[n] = 0;
+			return n > 0;
+		}
+		if (n == start)
+			return false;
+		out[n++] = *text++;
+	}
+}
+
 /*
  * The specs are not taken apart: commas inside pmu/.../ belong to an event, and whether the machine
  * has the event is found out when it is opened.
  */
 static int parse_events(const struct config_key *k, const char *text, void *field)
 {
+	_cleanup_free_ char *items = malloc(strlen(text) + 1);
 	char **events = field, *joined;
-	size_t n;
 
 	(void)k;
-	while (isspace((unsigned char)*text))
-		text++;
-	n = strlen(text);
-	if (n && text[n - 1] == ',')
-		n--;
-	while (n && isspace((unsigned char)text[n - 1]))
-		n--;
-	if (n == 0 || text[0] == ',' || text[n - 1] == ',')
+	if (!items)
+		return -ENOMEM;
+	if (!join_items(text, items))
 		return -EINVAL;
-	if (asprintf(&joined, "%s%s%.*s", *events ? *events : "", *events ? "," : "", (int)n,
-		     text) < 0)
+	if (asprintf(&joined, "%s%s%s", *events ? *events : "", *events ? "," : "", items) < 0)
 		return -ENOMEM;
 	free(*events);
 	*events = joined;
