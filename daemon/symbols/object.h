@@ -38,7 +38,9 @@ struct object {
 	enum index_state index_state;
 	int index_error;
 	struct function_index *index; /* INDEX_READY */
-	/* Owned by the recorder: this object's id in epoch `epoch`, and offsets waiting for the index. */
+	pid_t asked_pid; /* the last process asked for the file */
+	/* Owned by the recorder: this object's id in epoch `epoch`, and offsets waiting for the
+	 * index. */
 	uint64_t epoch;
 	uint32_t id;
 	uint64_t *pending_offsets; /* heap */

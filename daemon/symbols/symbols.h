@@ -28,15 +28,21 @@ DEFINE_CLEANUP(struct symbols *, symbols_free);
 
 /*
  * Asks for the index of `o` (INDEX_NONE -> INDEX_PENDING). `pid` is a process that maps it: the
- * file is opened here and now through /proc/PID/root, /proc/PID/exe when deleted, or map_files
- * (start, end) when that fails, unless the cache has the build-id already. An ELF file whose
- * build-id differs from the object's is refused.
+ * file is opened here and now through /proc/PID/root, /proc/PID/exe, or map_files (start, end); see
+ * object_open.h. An ELF file whose build-id differs from the object's is refused.
+ *
+ * When the process shows no such file - it is gone, say - the cache may still know the build-id;
+ * else the object is INDEX_NONE again, for another process to be asked. It stays so as well when
+ * SYMBOLS_PENDING_MAX requests are under way. Asking again costs next to nothing: the same process
+ * is not asked twice in a row.
  */
+#define SYMBOLS_PENDING_MAX 128
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end);
 
 /* Readable when the worker has finished something. */
 int symbols_fd(const struct symbols *s);
-/* Takes finished indexes over (PENDING -> READY or FAILED); calls `done` for each object. */
+/* Takes finished indexes over (PENDING -> READY or FAILED); calls `done`, which may be NULL, for
+ * each such object. */
 void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userdata),
 		  void *userdata);
 /* Waits until nothing is pending or `timeout_ms` has passed; then as symbols_poll(). */
@@ -75,8 +81,8 @@ DEFINE_CLEANUP(struct kernel_space *, kernel_space_free);
 /* The object holding `address`; the object's offset is address - object->base. Borrowed; NULL:
  * nothing known. */
 struct object *kernel_space_find(struct kernel_space *k, uint64_t address);
-/* From PERF_RECORD_KSYMBOL: a BPF image, a trampoline or the like appeared or went. Modules announce
- * nothing: kernel_space_find() compares /proc/modules now and then. */
+/* From PERF_RECORD_KSYMBOL: a BPF image, a trampoline or the like appeared or went. Modules
+ * announce nothing: kernel_space_find() compares /proc/modules now and then. */
 void kernel_space_add(struct kernel_space *k, uint64_t address, uint32_t size, const char *name);
 void kernel_space_remove(struct kernel_space *k, uint64_t address);
 void kernel_space_get_status(const struct kernel_space *k, struct kernel_space_status *ret);

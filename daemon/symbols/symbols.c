@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The symbol worker: one thread that turns open files into function indexes, one after the other,
+ * so that a malicious or enormous file delays the names of others at most.
+ *
+ * The main thread opens the file and queues a request; the worker owns the request until it is in
+ * the list of the finished ones. The worker never touches a struct object: a request carries what
+ * it needs.
+ */
+#include "symbols/symbols.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "symbols/elf_debug.h"
+#include "symbols/elf_index.h"
+#include "symbols/index_cache.h"
+#include "symbols/object_open.h"
+#include "symbols/vdso.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/parse.h"
+
+#define DEFAULT_CACHE_BYTES (256ULL << 20)
+#define WORKER_NICE 10
+
+struct request {
+	struct request *next;
+	struct object *object; /* referenced; the main thread's */
+	int fd; /* -1: only the cache may help */
+	bool vdso;
+	char *path;
+	struct build_id build_id;
+	/* The worker's answer. */
+	int error;
+	struct function_index *index;
+};
+
+struct queue {
+	struct request *first, **last;
+};
+
+struct symbols {
+	char *procfs, *debug_directory;
+	struct index_cache *cache; /* the worker's */
+	size_t n_pending; /* the main thread's */
+	int event_fd;
+	bool started;
+	pthread_t worker;
+	atomic_bool stop;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct queue todo, done; /* under the lock */
+};
+
+static void queue_put(struct queue *q, struct request *r)
+{
+	r->next = NULL;
+	*q->last = r;
+	q->last = &r->next;
+}
+
+static struct request *queue_take(struct queue *q)
+{
+	struct request *r = q->first;
+
+	if (!r)
+		return NULL;
+	q->first = r->next;
+	if (!q->first)
+		q->last = &q->first;
+	return r;
+}
+
+static struct request *request_free(struct request *r)
+{
+	if (!r)
+		return NULL;
+	object_unref(r->object);
+	safe_close(r->fd);
+	function_index_free(r->index);
+	free(r->path);
+	free(r);
+	return NULL;
+}
+
+/* A cached index of a stripped file is worth building anew once its debug file is installed. */
+static bool has_better_source(const struct symbols *s, const struct request *r,
+			      const struct function_index *index)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (r->fd < 0 || (function_index_sources(index) & (SOURCE_SYMTAB | SOURCE_DEBUG_FILE)))
+		return false;
+	fd = elf_debug_open_by_build_id(s->debug_directory, &r->build_id);
+	return fd >= 0;
+}
+
+static int build(const struct symbols *s, struct request *r)
+{
+	const struct elf_index_options options = { .debug_directory = s->debug_directory,
+						   .path = r->path };
+	struct elf_source source;
+	int error;
+
+	if (r->vdso)
+		error = vdso_source(&source);
+	else if (r->fd < 0)
+		error = -ESRCH;
+	else
+		error = elf_source_from_fd(r->fd, &s->stop, &source);
+	return error < 0 ? error : elf_index_build(&source, &options, &r->index);
+}
+
+static int load_or_build(struct symbols *s, struct request *r)
+{
+	bool cached = s->cache && r->build_id.size > 0;
+	struct stat st = { 0 };
+	int error;
+
+	if (r->fd >= 0 && fstat(r->fd, &st) < 0)
+		return -errno;
+	if (cached && index_cache_load(s->cache, &r->build_id, st.st_uid, &r->index) == 0) {
+		if (!has_better_source(s, r, r->index))
+			return 0;
+		r->index = function_index_free(r->index);
+	}
+	error = build(s, r);
+	if (error == 0 && cached)
+		index_cache_store(s->cache, &r->build_id, st.st_uid, &r->index);
+	return error;
+}
+
+static void answer(struct symbols *s, struct request *r)
+{
+	if (r->fd >= 0 && r->build_id.size == 0)
+		elf_build_id_from_fd(r->fd, &r->build_id);
+	r->error = load_or_build(s, r);
+	r->fd = safe_close(r->fd);
+}
+
+static void *work(void *userdata)
+{
+	struct symbols *s = userdata;
+	const uint64_t one = 1;
+
+	pthread_setname_np(pthread_self(), "symbols");
+	setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* on Linux: of this thread */
+	pthread_mutex_lock(&s->lock);
+	while (!atomic_load(&s->stop)) {
+		struct request *r = queue_take(&s->todo);
+
+		if (!r) {
+			pthread_cond_wait(&s->wake, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		answer(s, r);
+		pthread_mutex_lock(&s->lock);
+		queue_put(&s->done, r);
+		/* The counter cannot overflow, so that this cannot fail. */
+		(void)!write(s->event_fd, &one, sizeof(one));
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+/* Signals are the main thread's business. */
+static int start_worker(struct symbols *s)
+{
+	sigset_t all, previous;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &previous);
+	r = -pthread_create(&s->worker, NULL, work, s);
+	pthread_sigmask(SIG_SETMASK, &previous, NULL);
+	s->started = r == 0;
+	return r;
+}
+
+int symbols_new(const struct symbols_options *options, struct symbols **ret)
+{
+	_cleanup_(symbols_freep) struct symbols *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	s->todo.last = &s->todo.first;
+	s->done.last = &s->done.first;
+	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->event_fd < 0)
+		return -errno;
+	s->procfs = strdup(options->procfs ? options->procfs : "/proc");
+	s->debug_directory =
+		strdup(options->debug_directory ? options->debug_directory : "/usr/lib/debug");
+	if (!s->procfs || !s->debug_directory)
+		return -ENOMEM;
+	if (options->cache_directory) {
+		r = index_cache_open(options->cache_directory,
+				     options->cache_bytes ? options->cache_bytes
+							  : DEFAULT_CACHE_BYTES,
+				     &s->cache);
+		if (r < 0)
+			log_warning_errno(r, "No symbol cache in %s", options->cache_directory);
+	}
+	r = start_worker(s);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+static void queue_clear(struct queue *q)
+{
+	struct request *r;
+
+	while ((r = queue_take(q)))
+		request_free(r);
+}
+
+struct symbols *symbols_free(struct symbols *s)
+{
+	if (!s)
+		return NULL;
+	if (s->started) {
+		pthread_mutex_lock(&s->lock);
+		atomic_store(&s->stop, true);
+		pthread_cond_signal(&s->wake);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(s->worker, NULL);
+	}
+	queue_clear(&s->todo);
+	queue_clear(&s->done);
+	index_cache_close(s->cache);
+	safe_close(s->event_fd);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s->procfs);
+	free(s->debug_directory);
+	free(s);
+	return NULL;
+}
+
+/* The worker has nothing to look at but, perhaps, the cache. */
+static bool worth_asking(const struct symbols *s, const struct request *r)
+{
+	return r->vdso || r->fd >= 0 || (s->cache && r->build_id.size > 0);
+}
+
+void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
+{
+	struct request *r;
+
+	if (o->index_state != INDEX_NONE || s->n_pending >= SYMBOLS_PENDING_MAX)
+		return;
+	if ((o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO) || o->asked_pid == pid)
+		return;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return;
+	r->fd = -1;
+	r->vdso = o->kind == OBJECT_VDSO;
+	r->path = strdup(o->path);
+	memcpy(r->build_id.bytes, o->build_id, sizeof(o->build_id));
+	r->build_id.size = o->build_id_size;
+	o->asked_pid = pid;
+	if (!r->vdso)
+		r->fd = object_open(o, s->procfs, pid, start, end);
+	if (!r->path || !worth_asking(s, r)) {
+		request_free(r);
+		return;
+	}
+	r->object = object_ref(o);
+	o->index_state = INDEX_PENDING;
+	s->n_pending++;
+	pthread_mutex_lock(&s->lock);
+	queue_put(&s->todo, r);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int symbols_fd(const struct symbols *s)
+{
+	return s->event_fd;
+}
+
+size_t symbols_pending(const struct symbols *s)
+{
+	return s->n_pending;
+}
+
+/* False when nobody has seen the file: somebody else may. */
+static bool settle(struct object *o, struct request *r)
+{
+	o->index_error = r->error;
+	if (r->error == -ESRCH) {
+		o->index_state = INDEX_NONE;
+		return false;
+	}
+	o->index_state = r->error < 0 ? INDEX_FAILED : INDEX_READY;
+	o->index = TAKE_PTR(r->index);
+	return true;
+}
+
+void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userdata), void *userdata)
+{
+	struct queue finished = { .last = &finished.first };
+	struct request *r;
+	uint64_t count;
+
+	(void)!read(s->event_fd, &count, sizeof(count));
+	pthread_mutex_lock(&s->lock);
+	while ((r = queue_take(&s->done)))
+		queue_put(&finished, r);
+	pthread_mutex_unlock(&s->lock);
+	while ((r = queue_take(&finished))) {
+		s->n_pending--;
+		if (settle(r->object, r) && done)
+			done(r->object, userdata);
+		request_free(r);
+	}
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NSEC_PER_MSEC;
+}
+
+void symbols_wait(struct symbols *s, int timeout_ms, void (*done)(struct object *o, void *userdata),
+		  void *userdata)
+{
+	uint64_t end = now_ms() + (uint64_t)MAX(timeout_ms, 0);
+
+	for (;;) {
+		struct pollfd p = { .fd = s->event_fd, .events = POLLIN };
+		uint64_t now = now_ms();
+
+		symbols_poll(s, done, userdata);
+		if (s->n_pending == 0 || now >= end)
+			return;
+		poll(&p, 1, (int)(end - now));
+	}
+}
