@@ -25,6 +25,7 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "record", cmd_record, "sample the host or a command into a file" },
+	{ "report", cmd_report, "where the samples of a window are, as a table" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "status", cmd_status, "ask the running daemon how it does" },

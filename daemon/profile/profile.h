@@ -116,6 +116,8 @@ struct profile_ledger {
 	uint64_t count, enabled_ns, running_ns, expected, throttled;
 };
 
+void profile_ledger_add(struct profile_ledger *l, const struct profile_ledger *more);
+
 struct profile_note {
 	uint64_t realtime_ns;
 	const char *text;

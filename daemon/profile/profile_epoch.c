@@ -431,21 +431,21 @@ static int on_ledger(struct epoch *e, const struct record_ledger *l)
 	r = tally_event(e->tally, event, &t);
 	if (r < 0)
 		return r;
-	ledger_add(&t->ledger, &(struct profile_ledger){
-				       .seen = l->seen,
-				       .filtered = l->filtered,
-				       .sent = l->sent,
-				       .full = l->full,
-				       .fault = l->fault,
-				       .received = l->received,
-				       .gaps = l->gaps,
-				       .dropped = l->dropped,
-				       .count = l->count,
-				       .enabled_ns = l->enabled_ns,
-				       .running_ns = l->running_ns,
-				       .expected = l->expected,
-				       .throttled = l->throttled,
-			       });
+	profile_ledger_add(&t->ledger, &(struct profile_ledger){
+					       .seen = l->seen,
+					       .filtered = l->filtered,
+					       .sent = l->sent,
+					       .full = l->full,
+					       .fault = l->fault,
+					       .received = l->received,
+					       .gaps = l->gaps,
+					       .dropped = l->dropped,
+					       .count = l->count,
+					       .enabled_ns = l->enabled_ns,
+					       .running_ns = l->running_ns,
+					       .expected = l->expected,
+					       .throttled = l->throttled,
+				       });
 	return 0;
 }
 
@@ -627,10 +627,10 @@ void epoch_end(struct epoch *e)
 	forget_objects(e);
 	/* The newest epoch tells what the host is. */
 	if (e->tally && e->host.realtime_ns > e->tally->host.realtime_ns) {
-		struct host_facts old = e->tally->host;
+		struct tally_facts old = e->tally->host;
 
 		e->tally->host = e->host;
 		e->host = old;
 	}
-	host_facts_done(&e->host);
+	tally_facts_done(&e->host);
 }

@@ -122,7 +122,7 @@ enum host_fact {
 	HOST_FACTS,
 };
 
-struct host_facts {
+struct tally_facts {
 	uint64_t realtime_ns; /* of the epoch they are from */
 	char *values[HOST_FACTS];
 };
@@ -144,17 +144,16 @@ struct tally {
 	size_t n_events;
 	struct note *notes;
 	size_t n_notes;
-	struct host_facts host;
+	struct tally_facts host;
 	uint64_t first_ns, last_ns; /* CLOCK_REALTIME of the samples; 0: none */
 	uint32_t cpus; /* highest CPU of a sample + 1 */
 	uint64_t broken_epochs;
 };
 
-void host_facts_done(struct host_facts *h);
+void tally_facts_done(struct tally_facts *h);
 void tally_done(struct tally *t);
 int tally_event(struct tally *t, uint32_t event, struct event_tally **ret);
 int tally_sample(struct tally *t, const struct profile_sample *s);
-void ledger_add(struct profile_ledger *l, const struct profile_ledger *more);
 /* Adds `from`, whose notes and facts are taken. */
 int tally_merge(struct tally *t, struct tally *from);
 
@@ -182,7 +181,7 @@ struct epoch {
 	struct tally *tally; /* NULL: nothing but samples is wanted */
 	uint64_t order; /* segment and epoch, for event_tally.order */
 	int64_t clock_offset_ns; /* realtime - monotonic */
-	struct host_facts host;
+	struct tally_facts host;
 	struct epoch_ids events, processes, threads, frames;
 	bool *thread_passes, *process_passes; /* the filter, by the epoch's ids */
 	size_t thread_passes_capacity, process_passes_capacity;

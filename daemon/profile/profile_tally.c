@@ -7,11 +7,11 @@
 
 #include "profile/profile_load.h"
 
-void host_facts_done(struct host_facts *h)
+void tally_facts_done(struct tally_facts *h)
 {
 	for (size_t i = 0; i < HOST_FACTS; i++)
 		free(h->values[i]);
-	*h = (struct host_facts){ 0 };
+	*h = (struct tally_facts){ 0 };
 }
 
 void tally_done(struct tally *t)
@@ -20,7 +20,7 @@ void tally_done(struct tally *t)
 		free(t->notes[i].text);
 	free(t->notes);
 	free(t->events);
-	host_facts_done(&t->host);
+	tally_facts_done(&t->host);
 	*t = (struct tally){ 0 };
 }
 
@@ -60,7 +60,7 @@ int tally_sample(struct tally *t, const struct profile_sample *s)
 	return 0;
 }
 
-void ledger_add(struct profile_ledger *l, const struct profile_ledger *more)
+void profile_ledger_add(struct profile_ledger *l, const struct profile_ledger *more)
 {
 	l->seen += more->seen;
 	l->filtered += more->filtered;
@@ -94,7 +94,7 @@ static int merge_events(struct tally *t, const struct tally *from)
 			e->kernel_status[k] += more->kernel_status[k];
 			e->user_status[k] += more->user_status[k];
 		}
-		ledger_add(&e->ledger, &more->ledger);
+		profile_ledger_add(&e->ledger, &more->ledger);
 	}
 	return 0;
 }
@@ -125,9 +125,9 @@ int tally_merge(struct tally *t, struct tally *from)
 	if (r < 0)
 		return r;
 	if (from->host.realtime_ns > t->host.realtime_ns) {
-		host_facts_done(&t->host);
+		tally_facts_done(&t->host);
 		t->host = from->host;
-		from->host = (struct host_facts){ 0 };
+		from->host = (struct tally_facts){ 0 };
 	}
 	if (from->first_ns && (t->first_ns == 0 || from->first_ns < t->first_ns))
 		t->first_ns = from->first_ns;

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebpf-profiler report: where the samples of a window are, as a table or as JSON.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "cmd/cmd.h"
+#include "cmd/report_print.h"
+#include "cmd/report_rows.h"
+#include "cmd/select.h"
+#include "util/parse.h"
+
+/* Lines of a terminal that the header takes, beside the tables. */
+#define HEADER_LINES 12
+#define MIN_TABLE_LINES 10
+
+enum report_option { OPTION_BY = 1, OPTION_LIMIT, OPTION_SORT, OPTION_JSON, OPTION_HELP };
+
+struct report_options {
+	struct selection selection;
+	const struct report_grouping *grouping;
+	bool json, by_total, has_limit;
+	uint64_t limit;
+};
+
+static void help(void)
+{
+	printf("Usage: ebpf-profiler report [OPTION]... [FILE|DIR]...\n\n"
+	       "Shows where the samples are: self is what a function did itself, children is that\n"
+	       "and all it called.\n\n"
+	       "      --by=WHAT        %s\n"
+	       "                       (default function)\n"
+	       "      --sort=KEY       self (default) or children\n"
+	       "      --limit=N        rows of a table, 0: all; on a terminal as many as fit\n"
+	       "      --json           everything as JSON\n"
+	       "      --help\n\n" SELECTION_HELP "\nExit codes: 0 done, 1 failed, 2 wrong options, "
+	       "4 not allowed to read, 7 no segments or no\n"
+	       "samples.\n",
+	       report_grouping_names());
+}
+
+static int complain(const char *option, const char *value, const char *wanted)
+{
+	fprintf(stderr, "ebpf-profiler report: --%s=%s is not one of %s\n", option, value, wanted);
+	return -EINVAL;
+}
+
+static int take_option(struct report_options *o, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_BY:
+		o->grouping = report_grouping_find(value);
+		return o->grouping ? 0 : complain("by", value, report_grouping_names());
+	case OPTION_LIMIT:
+		o->has_limit = true;
+		if (parse_u64(value, &o->limit) == 0)
+			return 0;
+		fprintf(stderr, "ebpf-profiler report: --limit=%s is not a number of rows\n",
+			value);
+		return -EINVAL;
+	case OPTION_SORT:
+		o->by_total = strcmp(value, "children") == 0;
+		return o->by_total || strcmp(value, "self") == 0
+			       ? 0
+			       : complain("sort", value, "self, children");
+	case OPTION_JSON:
+		o->json = true;
+		return 0;
+	}
+	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
+}
+
+/* 0; 1: help was printed; negative: wrong, and said so. */
+static int parse_options(struct report_options *o, int argc, char **argv)
+{
+	static const struct option options[] = {
+		SELECTION_OPTIONS,
+		{ "by", required_argument, NULL, OPTION_BY },
+		{ "limit", required_argument, NULL, OPTION_LIMIT },
+		{ "sort", required_argument, NULL, OPTION_SORT },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		{ "help", no_argument, NULL, OPTION_HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	o->grouping = report_grouping_find("function");
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == OPTION_HELP || option == 'h') {
+			help();
+			return 1;
+		}
+		if (option == '?' || take_option(o, option, optarg) < 0)
+			return -EINVAL;
+	}
+	return selection_finish(&o->selection, argc, argv, optind);
+}
+
+static struct report_style choose_style(const struct report_options *o, const struct report *r)
+{
+	const struct profile_filter *f = &o->selection.filter;
+	struct report_style style = {
+		.limit = (size_t)o->limit,
+		.since_ns = f->since_ns,
+		.until_ns = f->until_ns,
+		.narrowed = f->n_pids || f->comms || f->units || f->containers,
+	};
+	struct winsize window;
+
+	if (o->json || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0)
+		return style;
+	style.columns = window.ws_col;
+	if (!o->has_limit && window.ws_row) {
+		size_t tables = MAX(r->n_events, (size_t)1), lines = window.ws_row;
+
+		lines = lines > HEADER_LINES ? (lines - HEADER_LINES) / tables : 0;
+		style.limit = MAX(lines, (size_t)MIN_TABLE_LINES);
+	}
+	return style;
+}
+
+static int print(const struct report_options *o, const struct report *r)
+{
+	_cleanup_(buffer_donep) struct buffer out = { 0 };
+	struct report_style style = choose_style(o, r);
+
+	(o->json ? report_print_json : report_print)(r, &style, &out);
+	if (out.error)
+		return out.error;
+	if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+		return -errno;
+	return 0;
+}
+
+static int run(const struct report_options *o)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(report_freep) struct report *r = NULL;
+	int code, error;
+
+	code = selection_load(&o->selection, o->grouping->dimensions, &p);
+	if (!p)
+		return code;
+	error = report_new(p, o->grouping, o->by_total, &r);
+	if (error >= 0 && (code == EXIT_OK || o->json))
+		error = print(o, r);
+	if (error < 0) {
+		fprintf(stderr, "ebpf-profiler report: cannot print the report: %s\n",
+			strerror(-error));
+		return EXIT_FAILED;
+	}
+	return code;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct report_options o = { 0 };
+	int r, code = EXIT_OK;
+
+	selection_init(&o.selection, "report");
+	r = parse_options(&o, argc, argv);
+	if (r < 0)
+		code = EXIT_USAGE;
+	else if (r == 0)
+		code = run(&o);
+	selection_done(&o.selection);
+	return code;
+}

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The report as text: a header that says what was measured and what is missing, then a table for
+ * each event. Every name may hold any byte and is written through text_put_safe().
+ */
+#include "cmd/report_print.h"
+
+#include <inttypes.h>
+#include <linux/types.h>
+#include <string.h>
+#include <time.h>
+
+#include "bpf/sample.h"
+#include "util/json.h"
+#include "util/parse.h"
+
+#define MIN_NAME_WIDTH 24
+#define MAX_MODULE_WIDTH 32
+
+static void put_safe(struct buffer *b, const char *s)
+{
+	text_put_safe(b, s, strlen(s));
+}
+
+/* "1,234,567" */
+static void put_number(struct buffer *b, uint64_t n)
+{
+	char digits[24];
+	int size = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+
+	for (int i = 0; i < size; i++) {
+		if (i && (size - i) % 3 == 0)
+			buffer_put_byte(b, ',');
+		buffer_put_byte(b, (uint8_t)digits[i]);
+	}
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void put_part(struct buffer *b, const char *what, uint64_t part, uint64_t whole)
+{
+	buffer_printf(b, "%s ", what);
+	put_number(b, part);
+	if (whole)
+		buffer_printf(b, " (%.2f %%)", percent(part, whole));
+}
+
+static void put_moment(struct buffer *b, uint64_t realtime_ns, bool with_zone)
+{
+	time_t t = (time_t)(realtime_ns / NSEC_PER_SEC);
+	char text[64];
+	struct tm tm;
+
+	localtime_r(&t, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	buffer_printf(b, "%s", text);
+	if (with_zone)
+		buffer_printf(b, " %s", tm.tm_zone);
+}
+
+/* --- header ------------------------------------------------------------------------------------*/
+
+static void put_host(struct buffer *b, const struct profile *p)
+{
+	buffer_printf(b, "Host      ");
+	put_safe(b, p->host.hostname[0] ? p->host.hostname : "unknown");
+	if (p->host.kernel[0]) {
+		buffer_printf(b, ", Linux ");
+		put_safe(b, p->host.kernel);
+	}
+	if (p->host.arch[0]) {
+		buffer_put_byte(b, ' ');
+		put_safe(b, p->host.arch);
+	}
+	if (p->host.cpus)
+		buffer_printf(b, ", %u CPU%s", p->host.cpus, p->host.cpus == 1 ? "" : "s");
+	if (p->host.cpu_model[0]) {
+		buffer_printf(b, " (");
+		put_safe(b, p->host.cpu_model);
+		buffer_put_byte(b, ')');
+	}
+	if (p->host.virtualization[0] && strcmp(p->host.virtualization, "none") != 0) {
+		buffer_printf(b, ", virtual machine (");
+		put_safe(b, p->host.virtualization);
+		buffer_put_byte(b, ')');
+	}
+	buffer_put_byte(b, '\n');
+}
+
+static void put_window(struct buffer *b, const struct profile *p)
+{
+	char duration[40];
+
+	buffer_printf(b, "Window    ");
+	if (p->samples) {
+		put_moment(b, p->first_ns, false);
+		buffer_printf(b, " to ");
+		put_moment(b, p->last_ns, true);
+		buffer_printf(
+			b, " (%s)",
+			format_duration(p->last_ns - p->first_ns, duration, sizeof(duration)));
+	} else {
+		buffer_printf(b, "no samples");
+	}
+	buffer_printf(b, ", %zu segment%s\n", p->n_segments, p->n_segments == 1 ? "" : "s");
+	if (p->unreadable)
+		buffer_printf(b, "Damage    %" PRIu64 " damaged part%s could not be read\n",
+			      p->unreadable, p->unreadable == 1 ? "" : "s");
+}
+
+static void put_notes(struct buffer *b, const struct profile *p)
+{
+	for (size_t i = 0; i < p->n_notes; i++) {
+		buffer_printf(b, "Note      ");
+		put_moment(b, p->notes[i].realtime_ns, false);
+		buffer_put_byte(b, ' ');
+		put_safe(b, p->notes[i].text);
+		buffer_put_byte(b, '\n');
+	}
+}
+
+/* --- one event ---------------------------------------------------------------------------------*/
+
+static void put_rate(struct buffer *b, const struct profile_event *e)
+{
+	if (e->freq) {
+		buffer_printf(b, "%" PRIu64 " Hz", e->value);
+	} else {
+		buffer_printf(b, "every ");
+		put_number(b, e->value);
+	}
+}
+
+/* The events of one table differ in their rate, if at all. */
+static void put_rates(struct buffer *b, const struct report *r, const struct report_event *e)
+{
+	for (size_t i = 0; i < e->n_events; i++) {
+		const struct profile_event *event = &r->profile->events[e->events[i]];
+		bool told = false;
+
+		for (size_t k = 0; k < i; k++) {
+			const struct profile_event *other = &r->profile->events[e->events[k]];
+
+			told |= other->freq == event->freq && other->value == event->value;
+		}
+		if (told)
+			continue;
+		buffer_printf(b, i ? ", then " : ", ");
+		put_rate(b, event);
+	}
+}
+
+static void put_event(struct buffer *b, const struct report *r, const struct report_event *e)
+{
+	buffer_printf(b, "Event     ");
+	put_safe(b, e->event->fired);
+	put_rates(b, r, e);
+	buffer_put_byte(b, '\n');
+	if (e->event->reason[0] || strcmp(e->event->fired, e->event->requested) != 0) {
+		buffer_printf(b, "          asked for was ");
+		put_safe(b, e->event->requested);
+		if (e->event->reason[0]) {
+			buffer_printf(b, ": ");
+			put_safe(b, e->event->reason);
+		}
+		buffer_printf(b, "; ");
+		put_safe(b, e->event->fired);
+		buffer_printf(b, " fired\n");
+	}
+}
+
+static void put_weight(struct buffer *b, const struct report_event *e)
+{
+	char text[40];
+
+	buffer_printf(b, " standing for ");
+	if (strcmp(e->event->unit, "ns") == 0) {
+		buffer_printf(b, "%s of %s", format_duration(e->weight, text, sizeof(text)),
+			      "CPU time");
+		return;
+	}
+	buffer_printf(b, "%s ", format_count((double)e->weight, text, sizeof(text)));
+	put_safe(b, e->event->unit[0] ? e->event->unit : e->event->fired);
+}
+
+static void put_lost(struct buffer *b, const struct profile_ledger *l)
+{
+	static const char *const names[] = { "ring full", "not readable", "missing in sequence",
+					     "not stored" };
+	const uint64_t counts[] = { l->full, l->fault, l->gaps, l->dropped };
+	uint64_t lost = report_lost(l);
+	const char *between = " [";
+
+	put_part(b, "lost", lost, l->seen - l->filtered);
+	for (size_t i = 0; lost && i < ARRAY_SIZE(counts); i++) {
+		if (!counts[i])
+			continue;
+		buffer_printf(b, "%s%s ", between, names[i]);
+		put_number(b, counts[i]);
+		between = ", ";
+	}
+	if (lost)
+		buffer_put_byte(b, ']');
+}
+
+static void put_ledger(struct buffer *b, const struct report_event *e,
+		       const struct report_style *style)
+{
+	const struct profile_ledger *l = &e->ledger;
+
+	buffer_printf(b, style->narrowed ? "Missing   on the whole host: " : "Missing   ");
+	if (l->seen == 0 && l->expected == 0) {
+		buffer_printf(b, "unknown, no ledger in this window\n");
+		return;
+	}
+	put_lost(b, l);
+	buffer_printf(b, ", ");
+	put_part(b, "not delivered", report_not_delivered(l), l->expected);
+	buffer_printf(b, ", throttled ");
+	put_number(b, l->throttled);
+	buffer_printf(b, " time%s", l->throttled == 1 ? "" : "s");
+	if (l->enabled_ns && (double)l->running_ns < 0.995 * (double)l->enabled_ns)
+		buffer_printf(b, ", counting %.1f %% of the time",
+			      percent(l->running_ns, l->enabled_ns));
+	buffer_put_byte(b, '\n');
+}
+
+static void put_stacks(struct buffer *b, const struct report *r, const struct report_event *e)
+{
+	buffer_printf(
+		b,
+		"Stacks    truncated %.2f %% (kernel %.2f %%), unreadable %.2f %% (kernel %.2f %%)",
+		percent(e->user_status[STACK_TRUNCATED], e->samples),
+		percent(e->kernel_status[STACK_TRUNCATED], e->samples),
+		percent(e->user_status[STACK_FAULT], e->samples),
+		percent(e->kernel_status[STACK_FAULT], e->samples));
+	if (r->grouping->by_stack)
+		buffer_printf(b, ", without a function name %.2f %%",
+			      percent(e->unknown_weight, e->weight));
+	buffer_put_byte(b, '\n');
+}
+
+/* --- tables ------------------------------------------------------------------------------------*/
+
+/* Columns a string takes, as text_put_safe() writes it. */
+static size_t text_width(const char *s)
+{
+	_cleanup_(buffer_donep) struct buffer b = { 0 };
+	size_t width = 0;
+
+	put_safe(&b, s);
+	for (size_t i = 0; i < b.size; i++)
+		width += (b.data[i] & 0xc0) != 0x80;
+	return width;
+}
+
+/* Writes `s` in exactly `width` columns, or as it is when that is 0. */
+static void put_cell(struct buffer *out, const char *s, size_t width)
+{
+	_cleanup_(buffer_donep) struct buffer b = { 0 };
+	size_t used = 0, end = 0;
+	bool cut;
+
+	put_safe(&b, s);
+	if (width == 0) {
+		buffer_put(out, b.data, b.size);
+		return;
+	}
+	cut = text_width(s) > width;
+	while (end < b.size && used < (cut ? width - 1 : width)) {
+		end++;
+		while (end < b.size && (b.data[end] & 0xc0) == 0x80)
+			end++;
+		used++;
+	}
+	buffer_put(out, b.data, end);
+	if (cut)
+		buffer_printf(out, "~");
+	else
+		buffer_printf(out, "%*s", (int)(width - used), "");
+}
+
+struct widths {
+	size_t name, module;
+};
+
+static struct widths choose_widths(const struct report *r, const struct report_event *e, size_t n,
+				   const struct report_style *style)
+{
+	size_t fixed = r->grouping->by_stack ? 34 : 23;
+	struct widths w = { .name = strlen(r->grouping->title), .module = strlen("module") };
+
+	for (size_t i = 0; i < n; i++) {
+		size_t name = text_width(e->rows[i].name), module = text_width(e->rows[i].module);
+
+		w.name = MAX(w.name, name);
+		w.module = MAX(w.module, module);
+	}
+	if (!r->grouping->has_module)
+		w.module = 0;
+	if (style->columns == 0)
+		return w;
+	w.module = MIN(w.module, (size_t)MAX_MODULE_WIDTH);
+	if (fixed + w.module + 2 + MIN_NAME_WIDTH < style->columns)
+		w.name = MIN(w.name, style->columns - fixed - w.module - (w.module ? 2 : 0));
+	else
+		w.name = MIN(w.name, (size_t)MIN_NAME_WIDTH);
+	return w;
+}
+
+static void put_shares(struct buffer *b, const struct report *r, const struct report_event *e,
+		       const struct report_row *row, bool with_total)
+{
+	size_t at;
+	_cleanup_(buffer_donep) struct buffer number = { 0 };
+
+	buffer_printf(b, "%7.2f %%", percent(row->self_weight, e->weight));
+	if (r->grouping->by_stack && with_total)
+		buffer_printf(b, "  %7.2f %%", percent(row->total_weight, e->weight));
+	else if (r->grouping->by_stack)
+		buffer_printf(b, "%11s", "");
+	put_number(&number, row->self_samples);
+	for (at = number.size; at < 10; at++)
+		buffer_put_byte(b, ' ');
+	buffer_put(b, number.data, number.size);
+	buffer_printf(b, "  ");
+}
+
+/* What the limit leaves out, so that the column still adds up to 100 %. */
+static void put_rest(struct buffer *b, const struct report *r, const struct report_event *e,
+		     size_t n)
+{
+	struct report_row rest = { 0 };
+
+	if (n == e->n_rows)
+		return;
+	for (size_t i = n; i < e->n_rows; i++) {
+		rest.self_samples += e->rows[i].self_samples;
+		rest.self_weight += e->rows[i].self_weight;
+	}
+	put_shares(b, r, e, &rest, false);
+	buffer_printf(b, "(%zu more; --limit=0 shows all)\n", e->n_rows - n);
+}
+
+static void put_table(struct buffer *b, const struct report *r, const struct report_event *e,
+		      const struct report_style *style)
+{
+	size_t n = style->limit ? MIN(style->limit, e->n_rows) : e->n_rows;
+	struct widths w = choose_widths(r, e, n, style);
+
+	buffer_printf(b, r->grouping->by_stack ? "     self   children   samples  "
+					       : "    share   samples  ");
+	if (r->grouping->has_module) {
+		put_cell(b, r->grouping->title, w.name);
+		buffer_printf(b, "  module\n");
+	} else {
+		buffer_printf(b, "%s\n", r->grouping->title);
+	}
+	for (size_t i = 0; i < n; i++) {
+		put_shares(b, r, e, &e->rows[i], true);
+		/* Nothing follows a name in the last column: it needs no padding. */
+		put_cell(b, e->rows[i].name,
+			 r->grouping->has_module || style->columns ? w.name : 0);
+		if (r->grouping->has_module) {
+			buffer_printf(b, "  ");
+			put_cell(b, e->rows[i].module, style->columns ? w.module : 0);
+		}
+		while (b->size && b->data[b->size - 1] == ' ')
+			b->size--;
+		buffer_put_byte(b, '\n');
+	}
+	put_rest(b, r, e, n);
+}
+
+void report_print(const struct report *r, const struct report_style *style, struct buffer *out)
+{
+	put_host(out, r->profile);
+	put_window(out, r->profile);
+	put_notes(out, r->profile);
+	for (size_t i = 0; i < r->n_events; i++) {
+		const struct report_event *e = &r->events[i];
+
+		buffer_put_byte(out, '\n');
+		put_event(out, r, e);
+		buffer_printf(out, "Samples   ");
+		put_number(out, e->samples);
+		if (e->samples)
+			put_weight(out, e);
+		buffer_put_byte(out, '\n');
+		put_ledger(out, e, style);
+		if (e->samples == 0)
+			continue;
+		put_stacks(out, r, e);
+		buffer_put_byte(out, '\n');
+		put_table(out, r, e, style);
+	}
+}
+
+/* --- JSON --------------------------------------------------------------------------------------*/
+
+static void json_host(struct json *j, const struct profile *p)
+{
+	json_open_object(j, "host");
+	json_string(j, "hostname", p->host.hostname);
+	json_string(j, "kernel", p->host.kernel);
+	json_string(j, "arch", p->host.arch);
+	json_string(j, "cpu_model", p->host.cpu_model);
+	json_uint(j, "cpus", p->host.cpus);
+	json_uint(j, "numa_nodes", p->host.nodes);
+	json_string(j, "virtualization", p->host.virtualization);
+	json_string(j, "version", p->host.version);
+	json_close_object(j);
+}
+
+static void json_window(struct json *j, const struct profile *p, const struct report_style *style)
+{
+	json_open_object(j, "window");
+	json_uint(j, "since_ns", style->since_ns);
+	json_uint(j, "until_ns", style->until_ns);
+	json_uint(j, "first_sample_ns", p->first_ns);
+	json_uint(j, "last_sample_ns", p->last_ns);
+	json_close_object(j);
+}
+
+static void json_notes(struct json *j, const struct profile *p)
+{
+	json_open_array(j, "notes");
+	for (size_t i = 0; i < p->n_notes; i++) {
+		json_open_object(j, NULL);
+		json_uint(j, "time_ns", p->notes[i].realtime_ns);
+		json_string(j, "text", p->notes[i].text);
+		json_close_object(j);
+	}
+	json_close_array(j);
+}
+
+static void json_statuses(struct json *j, const char *key, const uint64_t *counts)
+{
+	static const char *const names[PROFILE_STATUSES] = {
+		[STACK_NONE] = "none",
+		[STACK_COMPLETE] = "complete",
+		[STACK_TRUNCATED] = "truncated",
+		[STACK_FAULT] = "fault",
+		[STACK_UNVERIFIED] = "unverified",
+		[STACK_NO_MAPPING] = "no_mapping",
+		[STACK_NO_ROWS] = "no_rows",
+		[PROFILE_STATUSES - 1] = "unknown",
+	};
+
+	json_open_object(j, key);
+	for (size_t i = 0; i < PROFILE_STATUSES; i++)
+		json_uint(j, names[i], counts[i]);
+	json_close_object(j);
+}
+
+static void json_ledger(struct json *j, const struct profile_ledger *l)
+{
+	json_open_object(j, "ledger");
+	json_uint(j, "seen", l->seen);
+	json_uint(j, "filtered", l->filtered);
+	json_uint(j, "sent", l->sent);
+	json_uint(j, "full", l->full);
+	json_uint(j, "fault", l->fault);
+	json_uint(j, "received", l->received);
+	json_uint(j, "gaps", l->gaps);
+	json_uint(j, "dropped", l->dropped);
+	json_uint(j, "lost", report_lost(l));
+	json_uint(j, "expected", l->expected);
+	json_uint(j, "not_delivered", report_not_delivered(l));
+	json_uint(j, "throttled", l->throttled);
+	json_uint(j, "count", l->count);
+	json_uint(j, "enabled_ns", l->enabled_ns);
+	json_uint(j, "running_ns", l->running_ns);
+	json_close_object(j);
+}
+
+static void json_configurations(struct json *j, const struct report *r,
+				const struct report_event *e)
+{
+	json_open_array(j, "configurations");
+	for (size_t i = 0; i < e->n_events; i++) {
+		const struct profile_event *event = &r->profile->events[e->events[i]];
+
+		json_open_object(j, NULL);
+		json_string(j, "profile", event->profile);
+		json_string(j, "pmu", event->pmu);
+		json_uint(j, "type", event->type);
+		json_uint(j, "config", event->config);
+		json_string(j, "mode", event->freq ? "frequency" : "period");
+		json_uint(j, "value", event->value);
+		json_uint(j, "samples", event->samples);
+		json_close_object(j);
+	}
+	json_close_array(j);
+}
+
+static void json_row(struct json *j, const struct report *r, const struct report_event *e,
+		     const struct report_row *row)
+{
+	json_open_object(j, NULL);
+	json_string(j, "name", row->name);
+	if (r->grouping->has_module)
+		json_string(j, "module", row->module);
+	json_double(j, "self_percent", percent(row->self_weight, e->weight));
+	json_uint(j, "self_samples", row->self_samples);
+	json_uint(j, "self_weight", row->self_weight);
+	if (r->grouping->by_stack) {
+		json_double(j, "children_percent", percent(row->total_weight, e->weight));
+		json_uint(j, "children_samples", row->total_samples);
+		json_uint(j, "children_weight", row->total_weight);
+	}
+	json_close_object(j);
+}
+
+static void json_event(struct json *j, const struct report *r, const struct report_event *e,
+		       size_t limit)
+{
+	size_t n = limit ? MIN(limit, e->n_rows) : e->n_rows;
+
+	json_open_object(j, NULL);
+	json_string(j, "requested", e->event->requested);
+	json_string(j, "fired", e->event->fired);
+	json_string(j, "reason", e->event->reason);
+	json_string(j, "unit", e->event->unit);
+	json_configurations(j, r, e);
+	json_uint(j, "samples", e->samples);
+	json_uint(j, "weight", e->weight);
+	json_ledger(j, &e->ledger);
+	json_statuses(j, "kernel_stacks", e->kernel_status);
+	json_statuses(j, "user_stacks", e->user_status);
+	if (r->grouping->by_stack)
+		json_uint(j, "unsymbolised_weight", e->unknown_weight);
+	json_open_array(j, "rows");
+	for (size_t i = 0; i < n; i++)
+		json_row(j, r, e, &e->rows[i]);
+	json_close_array(j);
+	json_uint(j, "rows_left_out", e->n_rows - n);
+	json_close_object(j);
+}
+
+void report_print_json(const struct report *r, const struct report_style *style, struct buffer *out)
+{
+	struct json j;
+
+	json_init(&j, out, true);
+	json_open_object(&j, NULL);
+	json_host(&j, r->profile);
+	json_window(&j, r->profile, style);
+	json_uint(&j, "segments", r->profile->n_segments);
+	json_uint(&j, "unreadable_parts", r->profile->unreadable);
+	json_notes(&j, r->profile);
+	json_string(&j, "by", r->grouping->name);
+	json_open_array(&j, "events");
+	for (size_t i = 0; i < r->n_events; i++)
+		json_event(&j, r, &r->events[i], style->limit);
+	json_close_array(&j);
+	json_close_object(&j);
+}

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Rows are made once for the whole profile: row_of[] says for every function (or thread, CPU ...)
+ * which row it belongs to. Then each event fills them.
+ *
+ * With children: weights are added up from the leaves to the root, for parents come before their
+ * children. A node counts for its row unless an ancestor is of the same row; a small Bloom filter
+ * of the rows above each node answers that for nine of ten nodes, the rest walk up.
+ */
+#include "cmd/report_rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profile/profile_dictionary.h"
+
+static const struct report_grouping groupings[] = {
+	{ "function", "function", 0, true, true },
+	{ "module", "module", 0, true, false },
+	{ "process", "process", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
+	{ "thread", "thread", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
+	{ "comm", "comm", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
+	{ "unit", "unit", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
+	{ "container", "container", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
+	{ "cpu", "cpu", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false },
+	{ "node", "numa node", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false },
+	{ "kernel-user", "where", PROFILE_BY_STATUS | PROFILE_NO_STACK, false, false },
+};
+
+enum grouping {
+	BY_FUNCTION,
+	BY_MODULE,
+	BY_PROCESS,
+	BY_THREAD,
+	BY_COMM,
+	BY_UNIT,
+	BY_CONTAINER,
+	BY_CPU,
+	BY_NODE,
+	BY_KERNEL_USER,
+};
+
+static enum grouping grouping_of(const struct report *r)
+{
+	return (enum grouping)(r->grouping - groupings);
+}
+
+const struct report_grouping *report_grouping_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groupings); i++)
+		if (strcmp(groupings[i].name, name) == 0)
+			return &groupings[i];
+	return NULL;
+}
+
+const char *report_grouping_names(void)
+{
+	return "function, module, process, thread, comm, unit, container, cpu, node, kernel-user";
+}
+
+uint64_t report_lost(const struct profile_ledger *l)
+{
+	return l->full + l->fault + l->gaps + l->dropped;
+}
+
+uint64_t report_not_delivered(const struct profile_ledger *l)
+{
+	return l->expected > l->seen ? l->expected - l->seen : 0;
+}
+
+/* --- rows of a profile -------------------------------------------------------------------------*/
+
+static int add_row(struct report *report, const char *name, const char *module, uint32_t *ret_row)
+{
+	size_t name_size = strlen(name) + 1, module_size = strlen(module) + 1;
+	_cleanup_free_ char *key = malloc(name_size + module_size);
+
+	if (!key)
+		return -ENOMEM;
+	memcpy(key, name, name_size);
+	memcpy(key + name_size, module, module_size);
+	return dictionary_add(&report->names, key, name_size + module_size, name_size + module_size,
+			      ret_row);
+}
+
+static const char *or_text(const char *s, const char *instead)
+{
+	return s[0] ? s : instead;
+}
+
+static const char *thread_row_name(enum grouping by, const struct profile *p, size_t i, char *text,
+				   size_t size)
+{
+	const struct profile_thread *t = &p->threads[i];
+	const struct profile_process *process = &p->processes[t->process];
+	const char *comm = or_text(process->comm, "[unknown]");
+
+	switch (by) {
+	case BY_PROCESS:
+		snprintf(text, size, "%s (%u)", comm, process->pid);
+		return text;
+	case BY_THREAD:
+		snprintf(text, size, "%s (%u), of %s (%u)", or_text(t->name, comm), t->tid, comm,
+			 process->pid);
+		return text;
+	case BY_UNIT:
+		return or_text(process->unit, "[no unit]");
+	case BY_CONTAINER:
+		return or_text(process->container, "[no container]");
+	default:
+		return comm;
+	}
+}
+
+static const char *row_name(enum grouping by, const struct profile *p, size_t i, char *text,
+			    size_t size)
+{
+	switch (by) {
+	case BY_FUNCTION:
+		return p->functions[i].name;
+	case BY_MODULE:
+		return p->objects[p->functions[i].object].name;
+	case BY_CPU:
+		snprintf(text, size, "cpu %zu", i);
+		return text;
+	case BY_NODE:
+		snprintf(text, size, "node %u", p->host.node_of_cpu[i]);
+		return text;
+	case BY_KERNEL_USER:
+		return i ? "[kernel]" : "[user]";
+	default:
+		return thread_row_name(by, p, i, text, size);
+	}
+}
+
+static size_t count_keys(enum grouping by, const struct profile *p)
+{
+	switch (by) {
+	case BY_FUNCTION:
+	case BY_MODULE:
+		return p->n_functions;
+	case BY_CPU:
+	case BY_NODE:
+		return p->host.cpus;
+	case BY_KERNEL_USER:
+		return 2;
+	default:
+		return p->n_threads;
+	}
+}
+
+/* The row of each function, thread, CPU or status; row 0 is for samples without a stack. */
+static int make_rows(struct report *r, enum grouping by, uint32_t **ret_row_of)
+{
+	const struct profile *p = r->profile;
+	size_t n = count_keys(by, p);
+	_cleanup_free_ uint32_t *row_of = calloc(n + 1, sizeof(*row_of));
+	uint32_t no_stack;
+	char text[512];
+	int error;
+
+	if (!row_of)
+		return -ENOMEM;
+	error = add_row(r, "[no stack]", "", &no_stack);
+	for (size_t i = 0; error >= 0 && i < n; i++)
+		error = add_row(r, row_name(by, p, i, text, sizeof(text)),
+				by == BY_FUNCTION ? p->objects[p->functions[i].object].name : "",
+				&row_of[i]);
+	if (error >= 0)
+		*ret_row_of = TAKE_PTR(row_of);
+	return error;
+}
+
+/* --- which nodes count for their row with children ---------------------------------------------*/
+
+/* Rows above a node and its own: one bit in each half. */
+struct bloom {
+	uint64_t half[2];
+};
+
+static struct bloom bloom_of(uint32_t row)
+{
+	uint64_t h = mix64(row);
+
+	return (struct bloom){ { 1ULL << (h & 63), 1ULL << (h >> 58) } };
+}
+
+struct node_rows {
+	uint32_t *row; /* by node */
+	uint8_t *first; /* bit map: no ancestor is of the same row */
+	uint8_t *unknown; /* bit map: the function has no name */
+};
+
+static bool get_bit(const uint8_t *map, size_t i)
+{
+	return map[i / 8] >> (i % 8) & 1;
+}
+
+static void set_bit(uint8_t *map, size_t i)
+{
+	map[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+static bool ancestor_has_row(const struct profile *p, const uint32_t *rows, uint32_t node)
+{
+	uint32_t row = rows[node];
+
+	while ((node = p->nodes[node].parent))
+		if (rows[node] == row)
+			return true;
+	return false;
+}
+
+static int node_rows_init(struct node_rows *n, const struct profile *p, const uint32_t *row_of)
+{
+	_cleanup_free_ struct bloom *above = malloc(p->n_nodes * sizeof(*above));
+
+	n->row = malloc(p->n_nodes * sizeof(*n->row));
+	n->first = calloc(p->n_nodes / 8 + 1, 1);
+	n->unknown = calloc(p->n_nodes / 8 + 1, 1);
+	if (!above || !n->row || !n->first || !n->unknown)
+		return -ENOMEM;
+	above[0] = (struct bloom){ { 0, 0 } };
+	n->row[0] = 0;
+	set_bit(n->unknown, 0);
+	for (uint32_t i = 1; i < p->n_nodes; i++) {
+		uint32_t function = profile_node_function(p, i), row = row_of[function];
+		struct bloom own = bloom_of(row), up = above[p->nodes[i].parent];
+
+		n->row[i] = row;
+		above[i] = (struct bloom){ { up.half[0] | own.half[0], up.half[1] | own.half[1] } };
+		if (!(up.half[0] & own.half[0]) || !(up.half[1] & own.half[1]) ||
+		    !ancestor_has_row(p, n->row, i))
+			set_bit(n->first, i);
+		if (!p->functions[function].known)
+			set_bit(n->unknown, i);
+	}
+	return 0;
+}
+
+static void node_rows_done(struct node_rows *n)
+{
+	free(n->row);
+	free(n->first);
+	free(n->unknown);
+}
+
+/* --- one event ---------------------------------------------------------------------------------*/
+
+struct sums {
+	uint64_t samples, weight;
+};
+
+static bool has_event(const struct report_event *e, uint32_t event)
+{
+	for (size_t i = 0; i < e->n_events; i++)
+		if (e->events[i] == event)
+			return true;
+	return false;
+}
+
+static void add_self(struct report_row *row, uint64_t samples, uint64_t weight)
+{
+	row->self_samples += samples;
+	row->self_weight += weight;
+}
+
+static int fill_by_stack(const struct profile *p, const struct node_rows *n, struct report_event *e)
+{
+	_cleanup_free_ struct sums *sums = calloc(p->n_nodes, sizeof(*sums));
+
+	if (!sums)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct profile_cell *c = &p->cells[i];
+
+		if (!has_event(e, c->event))
+			continue;
+		add_self(&e->rows[n->row[c->node]], c->samples, c->weight);
+		sums[c->node].samples += c->samples;
+		sums[c->node].weight += c->weight;
+		if (get_bit(n->unknown, c->node))
+			e->unknown_weight += c->weight;
+	}
+	e->rows[0].total_samples = sums[0].samples;
+	e->rows[0].total_weight = sums[0].weight;
+	for (size_t i = p->n_nodes; i-- > 1;) {
+		struct report_row *row = &e->rows[n->row[i]];
+		struct sums *up = &sums[p->nodes[i].parent];
+
+		up->samples += sums[i].samples;
+		up->weight += sums[i].weight;
+		if (get_bit(n->first, i)) {
+			row->total_samples += sums[i].samples;
+			row->total_weight += sums[i].weight;
+		}
+	}
+	return 0;
+}
+
+static size_t cell_key(enum grouping by, const struct profile_cell *c)
+{
+	switch (by) {
+	case BY_CPU:
+	case BY_NODE:
+		return c->cpu;
+	case BY_KERNEL_USER:
+		return c->kernel_status != 0;
+	default:
+		return c->thread;
+	}
+}
+
+static void fill_flat(const struct profile *p, enum grouping by, const uint32_t *row_of,
+		      struct report_event *e)
+{
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct profile_cell *c = &p->cells[i];
+		bool no_stack =
+			by == BY_KERNEL_USER && c->kernel_status == 0 && c->user_status == 0;
+
+		if (has_event(e, c->event))
+			add_self(&e->rows[no_stack ? 0 : row_of[cell_key(by, c)]], c->samples,
+				 c->weight);
+	}
+	for (size_t i = 0; i < e->n_rows; i++) {
+		e->rows[i].total_samples = e->rows[i].self_samples;
+		e->rows[i].total_weight = e->rows[i].self_weight;
+	}
+}
+
+static int compare_rows(const struct report_row *x, const struct report_row *y)
+{
+	int r;
+
+	if (x->self_weight != y->self_weight)
+		return x->self_weight > y->self_weight ? -1 : 1;
+	if (x->total_weight != y->total_weight)
+		return x->total_weight > y->total_weight ? -1 : 1;
+	if (x->total_samples != y->total_samples)
+		return x->total_samples > y->total_samples ? -1 : 1;
+	r = strcmp(x->name, y->name);
+	return r ? r : strcmp(x->module, y->module);
+}
+
+static int compare_by_self(const void *a, const void *b)
+{
+	return compare_rows(a, b);
+}
+
+static int compare_by_total(const void *a, const void *b)
+{
+	const struct report_row *x = a, *y = b;
+
+	if (x->total_weight != y->total_weight)
+		return x->total_weight > y->total_weight ? -1 : 1;
+	return compare_rows(a, b);
+}
+
+static void sort_rows(struct report_event *e, bool by_total)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->n_rows; i++)
+		if (e->rows[i].total_samples)
+			e->rows[kept++] = e->rows[i];
+	e->n_rows = kept;
+	qsort(e->rows, kept, sizeof(*e->rows), by_total ? compare_by_total : compare_by_self);
+}
+
+static int fill_event(struct report *r, const uint32_t *row_of, const struct node_rows *nodes,
+		      struct report_event *e)
+{
+	int error = 0;
+
+	e->n_rows = r->names.n;
+	e->rows = calloc(e->n_rows + 1, sizeof(*e->rows));
+	if (!e->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < e->n_rows; i++) {
+		const char *name = dictionary_get(&r->names, (uint32_t)i);
+
+		e->rows[i].name = name;
+		e->rows[i].module = name + strlen(name) + 1;
+	}
+	if (r->grouping->by_stack)
+		error = fill_by_stack(r->profile, nodes, e);
+	else
+		fill_flat(r->profile, grouping_of(r), row_of, e);
+	return error;
+}
+
+/* --- the report --------------------------------------------------------------------------------*/
+
+static bool same_event(const struct profile_event *a, const struct profile_event *b)
+{
+	return strcmp(a->requested, b->requested) == 0 && strcmp(a->fired, b->fired) == 0 &&
+	       strcmp(a->unit, b->unit) == 0;
+}
+
+static int add_event(struct report *r, uint32_t number)
+{
+	const struct profile_event *event = &r->profile->events[number];
+	struct report_event *e = r->events;
+	uint32_t *grown;
+
+	while (e < r->events + r->n_events && !same_event(e->event, event))
+		e++;
+	grown = reallocarray(e->events, e->n_events + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	if (e == r->events + r->n_events) {
+		r->n_events++;
+		e->event = event;
+	}
+	e->events = grown;
+	grown[e->n_events++] = number;
+	e->samples += event->samples;
+	e->weight += event->weight;
+	for (size_t i = 0; i < PROFILE_STATUSES; i++) {
+		e->kernel_status[i] += event->kernel_status[i];
+		e->user_status[i] += event->user_status[i];
+	}
+	profile_ledger_add(&e->ledger, &r->profile->ledgers[number]);
+	return 0;
+}
+
+static int fill(struct report *r, bool by_total)
+{
+	_cleanup_free_ uint32_t *row_of = NULL;
+	struct node_rows nodes = { 0 };
+	int error;
+
+	error = make_rows(r, grouping_of(r), &row_of);
+	if (error >= 0 && r->grouping->by_stack)
+		error = node_rows_init(&nodes, r->profile, row_of);
+	for (size_t i = 0; error >= 0 && i < r->n_events; i++) {
+		error = fill_event(r, row_of, &nodes, &r->events[i]);
+		if (error >= 0)
+			sort_rows(&r->events[i], by_total);
+	}
+	node_rows_done(&nodes);
+	return error;
+}
+
+int report_new(const struct profile *p, const struct report_grouping *grouping, bool by_total,
+	       struct report **ret)
+{
+	_cleanup_(report_freep) struct report *r = calloc(1, sizeof(*r));
+	int error;
+
+	if (!r)
+		return -ENOMEM;
+	r->profile = p;
+	r->grouping = grouping;
+	dictionary_init(&r->names, (uintptr_t)r);
+	r->events = calloc(p->n_events + 1, sizeof(*r->events));
+	if (!r->events)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_events; i++) {
+		error = add_event(r, (uint32_t)i);
+		if (error < 0)
+			return error;
+	}
+	error = fill(r, by_total);
+	if (error >= 0)
+		*ret = TAKE_PTR(r);
+	return error;
+}
+
+struct report *report_free(struct report *r)
+{
+	if (!r)
+		return NULL;
+	for (size_t i = 0; r->events && i < r->n_events; i++) {
+		free(r->events[i].events);
+		free(r->events[i].rows);
+	}
+	free(r->events);
+	dictionary_done(&r->names);
+	free(r);
+	return NULL;
+}
