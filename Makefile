@@ -56,6 +56,7 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 WORKLOADS := $(sort $(wildcard tests/workloads/*.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)
+GENERATED := $(SKELETONS) $(O)/gen/flame_page.h
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(O)/obj/%.o)
 ASAN_OBJECTS := $(LIB_SOURCES:%.c=$(O)/asan/%.o)
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(O)/fuzz/%.o)
@@ -76,10 +77,16 @@ $(O)/libebpf-profiler.a: $(LIB_OBJECTS)
 	$(call msg,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/obj/%.o: %.c | $(SKELETONS)
+$(O)/obj/%.o: %.c | $(GENERATED)
 	$(call msg,CC,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The flame graph's page, as a C array.
+$(O)/gen/flame_page.h: scripts/embed_page.sh $(wildcard daemon/export/page/*)
+	$(call msg,PAGE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$< daemon/export/page >$@
 
 # --- BPF --------------------------------------------------------------------------------------------------------------
 # One object for every kernel and little-endian architecture; the prefix map makes it the same from any directory.
@@ -133,7 +140,7 @@ fuzz: $(FUZZERS)
 $(O)/asan/libebpf-profiler.a: $(ASAN_OBJECTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/asan/%.o: %.c | $(SKELETONS)
+$(O)/asan/%.o: %.c | $(GENERATED)
 	$(call msg,CC-ASAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(SANITIZE) -MMD -MP -c -o $@ $<
@@ -146,7 +153,7 @@ $(O)/tests/%: $(O)/asan/tests/unit/%.o $(O)/asan/libebpf-profiler.a
 $(O)/fuzz/libebpf-profiler.a: $(FUZZ_OBJECTS)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(O)/fuzz/%.o: %.c | $(SKELETONS)
+$(O)/fuzz/%.o: %.c | $(GENERATED)
 	$(call msg,CC-FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -O1 -fsanitize=fuzzer-no-link,address,undefined \

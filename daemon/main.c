@@ -26,6 +26,8 @@ static const struct command {
 } commands[] = {
 	{ "record", cmd_record, "sample the host or a command into a file" },
 	{ "report", cmd_report, "where the samples of a window are, as a table" },
+	{ "flame", cmd_flame, "turn recorded samples into a flame graph, one HTML file" },
+	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "status", cmd_status, "ask the running daemon how it does" },

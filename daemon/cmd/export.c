@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebpf-profiler export: recorded segments in the formats of other programs, one table row each.
+ */
+#include "export/export.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "cmd/select.h"
+#include "export/output.h"
+#include "export/perf_data.h"
+
+static const struct format {
+	const char *name;
+	enum output_kind kind;
+	bool one_event; /* holds the stacks of a single event */
+	int (*write)(const struct profile *p, const struct export_options *o, FILE *out);
+} formats[] = {
+	{ "folded", OUTPUT_TEXT, true, export_folded },
+	{ "pprof", OUTPUT_BINARY, true, export_pprof },
+	{ "perf.data", OUTPUT_SEEKABLE, false, NULL }, /* sample by sample: see perf_data.h */
+	{ "json", OUTPUT_TEXT, false, export_json },
+	{ "speedscope", OUTPUT_TEXT, false, export_speedscope },
+};
+
+static const char help[] =
+	"Usage: ebpf-profiler export --format=FORMAT [OPTION]... [FILE|DIR]...\n\n"
+	"Writes recorded samples for other programs.\n\n"
+	"  -f, --format=FORMAT  folded      'process;main;work 42' lines: flamegraph.pl, inferno\n"
+	"                       pprof       gzip'ed profile.proto: go tool pprof, Pyroscope, "
+	"Parca\n"
+	"                       perf.data   every single sample: perf report, perf script, "
+	"hotspot\n"
+	"                       json        one JSON object a line, with the ledger of losses\n"
+	"                       speedscope  for www.speedscope.app\n"
+	"  -o, --output=FILE    where to; default '-', stdout\n"
+	"      --root=WHAT      folded, speedscope: first element of a stack: process (default),\n"
+	"                       thread, pid, unit, container, all\n"
+	"      --weights        folded: the event's own count in place of samples\n"
+	"      --mark-kernel    folded: _[k] behind kernel functions\n"
+	"      --by-cpu         pprof, json: keep CPUs apart\n"
+	"      --help\n\n"
+	"folded and pprof hold one event: the first with samples, unless --event names "
+	"another.\n\n" SELECTION_HELP "\n"
+	"Exit codes: 0 written, 1 failed, 2 wrong options, 4 not permitted, 7 no data.\n";
+
+enum { OPTION_ROOT = 1, OPTION_WEIGHTS, OPTION_MARK_KERNEL, OPTION_BY_CPU, OPTION_HELP };
+
+static const struct option long_options[] = {
+	{ "format", required_argument, NULL, 'f' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "root", required_argument, NULL, OPTION_ROOT },
+	{ "weights", no_argument, NULL, OPTION_WEIGHTS },
+	{ "mark-kernel", no_argument, NULL, OPTION_MARK_KERNEL },
+	{ "by-cpu", no_argument, NULL, OPTION_BY_CPU },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	SELECTION_OPTIONS,
+	{ 0 },
+};
+
+struct arguments {
+	struct selection selection;
+	struct export_options options;
+	const struct format *format;
+	const char *output;
+	bool help;
+};
+
+static int set_format(struct arguments *a, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (strcmp(name, formats[i].name) == 0) {
+			a->format = &formats[i];
+			return 0;
+		}
+	fprintf(stderr, "ebpf-profiler export: there is no format '%s'; it is one of", name);
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		fprintf(stderr, "%s %s", i ? "," : "", formats[i].name);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int take_option(struct arguments *a, int option, const char *value)
+{
+	switch (option) {
+	case 'f':
+		return set_format(a, value);
+	case 'o':
+		a->output = value;
+		return 0;
+	case OPTION_ROOT:
+		if (stack_root_parse(value, &a->options.root) == 0)
+			return 0;
+		fprintf(stderr,
+			"ebpf-profiler export: --root=%s is not one of process, thread, pid, unit, "
+			"container, all\n",
+			value);
+		return -EINVAL;
+	case OPTION_WEIGHTS:
+		a->options.weights = true;
+		return 0;
+	case OPTION_MARK_KERNEL:
+		a->options.mark_kernel = true;
+		return 0;
+	case OPTION_BY_CPU:
+		a->options.cpu_label = true;
+		return 0;
+	case OPTION_HELP:
+		a->help = true;
+		return 0;
+	case '?':
+		return -EINVAL;
+	default:
+		return selection_option(&a->selection, option, value);
+	}
+}
+
+static int parse_arguments(struct arguments *a, int argc, char **argv)
+{
+	int option, r = 0;
+
+	while (r >= 0 && !a->help &&
+	       (option = getopt_long(argc, argv, "f:o:", long_options, NULL)) != -1)
+		r = take_option(a, option, optarg);
+	if (r < 0 || a->help)
+		return r < 0 ? r : 0;
+	if (!a->format) {
+		fprintf(stderr, "ebpf-profiler export: which format? --format=folded, pprof, "
+				"perf.data, json or speedscope\n");
+		return -EINVAL;
+	}
+	return selection_finish(&a->selection, argc, argv, optind);
+}
+
+/* The first event with samples; says which others are not in the result. */
+static uint32_t choose_event(const struct profile *p)
+{
+	uint32_t chosen = PROFILE_NONE;
+
+	for (uint32_t i = 0; i < p->n_events; i++) {
+		if (p->events[i].samples == 0)
+			continue;
+		if (chosen == PROFILE_NONE)
+			chosen = i;
+		else
+			fprintf(stderr,
+				"ebpf-profiler export: only %s is written; for %s add --event=%s\n",
+				p->events[chosen].requested, p->events[i].requested,
+				p->events[i].requested);
+	}
+	return chosen == PROFILE_NONE ? 0 : chosen;
+}
+
+/* 0, or a negative errno; *ret_code is the exit code when a message was printed already. */
+static int write_profile(struct arguments *a, FILE *out, int *ret_code)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	unsigned int dimensions = PROFILE_BY_THREAD;
+
+	if (a->options.cpu_label)
+		dimensions |= PROFILE_BY_CPU;
+	*ret_code = selection_load(&a->selection, dimensions, &p);
+	if (*ret_code != EXIT_OK)
+		return 0;
+	if (a->format->one_event)
+		a->options.event = choose_event(p);
+	return a->format->write(p, &a->options, out);
+}
+
+static int write_samples(struct arguments *a, FILE *out, int *ret_code)
+{
+	_cleanup_(perf_data_freep) struct perf_data *d = NULL;
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	r = perf_data_new(out, &d);
+	if (r < 0)
+		return r;
+	r = profile_walk(a->selection.paths, a->selection.n_paths, &a->selection.filter, &p,
+			 perf_data_sample, d, &error);
+	if (r == 0)
+		return perf_data_finish(d, p);
+	fprintf(stderr, "ebpf-profiler export: %s\n", error ? error : strerror(-r));
+	*ret_code = selection_exit_code(r);
+	return 0;
+}
+
+static int run(struct arguments *a)
+{
+	_cleanup_(output_done) struct output out = { 0 };
+	_cleanup_free_ char *error = NULL;
+	int r, code = EXIT_OK;
+
+	r = output_open(&out, a->output, a->format->kind, &error);
+	if (r == 0)
+		r = a->format->write ? write_profile(a, out.file, &code)
+				     : write_samples(a, out.file, &code);
+	if (r == 0 && code == EXIT_OK)
+		r = output_commit(&out, &error);
+	if (r < 0) {
+		fprintf(stderr, "ebpf-profiler export: %s\n", error ? error : strerror(-r));
+		return EXIT_FAILED;
+	}
+	return code;
+}
+
+int cmd_export(int argc, char **argv)
+{
+	struct arguments a = { .output = "-" };
+	int code;
+
+	selection_init(&a.selection, "export");
+	if (parse_arguments(&a, argc, argv) < 0) {
+		code = EXIT_USAGE;
+	} else if (a.help) {
+		fputs(help, stdout);
+		code = EXIT_OK;
+	} else {
+		code = run(&a);
+	}
+	selection_done(&a.selection);
+	return code;
+}

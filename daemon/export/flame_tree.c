@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "export/flame_tree.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "profile/id_table.h"
+#include "util/cleanup.h"
+
+/* A stack of the event under one root label. */
+struct labelled {
+	uint32_t label, node;
+	uint64_t samples, weight;
+};
+
+/* Where the profile's nodes are in the flame tree, for the label being added. */
+struct memory {
+	uint32_t *node, *label;
+	struct id_table children; /* (parent, name) -> node */
+	struct stack stack;
+};
+
+static void memory_done(struct memory *m)
+{
+	free(m->node);
+	free(m->label);
+	id_table_done(&m->children);
+	stack_done(&m->stack);
+}
+
+static int compare_labelled(const void *a, const void *b)
+{
+	const struct labelled *x = a, *y = b;
+
+	if (x->label != y->label)
+		return x->label < y->label ? -1 : 1;
+	return (x->node > y->node) - (x->node < y->node);
+}
+
+static struct labelled *select_stacks(const struct profile *p, uint32_t event,
+				      const struct root_labels *labels, size_t *ret_n)
+{
+	struct labelled *list = calloc(p->n_cells + 1, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_cells && list; i++) {
+		const struct profile_cell *c = &p->cells[i];
+
+		if (c->event == event)
+			list[n++] = (struct labelled){ root_label_of(labels, p, c->thread), c->node,
+						       c->samples, c->weight };
+	}
+	if (list)
+		qsort(list, n, sizeof(*list), compare_labelled);
+	*ret_n = n;
+	return list;
+}
+
+/* The child of `parent` with this name, new or known; 0 when out of memory. */
+static uint32_t child(struct flame_tree *t, struct id_table *children, uint32_t parent,
+		      uint32_t name)
+{
+	uint32_t *slot = id_table_slot(children, parent, name);
+
+	if (!slot)
+		return 0;
+	if (*slot != ID_TABLE_NEW)
+		return *slot;
+	if (t->n_nodes == t->capacity) {
+		size_t capacity = MAX(t->capacity * 2, (size_t)1024);
+		struct flame_node *nodes = NULL;
+
+		if (capacity < UINT32_MAX)
+			nodes = reallocarray(t->nodes, capacity, sizeof(*nodes));
+		if (!nodes)
+			return 0;
+		t->nodes = nodes;
+		t->capacity = capacity;
+	}
+	t->nodes[t->n_nodes] = (struct flame_node){
+		.parent = parent,
+		.name = name,
+		.next_sibling = t->nodes[parent].first_child,
+	};
+	t->nodes[parent].first_child = (uint32_t)t->n_nodes;
+	*slot = (uint32_t)t->n_nodes++;
+	return *slot;
+}
+
+static int add_stack(struct flame_tree *t, struct memory *m, const struct profile *p,
+		     const struct labelled *s, uint32_t n_labels)
+{
+	uint32_t node = child(t, &m->children, 0, s->label);
+	size_t known = 0;
+	int r;
+
+	r = stack_load(&m->stack, p, s->node);
+	if (r < 0)
+		return r;
+	while (known < m->stack.n && m->label[m->stack.nodes[known]] != s->label + 1)
+		known++;
+	if (known < m->stack.n)
+		node = m->node[m->stack.nodes[known]];
+	for (size_t i = known; i-- > 0 && node != 0;) {
+		uint32_t from = m->stack.nodes[i];
+
+		node = child(t, &m->children, node, n_labels + profile_node_function(p, from));
+		m->node[from] = node;
+		m->label[from] = s->label + 1;
+	}
+	if (node == 0)
+		return -ENOMEM;
+	t->nodes[node].self_samples += s->samples;
+	t->nodes[node].self_weight += s->weight;
+	return 0;
+}
+
+static int add_stacks(struct flame_tree *t, const struct profile *p, uint32_t event,
+		      const struct root_labels *labels)
+{
+	_cleanup_(memory_done) struct memory m = {
+		.node = calloc(p->n_nodes + 1, sizeof(*m.node)),
+		.label = calloc(p->n_nodes + 1, sizeof(*m.label)),
+	};
+	_cleanup_free_ struct labelled *stacks = NULL;
+	size_t n;
+	int r = 0;
+
+	stacks = select_stacks(p, event, labels, &n);
+	t->nodes = calloc(1024, sizeof(*t->nodes));
+	if (!m.node || !m.label || !stacks || !t->nodes)
+		return -ENOMEM;
+	t->capacity = 1024;
+	t->n_nodes = 1;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = add_stack(t, &m, p, &stacks[i], (uint32_t)labels->n);
+	return r;
+}
+
+static void sum_up(struct flame_tree *t)
+{
+	for (size_t i = t->n_nodes; i-- > 0;) {
+		struct flame_node *n = &t->nodes[i];
+
+		n->samples += n->self_samples;
+		n->weight += n->self_weight;
+		if (i > 0) {
+			t->nodes[n->parent].samples += n->samples;
+			t->nodes[n->parent].weight += n->weight;
+		}
+	}
+}
+
+uint32_t flame_tree_next(const struct flame_tree *t, uint32_t node, bool descend, uint32_t *depth)
+{
+	if (descend && t->nodes[node].first_child) {
+		(*depth)++;
+		return t->nodes[node].first_child;
+	}
+	while (node != 0 && !t->nodes[node].next_sibling) {
+		node = t->nodes[node].parent;
+		(*depth)--;
+	}
+	return t->nodes[node].next_sibling;
+}
+
+/* The nodes above the present one, by depth, and how often each name is among them. */
+struct ancestors {
+	uint32_t *names; /* by depth */
+	uint32_t *times; /* by name */
+	size_t n, capacity;
+};
+
+static void ancestors_done(struct ancestors *a)
+{
+	free(a->names);
+	free(a->times);
+}
+
+/* Goes to a node at `depth`; true when none of its ancestors has its name. */
+static int ancestors_enter(struct ancestors *a, uint32_t depth, uint32_t name, bool *ret_first)
+{
+	while (a->n >= depth)
+		a->times[a->names[--a->n]]--;
+	if (a->n == a->capacity) {
+		size_t capacity = MAX(a->capacity * 2, (size_t)256);
+		uint32_t *names = reallocarray(a->names, capacity, sizeof(*names));
+
+		if (!names)
+			return -ENOMEM;
+		a->names = names;
+		a->capacity = capacity;
+	}
+	a->names[a->n++] = name;
+	*ret_first = a->times[name]++ == 0;
+	return 0;
+}
+
+static int sum_functions(struct flame_tree *t)
+{
+	_cleanup_(ancestors_done) struct ancestors a = {
+		.times = calloc(t->n_names + 1, sizeof(*a.times)),
+	};
+	uint32_t depth = 0;
+
+	t->functions = calloc(t->n_names + 1, sizeof(*t->functions));
+	if (!t->functions || !a.times)
+		return -ENOMEM;
+	for (uint32_t i = flame_tree_next(t, 0, true, &depth); i != 0;
+	     i = flame_tree_next(t, i, true, &depth)) {
+		const struct flame_node *n = &t->nodes[i];
+		struct flame_function *f = &t->functions[n->name];
+		bool first;
+
+		if (ancestors_enter(&a, depth, n->name, &first) < 0)
+			return -ENOMEM;
+		f->self_samples += n->self_samples;
+		f->self_weight += n->self_weight;
+		f->samples += first ? n->samples : 0;
+		f->weight += first ? n->weight : 0;
+	}
+	return 0;
+}
+
+int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t event,
+		    const struct root_labels *labels)
+{
+	_cleanup_(flame_tree_donep) struct flame_tree made = {
+		.n_names = labels->n + p->n_functions,
+	};
+	int r;
+
+	r = add_stacks(&made, p, event, labels);
+	if (r < 0)
+		return r;
+	sum_up(&made);
+	r = sum_functions(&made);
+	if (r < 0)
+		return r;
+	*t = made;
+	made = (struct flame_tree){ 0 };
+	return 0;
+}
+
+void flame_tree_done(struct flame_tree *t)
+{
+	free(t->nodes);
+	free(t->functions);
+	*t = (struct flame_tree){ 0 };
+}
+
+static size_t count_above(const struct flame_tree *t, uint64_t threshold)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_nodes; i++)
+		n += flame_tree_value(t, i) >= threshold;
+	return n;
+}
+
+uint64_t flame_tree_threshold(const struct flame_tree *t, double min_percent, size_t max_nodes)
+{
+	uint64_t all = flame_tree_value(t, 0);
+	uint64_t threshold = (uint64_t)((double)all * min_percent / 100);
+
+	threshold = MAX(threshold, 1ULL);
+	while (count_above(t, threshold) > max_nodes && threshold < all)
+		threshold += threshold / 4 + 1;
+	return threshold;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One event's samples as the tree a flame graph shows: root label, then functions. Frames of the
+ * same function under the same parent are one node.
+ *
+ * Node 0 is the whole; parents come before their children. A name is a root label (below n_labels)
+ * or, from there on, a function.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/frames.h"
+#include "profile/profile.h"
+
+struct flame_node {
+	uint32_t parent, name;
+	uint32_t first_child, next_sibling; /* 0: none */
+	uint64_t self_samples, self_weight;
+	uint64_t samples, weight; /* with all that is called from here */
+};
+
+/* Sums over the whole tree; recursion counts once. */
+struct flame_function {
+	uint64_t self_samples, self_weight, samples, weight;
+};
+
+struct flame_tree {
+	struct flame_node *nodes;
+	size_t n_nodes, capacity;
+	struct flame_function *functions; /* by name */
+	size_t n_names;
+};
+
+int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t event,
+		    const struct root_labels *labels);
+void flame_tree_done(struct flame_tree *t);
+
+/* What a node is measured by: its weight, or its samples when the event has no weights. */
+static inline uint64_t flame_tree_value(const struct flame_tree *t, uint32_t node)
+{
+	return t->nodes[0].weight ? t->nodes[node].weight : t->nodes[node].samples;
+}
+
+/* The least value a node must have, so that at most max_nodes remain and all have min_percent. */
+uint64_t flame_tree_threshold(const struct flame_tree *t, double min_percent, size_t max_nodes);
+
+/*
+ * The next node in depth-first order, children after their parents; `descend` false skips what is
+ * below. *depth follows. 0: the walk is over.
+ */
+uint32_t flame_tree_next(const struct flame_tree *t, uint32_t node, bool descend, uint32_t *depth);
+
+static inline void flame_tree_donep(struct flame_tree *t)
+{
+	flame_tree_done(t);
+}
