@@ -23,7 +23,8 @@ struct mapping {
 /* Sorted by address, no overlaps; shared by fork until one side changes. Only executable mappings.
  */
 struct mappings {
-	unsigned int refs;
+	uint32_t refs;
+	uint32_t capacity;
 	size_t n;
 	struct mapping list[];
 };
