@@ -28,8 +28,8 @@ struct known_file {
 	struct hash_node node;
 	dev_t device;
 	ino_t inode;
-	off_t size;
-	struct timespec mtime;
+	uint64_t size;
+	struct statx_timestamp mtime;
 	uint64_t checked_ns;
 	int result; /* of build_id_read() */
 	uint8_t build_id_size;
@@ -129,25 +129,30 @@ static bool is_remote(struct mapped_files *f, pid_t pid, dev_t device, uint64_t 
 
 /* --- opening --- */
 
+static dev_t device_of(const struct statx *st)
+{
+	return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
 /*
  * maps shows the device of the inode, stat that of the view: below an overlay, and on btrfs, they
  * differ, and the one of stat is anonymous.
  */
-static bool is_file(const struct stat *st, const struct mapped_file *file)
+static bool is_file(const struct statx *st, const struct mapped_file *file)
 {
-	return S_ISREG(st->st_mode) && st->st_ino == file->inode &&
-	       (st->st_dev == file->device || major(st->st_dev) == 0);
+	return S_ISREG(st->stx_mode) && st->stx_ino == file->inode &&
+	       (device_of(st) == file->device || st->stx_dev_major == 0);
 }
 
-static int check_file(int fd, const struct mapped_file *file, struct stat *ret_stat)
+static int check_file(int fd, const struct mapped_file *file, struct statx *ret_stat)
 {
-	if (fstat(fd, ret_stat) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stat) < 0)
 		return -errno;
 	return is_file(ret_stat, file) ? 0 : -ESTALE;
 }
 
 /* O_PATH touches nothing: no FIFO waits, no device notices. */
-static int open_link(const char *path, const struct mapped_file *file, struct stat *ret_stat)
+static int open_link(const char *path, const struct mapped_file *file, struct statx *ret_stat)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
 	int r;
@@ -176,7 +181,7 @@ static int open_below(int root_fd, const char *path)
 }
 
 static int open_in_root(const struct mapped_files *f, const struct mapped_file *file,
-			struct stat *ret_stat)
+			struct statx *ret_stat)
 {
 	_cleanup_close_ int root_fd = -1, fd = -1;
 	char path[4096];
@@ -193,7 +198,7 @@ static int open_in_root(const struct mapped_files *f, const struct mapped_file *
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-static int find_file(struct mapped_files *f, const struct mapped_file *file, struct stat *ret_stat)
+static int find_file(struct mapped_files *f, const struct mapped_file *file, struct statx *ret_stat)
 {
 	char path[4096];
 	int fd, exe;
@@ -265,10 +270,10 @@ static struct known_file *add_known(struct mapped_files *f, const struct mapped_
 	return k;
 }
 
-static bool is_unchanged(const struct known_file *k, const struct stat *st)
+static bool is_unchanged(const struct known_file *k, const struct statx *st)
 {
-	return k->checked_ns && k->size == st->st_size && k->mtime.tv_sec == st->st_mtim.tv_sec &&
-	       k->mtime.tv_nsec == st->st_mtim.tv_nsec;
+	return k->checked_ns && k->size == st->stx_size &&
+	       k->mtime.tv_sec == st->stx_mtime.tv_sec && k->mtime.tv_nsec == st->stx_mtime.tv_nsec;
 }
 
 static int refresh(struct mapped_files *f, const struct mapped_file *file, struct known_file *k,
@@ -276,20 +281,20 @@ static int refresh(struct mapped_files *f, const struct mapped_file *file, struc
 {
 	_cleanup_close_ int fd = -1;
 	size_t size = 0;
-	struct stat st;
+	struct statx st;
 
 	if (is_remote(f, file->pid, file->device, now))
 		return -EREMOTE;
 	fd = find_file(f, file, &st);
 	if (fd < 0)
 		return fd;
-	if (st.st_dev != file->device && is_remote(f, file->pid, st.st_dev, now))
+	if (device_of(&st) != file->device && is_remote(f, file->pid, device_of(&st), now))
 		return -EREMOTE;
 	if (!is_unchanged(k, &st)) {
 		k->result = read_build_id(fd, k->build_id, &size);
 		k->build_id_size = (uint8_t)size;
-		k->size = st.st_size;
-		k->mtime = st.st_mtim;
+		k->size = st.stx_size;
+		k->mtime = st.stx_mtime;
 	}
 	k->checked_ns = now;
 	return 0;
