@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "process/build_id.h"
+#include "process/elf_build_id.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -89,44 +89,7 @@ static int read_segment(const struct elf_file *f, size_t i, Elf64_Phdr *ret)
 	return 0;
 }
 
-static size_t align_up(size_t v, size_t to)
-{
-	return (v + to - 1) & ~(to - 1);
-}
-
-/* Both classes have the same note header; a segment aligned to 8 pads its notes to 8. */
-static int find_note(const uint8_t *notes, size_t size, size_t align, uint8_t *ret,
-		     size_t *ret_size)
-{
-	size_t at = 0;
-
-	while (size - at >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr n;
-		size_t name, desc;
-
-		memcpy(&n, notes + at, sizeof(n));
-		name = at + sizeof(n);
-		if (n.n_namesz > size - name)
-			return -EBADMSG;
-		desc = align_up(name + n.n_namesz, align);
-		if (desc > size || n.n_descsz > size - desc)
-			return -EBADMSG;
-		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == sizeof("GNU") &&
-		    memcmp(notes + name, "GNU", sizeof("GNU")) == 0 && n.n_descsz > 0 &&
-		    n.n_descsz <= BUILD_ID_MAX) {
-			memcpy(ret, notes + desc, n.n_descsz);
-			*ret_size = n.n_descsz;
-			return 0;
-		}
-		at = align_up(desc + n.n_descsz, align);
-		if (at > size)
-			break;
-	}
-	return -ENODATA;
-}
-
-static int search_segment(const struct elf_file *f, const Elf64_Phdr *p, uint8_t *ret,
-			  size_t *ret_size)
+static int search_segment(const struct elf_file *f, const Elf64_Phdr *p, struct build_id *ret)
 {
 	uint8_t notes[MAX_NOTES];
 	size_t size = (size_t)MIN(p->p_filesz, (uint64_t)MAX_NOTES);
@@ -135,10 +98,10 @@ static int search_segment(const struct elf_file *f, const Elf64_Phdr *p, uint8_t
 	r = read_exactly(f->fd, notes, size, p->p_offset);
 	if (r < 0)
 		return r;
-	return find_note(notes, size, p->p_align == 8 ? 8 : 4, ret, ret_size);
+	return build_id_from_notes(notes, size, ret) ? 0 : -ENODATA;
 }
 
-int build_id_read(int fd, uint8_t ret[BUILD_ID_MAX], size_t *ret_size)
+int elf_build_id(int fd, struct build_id *ret)
 {
 	struct elf_file f;
 	int r;
@@ -154,7 +117,7 @@ int build_id_read(int fd, uint8_t ret[BUILD_ID_MAX], size_t *ret_size)
 			return r;
 		if (p.p_type != PT_NOTE)
 			continue;
-		r = search_segment(&f, &p, ret, ret_size);
+		r = search_segment(&f, &p, ret);
 		if (r != -ENODATA && r != -EBADMSG)
 			return r;
 	}

@@ -15,7 +15,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#include "process/build_id.h"
+#include "process/elf_build_id.h"
 #include "util/cleanup.h"
 #include "util/file.h"
 #include "util/parse.h"
@@ -31,9 +31,8 @@ struct known_file {
 	uint64_t size;
 	struct statx_timestamp mtime;
 	uint64_t checked_ns;
-	int result; /* of build_id_read() */
-	uint8_t build_id_size;
-	uint8_t build_id[BUILD_ID_MAX];
+	int result; /* of elf_build_id() */
+	struct build_id build_id;
 };
 
 static uint64_t now_ns(void)
@@ -220,7 +219,7 @@ static int find_file(struct mapped_files *f, const struct mapped_file *file, str
 }
 
 /* Reads through the very file that was checked, whatever stands at its path by now. */
-static int read_build_id(int path_fd, uint8_t *ret, size_t *ret_size)
+static int read_build_id(int path_fd, struct build_id *ret)
 {
 	_cleanup_close_ int fd = -1;
 	char path[64];
@@ -229,7 +228,7 @@ static int read_build_id(int path_fd, uint8_t *ret, size_t *ret_size)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return -errno;
-	return build_id_read(fd, ret, ret_size);
+	return elf_build_id(fd, ret);
 }
 
 /* --- what is known --- */
@@ -280,7 +279,6 @@ static int refresh(struct mapped_files *f, const struct mapped_file *file, struc
 		   uint64_t now)
 {
 	_cleanup_close_ int fd = -1;
-	size_t size = 0;
 	struct statx st;
 
 	if (is_remote(f, file->pid, file->device, now))
@@ -291,8 +289,7 @@ static int refresh(struct mapped_files *f, const struct mapped_file *file, struc
 	if (device_of(&st) != file->device && is_remote(f, file->pid, device_of(&st), now))
 		return -EREMOTE;
 	if (!is_unchanged(k, &st)) {
-		k->result = read_build_id(fd, k->build_id, &size);
-		k->build_id_size = (uint8_t)size;
+		k->result = read_build_id(fd, &k->build_id);
 		k->size = st.stx_size;
 		k->mtime = st.stx_mtime;
 	}
@@ -301,7 +298,7 @@ static int refresh(struct mapped_files *f, const struct mapped_file *file, struc
 }
 
 int mapped_files_build_id(struct mapped_files *f, const struct mapped_file *file,
-			  uint8_t ret[BUILD_ID_MAX], size_t *ret_size)
+			  struct build_id *ret)
 {
 	struct known_file *k = find_known(f, file);
 	uint64_t now = now_ns();
@@ -316,9 +313,6 @@ int mapped_files_build_id(struct mapped_files *f, const struct mapped_file *file
 		if (r < 0)
 			return r;
 	}
-	if (k->result < 0)
-		return k->result;
-	memcpy(ret, k->build_id, k->build_id_size);
-	*ret_size = k->build_id_size;
-	return 0;
+	*ret = k->build_id;
+	return k->result;
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "symbols/object.h" /* BUILD_ID_MAX */
+#include "symbols/build_id.h"
 #include "util/buffer.h"
 #include "util/hash_table.h"
 
@@ -44,8 +44,8 @@ struct mapped_file {
 void mapped_files_init(struct mapped_files *f, const char *procfs);
 void mapped_files_done(struct mapped_files *f);
 /*
- * -ENODATA, -ENOEXEC, -EBADMSG: the file has no build-id (see build_id.h); -EREMOTE: it is not safe
- * to look; -ESTALE: the path leads to another file by now; else why it cannot be opened.
+ * -ENODATA, -ENOEXEC, -EBADMSG: the file has no build-id (see elf_build_id.h); -EREMOTE: it is not
+ * safe to look; -ESTALE: the path leads to another file by now; else why it cannot be opened.
  */
 int mapped_files_build_id(struct mapped_files *f, const struct mapped_file *file,
-			  uint8_t ret[BUILD_ID_MAX], size_t *ret_size);
+			  struct build_id *ret);

@@ -7,6 +7,10 @@
  * Fed by the sideband (sideband.h) in time order, and by /proc once at start and for pids that come
  * unannounced. Identity is (pid, start time). A process that exited stays until every sample taken
  * before its end was looked up: process_table_forget() drops those that ended before a given time.
+ *
+ * Memory: 350 bytes a process; 16 + 32 per mapping, half as much again at most, for those that
+ * executed (a forked child shares its parent's); the path of its binary, shared likewise. Labels
+ * are kept once per cgroup.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +20,7 @@
 
 struct mapping {
 	uint64_t start, end; /* addresses, end exclusive */
-	uint64_t pgoff; /* bytes into the object */
+	uint64_t pgoff; /* bytes into the object; OBJECT_ANON: `start` again */
 	struct object *object; /* referenced */
 };
 
@@ -36,12 +40,13 @@ struct process {
 	uint64_t exit_ns; /* 0: alive */
 	bool kernel; /* a kernel thread */
 	char comm[16];
-	char *exe; /* "" when unknown */
-	char *cgroup; /* path, "" when unknown */
-	char *unit; /* systemd unit: the innermost .service/.scope/... of the path; "" */
-	char *container; /* container id, 64 hex digits or what the runtime uses; "" */
+	/* None of these is NULL; "" when unknown. */
+	const char *exe;
+	const char *cgroup; /* path */
+	const char *unit; /* systemd unit, see cgroup_unit() */
+	const char *container; /* container id or name, see cgroup_container() */
 	uint64_t cgroup_id; /* as in the samples */
-	struct mappings *mappings;
+	struct mappings *mappings; /* NULL: none */
 	/* Changes whenever pid, comm, exe or a label does: the recorder then writes the process
 	 * anew. */
 	uint64_t generation;
@@ -49,18 +54,21 @@ struct process {
 	uint64_t epoch;
 	uint64_t written_generation;
 	uint32_t id;
-	const struct mappings *written_mappings;
-	uint64_t *mapping_written; /* bit per mapping */
+	const struct mappings *written_mappings; /* set to NULL whenever the mappings change */
+	uint64_t *mapping_written; /* bit per mapping; freed with the process */
 };
 
 struct process_table_options {
 	const char *procfs; /* NULL: /proc */
 	const char *cgroupfs; /* NULL: /sys/fs/cgroup */
-	/* An executable file mapping appeared in `pid`: the moment to take its function index. */
+	/*
+	 * An executable mapping of a file (or the vDSO) without a function index appeared in `pid`:
+	 * the moment to take it.
+	 */
 	void (*mapped)(struct object *o, uint32_t pid, uint64_t start, uint64_t end,
 		       void *userdata);
-	void (*gone)(uint32_t pid,
-		     void *userdata); /* exec or exit: what was cached about pid is stale */
+	/* exec or exit: what was cached about pid is stale */
+	void (*gone)(uint32_t pid, void *userdata);
 	void *userdata;
 };
 
@@ -70,26 +78,43 @@ int process_table_new(struct object_table *objects, const struct process_table_o
 struct process_table *process_table_free(struct process_table *t);
 DEFINE_CLEANUP(struct process_table *, process_table_free);
 
-/* Reads /proc/PID of everything that runs. Call after the sideband is enabled. */
+/*
+ * Reads /proc/PID of everything that runs. Call after the sideband is enabled and before its first
+ * record is applied. Processes that vanish or cannot be read meanwhile are no error.
+ */
 int process_table_scan(struct process_table *t);
 
-/* Applies one sideband record (struct perf_event_header and its body with the sample_id trailer).
+/*
+ * Applies one sideband record (struct perf_event_header and its body with the sample_id trailer).
+ * Records that say nothing about processes are passed over; -EBADMSG: a damaged one; -ENOMEM. After
+ * PERF_RECORD_LOST every process is read from /proc again before it is next given out.
  */
 struct perf_event_header;
 int process_table_apply(struct process_table *t, const struct perf_event_header *h);
 
 /*
  * The process a sample of `pid` at `time_ns` belongs to; reads /proc when it is unknown, and gives
- * a placeholder (empty names, no mappings) when it is gone. cgroup_id is the sample's: a change
- * re-reads the labels. Borrowed, valid until process_table_forget().
+ * a placeholder (empty names, no mappings) when it is gone. cgroup_id is the sample's (0: unknown):
+ * a change re-reads the labels. Never NULL. Borrowed, valid until process_table_forget().
  */
 struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_t cgroup_id,
 				  uint64_t time_ns);
 
 const struct mapping *mappings_find(const struct mappings *m, uint64_t address);
 
-/* Drops processes that ended before `time_ns`. */
+/*
+ * Drops processes that ended before `time_ns` (and a tenth of a second more, in which the kernel
+ * still works on its own account). Time and memory are those of the live ones afterwards.
+ */
 void process_table_forget(struct process_table *t, uint64_t time_ns);
 size_t process_table_size(const struct process_table *t);
-uint64_t
-process_table_missed(const struct process_table *t); /* pids that were gone when first seen */
+
+struct process_table_stats {
+	uint64_t missed; /* processes that were gone when first seen */
+	uint64_t lost; /* sideband records the kernel had no room for */
+	uint64_t unreadable; /* processes whose mappings /proc did not show (CAP_SYS_PTRACE) */
+	uint64_t refused; /* mappings beyond MAPPINGS_MAX of one process */
+};
+void process_table_get_stats(const struct process_table *t, struct process_table_stats *ret);
+/* pids that were gone when first seen */
+uint64_t process_table_missed(const struct process_table *t);

@@ -116,13 +116,19 @@ bool proc_next_map(const char **text, const char *end, struct proc_map *ret)
 	return false;
 }
 
-void map_path_decode(const char *text, size_t text_size, char *out, size_t size)
+size_t path_without_deleted(const char *path, size_t size)
 {
 	static const char deleted[] = " (deleted)";
-	size_t n = sizeof(deleted) - 1, written = 0;
+	size_t n = sizeof(deleted) - 1;
 
-	if (text_size > n && memcmp(text + text_size - n, deleted, n) == 0)
-		text_size -= n;
+	return size > n && memcmp(path + size - n, deleted, n) == 0 ? size - n : size;
+}
+
+void map_path_decode(const char *text, size_t text_size, char *out, size_t size)
+{
+	size_t written = 0;
+
+	text_size = path_without_deleted(text, text_size);
 	for (size_t i = 0; i < text_size && written + 1 < size; i++) {
 		if (text_size - i >= 4 && memcmp(text + i, "\\012", 4) == 0) {
 			out[written++] = '\n';

@@ -37,8 +37,11 @@ struct proc_map {
  */
 bool proc_next_map(const char **text, const char *end, struct proc_map *ret);
 
+/* The size of a path without the " (deleted)" the kernel puts behind it. */
+size_t path_without_deleted(const char *path, size_t size);
+
 /*
- * The path as the process sees it: "\012" of the maps file is a newline again, and the kernel's
- * " (deleted)" is taken off. Writes at most `size` bytes with the NUL, cutting what is longer.
+ * The path as the process sees it: "\012" of the maps file is a newline again, and " (deleted)" is
+ * taken off. Writes at most `size` bytes with the NUL, cutting what is longer.
  */
 void map_path_decode(const char *text, size_t text_size, char *out, size_t size);
