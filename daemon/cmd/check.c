@@ -193,7 +193,7 @@ static void print_dangers(const struct host_kernel *k)
 		if (!host_danger_applies(&table[i], k))
 			continue;
 		if (!any)
-			section("Refused on this kernel, unless allowed by sampler.allow_unsafe");
+			section("Refused on this kernel, unless allowed by allow-unsafe in [sampler]");
 		any = true;
 		row(table[i].what, "%s", table[i].reason);
 	}

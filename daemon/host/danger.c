@@ -121,7 +121,7 @@ char *host_danger_sentence(const struct host_danger *d, const struct host_kernel
 
 	if (asprintf(&sentence,
 		     "Linux %s is dangerous for %s: %s. %s To attach all the same: "
-		     "sampler.allow_unsafe = yes, or --allow-unsafe-kernel.",
+		     "allow-unsafe = yes in [sampler], or --allow-unsafe-kernel.",
 		     host_kernel_name(k, name, sizeof(name)), d->what, d->reason, d->instead) < 0)
 		return NULL;
 	return sentence;

@@ -6,7 +6,8 @@
  *
  * Where the real patch level of a vendor's kernel is unknown, every fix that upstream made within
  * that X.Y is assumed to be missing: a refusal costs an option, a frozen machine costs more.
- * Override: sampler.allow_unsafe in the configuration, --allow-unsafe-kernel on the command line.
+ * Override: allow-unsafe in [sampler] of the configuration, --allow-unsafe-kernel on the command
+ * line.
  */
 #include <stddef.h>
 

@@ -170,7 +170,8 @@ static void test_danger(void **state)
 static void test_sentence(void **state)
 {
 	static const char *const parts[] = { "6.1.27 (6.1.0-9-amd64)", "user memory", "hangs",
-					     "sampler.allow_unsafe", "--allow-unsafe-kernel" };
+					     "allow-unsafe = yes in [sampler]",
+					     "--allow-unsafe-kernel" };
 	_cleanup_free_ char *sentence = NULL;
 	struct host_kernel k;
 
