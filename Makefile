@@ -5,7 +5,7 @@
 #   make            build/ebpf-profiler
 #   make run        install what is missing, profile the whole machine for ten seconds, report, flame graph
 #   make check      install what is missing, run the tests
-#   make bench      measure, beside perf
+#   make bench      measure, beside perf; BENCH='--quick lost start' chooses
 #   make fuzz       the fuzz targets, FUZZ_SECONDS each
 #   make install DESTDIR= PREFIX=    make uninstall    make clean
 
@@ -54,6 +54,7 @@ BPF_SOURCES := $(sort $(wildcard bpf/*.bpf.c))
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 WORKLOADS := $(sort $(wildcard tests/workloads/*.c))
+BENCHES := $(sort $(wildcard tests/bench/*.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)
 GENERATED := $(SKELETONS) $(O)/gen/flame_page.h
@@ -63,6 +64,7 @@ FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(O)/fuzz/%.o)
 UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzzers/%)
 WORKLOAD_PROGRAMS := $(WORKLOADS:tests/workloads/%.c=$(O)/workloads/%)
+BENCH_PROGRAMS := $(BENCHES:tests/bench/%.c=$(O)/bench/%)
 
 # --- the product ------------------------------------------------------------------------------------------------------
 
@@ -131,8 +133,8 @@ check-unit: $(UNIT_TESTS)
 check-integration: all $(WORKLOAD_PROGRAMS)
 	$(Q)tests/run.sh $(O) integration
 
-bench: all $(WORKLOAD_PROGRAMS)
-	$(Q)tests/bench/run.sh $(O)
+bench: all $(WORKLOAD_PROGRAMS) $(BENCH_PROGRAMS)
+	$(Q)tests/bench/run.sh $(O) $(BENCH)
 
 fuzz: $(FUZZERS)
 	$(Q)tests/fuzz/run.sh $(O) $(FUZZ_SECONDS)
@@ -163,6 +165,12 @@ $(O)/fuzzers/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/libebpf-profiler.a
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(LDFLAGS_ALL) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS_ALL)
+
+# Measuring tools that call the stages themselves.
+$(O)/bench/%: $(O)/obj/tests/bench/%.o $(O)/libebpf-profiler.a
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 
 # Programs whose profile is known by construction; frame pointers, so that their stacks are whole.
 $(O)/workloads/%: tests/workloads/%.c

@@ -70,6 +70,8 @@ int host_facts_gather(const char *btf, struct host_facts *ret, char **ret_error)
 void host_facts_done(struct host_facts *facts)
 {
 	host_btf_done(&facts->btf);
+	free(facts->sampler_error);
+	facts->sampler_error = NULL;
 }
 
 enum host_core_level host_facts_core_level(const struct host_facts *f)
@@ -231,6 +233,14 @@ static int assess_features(const struct host_facts *f, struct host_assessment *a
 	return r;
 }
 
+/* The proof of the pudding; of interest only where nothing before explains it. */
+static int assess_sampler(const struct host_facts *f, struct host_assessment *a)
+{
+	if (!f->sampler_error || has_loss(a, HOST_LOSS_PRIVILEGE) || has_loss(a, HOST_LOSS_KERNEL))
+		return 0;
+	return lose(a, HOST_LOSS_KERNEL, "The sampler does not start: %s", f->sampler_error);
+}
+
 /* Stable, so that a table's order survives among equals. */
 static void sort_losses(struct host_assessment *a)
 {
@@ -254,6 +264,8 @@ int host_assess(const struct host_facts *facts, struct host_assessment *ret)
 		r = assess_btf(facts, &a);
 	if (r == 0)
 		r = assess_features(facts, &a);
+	if (r == 0)
+		r = assess_sampler(facts, &a);
 	if (r < 0) {
 		host_assessment_done(&a);
 		return r;

@@ -24,6 +24,9 @@ struct host_facts {
 	struct host_virt virt;
 	char core_pmus[256];
 	char distribution[128];
+	/* Of loading and attaching the real sampler, by whoever can: heap, NULL when it worked or
+	 * was not tried. */
+	char *sampler_error;
 };
 
 /*

@@ -11,9 +11,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "host/text_file.h"
+#include "host/cpus.h"
 #include "util/cleanup.h"
-#include "util/parse.h"
 
 #define LARGE_VALUE (8U << 20) /* kernels before 6.1 stop at 4 MiB (KMALLOC_MAX_SIZE) */
 
@@ -259,13 +258,9 @@ static int open_event(struct perf_event_attr *attr, pid_t pid, int cpu)
 static int first_online_cpu(void)
 {
 	_cleanup_free_ int *cpus = NULL;
-	char text[4096];
 	size_t n = 0;
 
-	if (text_file_read("", "/sys/devices/system/cpu/online", text, sizeof(text)) < 0 ||
-	    parse_cpu_list(text, &cpus, &n) < 0 || n == 0)
-		return 0;
-	return cpus[0];
+	return host_cpus_online(NULL, &cpus, &n) == 0 && n ? cpus[0] : 0;
 }
 
 static int try_sampling(__u32 type, __u64 config)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Milliseconds from nothing to a sampler that is loaded, attached to every CPU and enabled.
+ *
+ * usage: start [EVENTS]    (cpu-clock@99Hz)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "host/cpus.h"
+#include "sampler/sampler.h"
+#include "util/cleanup.h"
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int fail(const char *what, char *error)
+{
+	fprintf(stderr, "start: %s: %s\n", what, error ? error : "failed");
+	free(error);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct sampler_options options = { .ring_bytes = 512 << 10, .depth = 127 };
+	struct sampler_event *events;
+	struct pmu_event *parsed;
+	struct sampler *sampler;
+	char *error = NULL;
+	double started;
+	int *cpus;
+	size_t n;
+
+	if (host_cpus_online(NULL, &cpus, &options.n_cpus) < 0 ||
+	    host_cpus_possible_count(NULL, &options.possible_cpus) < 0)
+		return fail("CPUs", NULL);
+	options.cpus = cpus;
+	if (pmu_events_parse(argc > 1 ? argv[1] : "cpu-clock@99Hz", &(struct pmu_defaults){ 0 },
+			     &parsed, &n, &error) < 0)
+		return fail("events", error);
+	events = calloc(n, sizeof(*events));
+	if (!events)
+		return fail("memory", NULL);
+	for (size_t i = 0; i < n; i++)
+		events[i] = (struct sampler_event){ .pmu = parsed[i],
+						    .profile = (char *)"",
+						    .requested = parsed[i].spec,
+						    .stacks = SAMPLER_KERNEL_STACK |
+							      SAMPLER_USER_STACK };
+	started = now_ms();
+	if (sampler_open(&options, events, n, &sampler, &error) < 0)
+		return fail("sampler", error);
+	if (sampler_enable(sampler) < 0)
+		return fail("enable", NULL);
+	printf("%.2f\n", now_ms() - started);
+	sampler_close(sampler);
+	free(events);
+	pmu_events_free(parsed, n);
+	free(cpus);
+	return 0;
+}
