@@ -87,6 +87,7 @@ struct sampler_counts {
 	__u64 full; /* no room in the ring (kernels before 5.1 do not tell: there the sequence shows
 		       it) */
 	__u64 fault; /* the record could not be built or handed over for another reason */
+	__u64 idle; /* of those seen, pid 0's */
 	__u64 weight; /* sum of the periods of everything seen: the event's own count, if nothing
 			 was skipped */
 };

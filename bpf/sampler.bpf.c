@@ -19,7 +19,6 @@
 #include "sample.h"
 
 #define ENOSPC 28
-#define E2BIG 7
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -133,7 +132,6 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 				    STACK_COMPLETE);
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
-	/* A kernel thread has no user half; its idle registers would give a made-up frame. */
 	if (k->flags & SAMPLER_USER_STACK)
 		user = read_stack(ctx, &rec->frames[kernel], k->depth, BPF_F_USER_STACK,
 				  &rec->user_status, STACK_UNVERIFIED);
@@ -164,6 +162,7 @@ static __always_inline struct sample_record *build(struct bpf_perf_event_data *c
 	id = bpf_get_current_pid_tgid();
 	rec->pid = id >> 32;
 	rec->tid = (__u32)id;
+	c->idle += rec->pid == 0;
 	rec->cgroup_id = bpf_get_current_cgroup_id();
 	bpf_get_current_comm(rec->comm, sizeof(rec->comm));
 	if (!wanted(k, rec)) {
@@ -191,7 +190,7 @@ static __always_inline void account(struct sampler_counts *c, long r)
 {
 	if (r == 0)
 		c->sent++;
-	else if (r == -ENOSPC || r == -E2BIG)
+	else if (r == -ENOSPC)
 		c->full++;
 	else
 		c->fault++;

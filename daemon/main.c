@@ -29,6 +29,7 @@ static const struct command {
 	{ "flame", cmd_flame, "turn recorded samples into a flame graph, one HTML file" },
 	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
+	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "status", cmd_status, "ask the running daemon how it does" },
 };
@@ -57,6 +58,8 @@ int main(int argc, char **argv)
 		printf("ebpf-profiler %s\n", VERSION);
 		return EXIT_OK;
 	}
+	if (strcmp(name, "--check-config") == 0)
+		return cmd_daemon(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return commands[i].run(argc - 1, argv + 1);

@@ -17,6 +17,9 @@ enum exit_code {
 	EXIT_UNSUPPORTED = 69, /* this kernel or machine cannot do it */
 };
 
+/* For a negative errno from opening the profiler's parts. */
+int exit_code_for_error(int error);
+
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_flame(int argc, char **argv);

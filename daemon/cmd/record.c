@@ -1,11 +1,189 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * Sample the host, or a command and its descendants, into one file.
+ */
+#include <linux/types.h>
+
 #include "cmd/cmd.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cmd/record_options.h"
+#include "engine/engine.h"
+#include "engine/prepare.h"
+#include "util/log.h"
+#include "util/parse.h"
+
+/* The command, forked and waiting to be let go. */
+struct child {
+	pid_t pid; /* 0: none */
+	int release_fd; /* one byte lets it exec */
+	int error_fd; /* gives the errno of a failed exec; closes when it succeeded */
+};
+
+static void run_child(char **argv, int wait_fd, int error_fd)
+{
+	sigset_t none;
+	char byte;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (read(wait_fd, &byte, 1) != 1)
+		_exit(127);
+	execvp(argv[0], argv);
+	if (write(error_fd, &errno, sizeof(errno)) != sizeof(errno))
+		_exit(126);
+	_exit(127);
+}
+
+static int child_fork(char **argv, struct child *ret)
+{
+	int wait[2], error[2];
+	pid_t pid;
+
+	if (pipe2(wait, O_CLOEXEC) < 0)
+		return -errno;
+	if (pipe2(error, O_CLOEXEC) < 0) {
+		int r = -errno;
+
+		close(wait[0]);
+		close(wait[1]);
+		return r;
+	}
+	pid = fork();
+	if (pid == 0) {
+		close(wait[1]);
+		run_child(argv, wait[0], error[1]);
+	}
+	close(wait[0]);
+	close(error[1]);
+	if (pid < 0) {
+		close(wait[1]);
+		close(error[0]);
+		return -errno;
+	}
+	*ret = (struct child){ .pid = pid, .release_fd = wait[1], .error_fd = error[0] };
+	return 0;
+}
+
+/* Ends a command that never ran because we could not start: its pipe closes, it exits. */
+static void child_abandon(struct child *c)
+{
+	c->release_fd = safe_close(c->release_fd);
+	if (c->pid > 0)
+		(void)waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+}
+
+/* The errno its exec failed with, 0 when it ran. */
+static int child_exec_error(const struct child *c)
+{
+	int error = 0;
+
+	return read(c->error_fd, &error, sizeof(error)) == sizeof(error) ? -error : 0;
+}
+
+static void print_events(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_notes; i++)
+		fprintf(stderr, "ebpf-profiler: note: %s\n", plan->notes[i]);
+	for (size_t i = 0; i < plan->n_events; i++) {
+		const struct perf_event_attr *a = &plan->events[i].pmu.attr;
+		_cleanup_free_ char *note = sampler_event_note(&plan->events[i]);
+
+		if (note)
+			fprintf(stderr, "ebpf-profiler: note: %s\n", note);
+		if (a->freq)
+			fprintf(stderr, "Sampling %s at %" PRIu64 " Hz\n", plan->events[i].pmu.name,
+				(uint64_t)a->sample_freq);
+		else
+			fprintf(stderr, "Sampling %s, one sample per %" PRIu64 "\n",
+				plan->events[i].pmu.name, (uint64_t)a->sample_period);
+	}
+}
+
+static void print_summary(const struct record_options *o, const struct engine_result *r)
+{
+	const struct pipeline_counters *c = &r->counters;
+	char duration[32];
+
+	fprintf(stderr,
+		"%" PRIu64 " samples in %s; %" PRIu64 " lost, %" PRIu64 " not delivered -> %s\n",
+		c->samples, format_duration(r->duration_ns, duration, sizeof(duration)), c->lost,
+		c->not_delivered, o->output);
+	if (c->samples == 0)
+		fprintf(stderr, "ebpf-profiler: nothing was sampled: the window was idle, or the "
+				"filter let nothing "
+				"through\n");
+}
+
+static int finish(const struct record_options *o, const struct child *child,
+		  const struct engine_result *result)
+{
+	int error = child->pid > 0 ? child_exec_error(child) : 0;
+
+	if (error) {
+		log_error_errno(error, "Cannot run %s", o->command[0]);
+		return error == -ENOENT ? 127 : 126;
+	}
+	print_summary(o, result);
+	if (!result->child_ended)
+		return EXIT_OK;
+	return WIFEXITED(result->child_status) ? WEXITSTATUS(result->child_status)
+					       : 128 + WTERMSIG(result->child_status);
+}
+
+static int record(struct record_options *o, struct child *child, struct preparation *p)
+{
+	_cleanup_free_ char *error = NULL;
+	struct engine_result result = {};
+	struct engine_options e = {
+		.config = &o->config,
+		.output = o->output,
+		.plan = &p->plan,
+		.btf = preparation_btf(p),
+		.child = child->pid,
+		.follow = child->pid > 0 && !o->all,
+		.release_fd = child->release_fd,
+		.duration_ns = o->duration_ns,
+		.progress = isatty(STDERR_FILENO),
+	};
+	int r = engine_run(&e, &result, &error);
+
+	if (r < 0) {
+		fprintf(stderr, "ebpf-profiler: %s\n", error ? error : strerror(-r));
+		child_abandon(child);
+		return exit_code_for_error(r);
+	}
+	return finish(o, child, &result);
+}
 
 int cmd_record(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
-	return EXIT_UNSUPPORTED;
+	struct child child = { .release_fd = -1, .error_fd = -1 };
+	_cleanup_(record_options_done) struct record_options o = {};
+	_cleanup_(preparation_done) struct preparation p = { .btf_fd = -1 };
+	_cleanup_free_ char *error = NULL;
+	int r = record_options_parse(&o, argc, argv);
+
+	if (r != 0)
+		return r < 0 ? EXIT_OK : r;
+	r = prepare(&o.config, true, &p, &error);
+	if (r < 0) {
+		fprintf(stderr, "ebpf-profiler: %s\n", error ? error : strerror(-r));
+		return exit_code_for_error(r);
+	}
+	if (o.command) {
+		r = child_fork(o.command, &child);
+		if (r < 0)
+			return log_error_errno(r, "Cannot fork"), EXIT_FAILED;
+	}
+	print_events(&p.plan);
+	return record(&o, &child, &p);
 }

@@ -124,9 +124,7 @@ static void put(struct recorder *r, const struct record *record)
 	record_put(&r->block, r->coder, record);
 }
 
-/* --- epochs
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- epochs --- */
 
 static void put_clock(struct recorder *r)
 {
@@ -201,9 +199,7 @@ int64_t recorder_flush(struct recorder *r)
 	return number;
 }
 
-/* --- dictionaries
- * -------------------------------------------------------------------------------------------------
- */
+/* --- dictionaries --- */
 
 static uint32_t object_id(struct recorder *r, struct object *o)
 {
@@ -301,9 +297,7 @@ static void need_mapping(struct recorder *r, struct process *p, const struct map
 	put_mapping(r, p, i);
 }
 
-/* --- functions
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- functions --- */
 
 static void put_function(struct recorder *r, struct object *o, const struct function *f)
 {
@@ -374,9 +368,7 @@ void recorder_object_ready(struct recorder *r, struct object *o)
 	o->n_pending = o->pending_capacity = 0;
 }
 
-/* --- frames
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- frames --- */
 
 static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
 {
@@ -530,8 +522,7 @@ bool recorder_sample(struct recorder *r, const struct sample_record *s, struct p
 	return true;
 }
 
-/* --- everything else
- * ---------------------------------------------------------------------------------------------- */
+/* --- everything else --- */
 
 int recorder_add_host(struct recorder *r, const char *key, const char *value)
 {

@@ -19,6 +19,7 @@ void ledger_receive(struct ledger *l, const struct sample_record *rec)
 
 void ledger_balance(struct ledger *l, const struct sampler_counts *c)
 {
+	l->idle = c->idle;
 	/* A record is on its way, or the program runs at this moment: the next record tells. */
 	if (c->sent != l->now.sent || c->seen != c->filtered + c->sent + c->full + c->fault)
 		return;
@@ -32,32 +33,39 @@ void ledger_balance(struct ledger *l, const struct sampler_counts *c)
 	l->weight = c->weight;
 }
 
-static double expected(const struct ledger *l, uint64_t count, uint64_t enabled_ns,
+static double expected(struct ledger *l, uint64_t count, uint64_t running_ns, uint64_t idle_ns,
 		       const struct ledger_rate *rate)
 {
+	uint64_t busy_ns = running_ns > idle_ns ? running_ns - idle_ns : 0;
+
 	if (rate->by_time)
-		return (double)enabled_ns * rate->hz / 1e9;
+		return (double)busy_ns * rate->hz / 1e9 + (double)(l->idle - l->last_idle);
 	if (rate->period)
 		return (double)count / (double)rate->period;
 	return l->weight ? (double)count * (double)l->now.seen / (double)l->weight : 0;
 }
 
-void ledger_read_event(struct ledger *l, const uint64_t value[3], const struct ledger_rate *rate)
+void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_ns,
+		       const struct ledger_rate *rate)
 {
-	uint64_t count = value[0] - l->last_count, enabled = value[1] - l->last_enabled_ns;
+	uint64_t count = value[0] - l->last_count, running = value[2] - l->last_running_ns;
+	uint64_t idle = idle_ns > l->last_idle_ns ? idle_ns - l->last_idle_ns : 0;
 
 	l->count += count;
-	l->enabled_ns += enabled;
-	l->running_ns += value[2] - l->last_running_ns;
-	l->expected += expected(l, count, enabled, rate);
+	l->enabled_ns += value[1] - l->last_enabled_ns;
+	l->running_ns += running;
+	l->expected += expected(l, count, running, idle, rate);
 	l->last_count = value[0];
 	l->last_enabled_ns = value[1];
 	l->last_running_ns = value[2];
+	l->last_idle_ns = MAX(idle_ns, l->last_idle_ns);
+	l->last_idle = l->idle;
 }
 
-void ledger_restart_event(struct ledger *l)
+void ledger_start_event(struct ledger *l, uint64_t idle_ns)
 {
 	l->last_count = l->last_enabled_ns = l->last_running_ns = 0;
+	l->last_idle_ns = idle_ns;
 }
 
 bool ledger_report(struct ledger *l, struct record_ledger *ret)

@@ -28,14 +28,21 @@ struct ledger {
 	uint64_t received, gaps, throttled; /* since the last report */
 	uint64_t count, enabled_ns, running_ns; /* since the last report */
 	uint64_t weight; /* of everything seen so far */
+	uint64_t idle, last_idle; /* pid 0's, seen so far, and at the last reading of the event */
 	/* The event's own totals at the last reading; 0 after it was opened anew. */
 	uint64_t last_count, last_enabled_ns, last_running_ns;
+	uint64_t last_idle_ns; /* the CPU's idle time then */
 	double expected, expected_reported; /* running totals */
 };
 
 /* How `expected` is computed. */
 struct ledger_rate {
-	bool by_time; /* a clock that runs while the CPU idles: enabled time x hz */
+	/*
+	 * A clock: its running time x hz (an event of a task is enabled on every CPU at once).
+	 * Without the CPU's idle time, in which a clock may or may not fire: there, what came is
+	 * what was expected.
+	 */
+	bool by_time;
 	double hz; /* by_time */
 	uint64_t period; /* else count / period; 0: count / mean period of what was seen (frequency
 			    mode) */
@@ -44,9 +51,10 @@ struct ledger_rate {
 void ledger_receive(struct ledger *l, const struct sample_record *rec);
 /* The counters of this CPU, read after the ring was drained. */
 void ledger_balance(struct ledger *l, const struct sampler_counts *counts);
-/* What read(2) on the event gave: value, time enabled, time running. */
-void ledger_read_event(struct ledger *l, const uint64_t value[3], const struct ledger_rate *rate);
-/* The event was closed: its totals begin again. */
-void ledger_restart_event(struct ledger *l);
+/* The event was opened or enabled: its totals are 0, the CPU's idle time is idle_ns. */
+void ledger_start_event(struct ledger *l, uint64_t idle_ns);
+/* What read(2) on the event gave: value, time enabled, time running; and the CPU's idle time. */
+void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_ns,
+		       const struct ledger_rate *rate);
 /* True and *ret (all but event, cpu and time) when anything happened since the last report. */
 bool ledger_report(struct ledger *l, struct record_ledger *ret);

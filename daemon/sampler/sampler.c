@@ -10,17 +10,15 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 
+#include "host/idle.h"
 #include "sampler/filter.h"
 #include "sampler/ledger.h"
 #include "sampler/program.h"
+#include "sampler/rings.h"
 #include "util/parse.h"
-
-#define MIN_RING_BYTES 16384
 
 /* One event on one CPU. */
 struct slot {
@@ -35,6 +33,8 @@ struct event {
 	struct program *program;
 	struct sampler_knobs knobs;
 	struct slot *slots; /* [possible_cpus] */
+	int *only_cpus; /* the filter's; NULL: all */
+	size_t n_only_cpus;
 	struct ledger_rate rate;
 };
 
@@ -42,24 +42,21 @@ struct sampler {
 	struct sampler_options options;
 	struct event *events;
 	size_t n_events;
-	struct ring *rings; /* one per online CPU at start, in the order of options.cpus */
-	int *ring_fds; /* perf transport: the output event's fd, -1 else */
-	size_t n_rings;
-	size_t ring_bytes;
-	bool bpf_rings;
+	struct rings rings;
 	bool linked; /* attached by bpf_link */
 	bool enabled;
-	int epoll_fd;
 	int *cpus; /* copy behind options.cpus */
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
+	uint64_t *idle_ns; /* [possible_cpus], likewise */
 };
 
-static void sampler_event_done(struct sampler_event *e)
+void sampler_event_done(struct sampler_event *e)
 {
 	pmu_event_done(&e->pmu);
 	free(e->profile);
 	free(e->requested);
 	free(e->reason);
+	*e = (struct sampler_event){};
 }
 
 static int sampler_event_copy(const struct sampler_event *from, struct sampler_event *ret)
@@ -84,7 +81,6 @@ static void slot_close(struct slot *slot)
 {
 	slot->link = safe_close(slot->link);
 	slot->fd = safe_close(slot->fd);
-	ledger_restart_event(&slot->ledger);
 }
 
 static void event_done(struct sampler *s, struct event *e)
@@ -92,14 +88,13 @@ static void event_done(struct sampler *s, struct event *e)
 	for (size_t cpu = 0; e->slots && cpu < s->options.possible_cpus; cpu++)
 		slot_close(&e->slots[cpu]);
 	free(e->slots);
+	free(e->only_cpus);
 	program_free(e->program);
 	sampler_event_done(&e->spec);
 	*e = (struct event){};
 }
 
-/* --- attaching
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- attaching --- */
 
 static int attach_link(struct sampler *s, struct event *e, struct slot *slot)
 {
@@ -144,14 +139,24 @@ static char *attach_error(const struct sampler *s, const struct event *e, int er
 	return text;
 }
 
-/* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline. */
+static bool samples_cpu(const struct event *e, int cpu)
+{
+	for (size_t i = 0; i < e->n_only_cpus; i++)
+		if (e->only_cpus[i] == cpu)
+			return true;
+	return !e->only_cpus;
+}
+
+/* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline or not to be sampled. */
 static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_error)
 {
 	struct slot *slot = &e->slots[cpu];
 	pid_t pid = s->options.task > 0 ? s->options.task : -1;
-	int fd = pmu_event_open(&e->spec.pmu, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	int r;
+	int fd, r;
 
+	if (!samples_cpu(e, cpu))
+		return -ENODEV;
+	fd = pmu_event_open(&e->spec.pmu, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0) {
 		if (fd != -ENODEV && ret_error)
 			*ret_error = pmu_event_strerror(&e->spec.pmu, fd);
@@ -168,125 +173,7 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 	return r;
 }
 
-/* --- rings
- * --------------------------------------------------------------------------------------------------------
- */
-
-static int watch(struct sampler *s, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	return epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
-}
-
-/* The event a perf ring hangs on: bpf_perf_event_output() writes to it. */
-static int open_output_event(int cpu, size_t ring_bytes)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_BPF_OUTPUT,
-		.sample_type = PERF_SAMPLE_RAW,
-		.sample_period = 1,
-		.watermark = 1,
-		.wakeup_watermark = (uint32_t)(ring_bytes / 2),
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/*
- * A user without CAP_IPC_LOCK gets perf_event_mlock_kb per CPU beyond the memlock limit; a smaller
- * ring then beats none, and sampler_ring_bytes() says so.
- */
-static int open_perf_ring(struct sampler *s, size_t i, int cpu, int rings_fd)
-{
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	for (;;) {
-		safe_close(fd);
-		fd = open_output_event(cpu, s->ring_bytes);
-		if (fd < 0)
-			return fd;
-		r = ring_open_perf(&s->rings[i], cpu, fd, s->ring_bytes);
-		if (r != -EPERM || s->ring_bytes / 2 < MIN_RING_BYTES)
-			break;
-		s->ring_bytes /= 2;
-	}
-	if (r < 0)
-		return r;
-	if (bpf_map_update_elem(rings_fd, &cpu, &fd, BPF_ANY) < 0 ||
-	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
-		r = -errno;
-	if (r == 0)
-		r = watch(s, fd);
-	if (r < 0) {
-		ring_done(&s->rings[i]);
-		return r;
-	}
-	s->ring_fds[i] = TAKE_FD(fd);
-	return 0;
-}
-
-static int open_bpf_ring(struct sampler *s, size_t i, int cpu, int rings_fd)
-{
-	_cleanup_close_ int map = -1;
-	int r;
-
-	map = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)s->ring_bytes, NULL);
-	if (map < 0)
-		return -errno;
-	r = ring_open_bpf(&s->rings[i], cpu, map, s->ring_bytes);
-	if (r < 0)
-		return r;
-	if (bpf_map_update_elem(rings_fd, &cpu, &map, BPF_ANY) < 0)
-		r = -errno;
-	if (r == 0)
-		r = watch(s, map);
-	TAKE_FD(map);
-	if (r < 0)
-		ring_done(&s->rings[i]);
-	return r;
-}
-
-static int open_ring(struct sampler *s, size_t i)
-{
-	int rings_fd = program_rings_fd(s->events[0].program);
-	int cpu = s->options.cpus[i];
-
-	return s->bpf_rings ? open_bpf_ring(s, i, cpu, rings_fd)
-			    : open_perf_ring(s, i, cpu, rings_fd);
-}
-
-static int open_rings(struct sampler *s, char **ret_error)
-{
-	s->rings = calloc(s->options.n_cpus, sizeof(*s->rings));
-	s->ring_fds = malloc(s->options.n_cpus * sizeof(*s->ring_fds));
-	if (!s->rings || !s->ring_fds)
-		return -ENOMEM;
-	for (size_t i = 0; i < s->options.n_cpus; i++)
-		s->ring_fds[i] = -1;
-	s->n_rings = s->options.n_cpus;
-	for (size_t i = 0; i < s->n_rings; i++) {
-		int r = open_ring(s, i);
-
-		if (r < 0 && r != -ENODEV) {
-			if (asprintf(ret_error,
-				     "cannot make a ring of %zu bytes on CPU %d: %s (CAP_IPC_LOCK "
-				     "or a higher "
-				     "LimitMEMLOCK helps, or a smaller ring_size)",
-				     s->ring_bytes, s->options.cpus[i], strerror(-r)) < 0)
-				*ret_error = NULL;
-			return r;
-		}
-	}
-	return 0;
-}
-
-/* --- opening and closing
- * ------------------------------------------------------------------------------------------ */
+/* --- opening and closing --- */
 
 /* A clock event's time runs while the CPU idles; any other event's count tells how many samples
  * were due. */
@@ -321,10 +208,10 @@ static void complete_attr(const struct sampler *s, struct perf_event_attr *attr)
 static int load_program(struct sampler *s, struct event *e, uint32_t index, char **ret_error)
 {
 	struct program_options o = {
-		.bpf_rings = s->bpf_rings,
+		.bpf_rings = s->rings.bpf,
 		.possible_cpus = s->options.possible_cpus,
 		.btf = s->options.btf,
-		.rings_fd = s->n_rings || index ? program_rings_fd(s->events[0].program) : -1,
+		.rings_fd = s->rings.n || index ? program_rings_fd(s->events[0].program) : -1,
 	};
 	size_t entries;
 	int r;
@@ -334,7 +221,7 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.event = index,
 		.depth = s->options.depth,
 		.exclude_pid = s->options.exclude_self ? (uint32_t)getpid() : 0,
-		.wake_bytes = (uint32_t)(s->options.ring_bytes / 2),
+		.wake_bytes = (uint32_t)(s->rings.bytes / 2),
 	};
 	e->knobs = o.knobs;
 	r = program_load(&o, &e->program, ret_error);
@@ -354,9 +241,11 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 
 	if (r < 0)
 		return r;
+	if (spec->filter && spec->filter->cpus)
+		r = parse_cpu_list(spec->filter->cpus, &e->only_cpus, &e->n_only_cpus);
 	e->slots = calloc(s->options.possible_cpus, sizeof(*e->slots));
-	if (!e->slots)
-		return -ENOMEM;
+	if (r < 0 || !e->slots)
+		return r < 0 ? r : -ENOMEM;
 	for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
 		e->slots[cpu].fd = e->slots[cpu].link = -1;
 	complete_attr(s, &e->spec.pmu.attr);
@@ -376,27 +265,23 @@ static int event_open(struct sampler *s, struct event *e, char **ret_error)
 		else if (r != -ENODEV)
 			return r;
 	}
+	if (!open && r == -ENODEV &&
+	    asprintf(ret_error, "%s: none of the CPUs to sample is online", e->spec.pmu.name) < 0)
+		*ret_error = NULL;
 	return open ? 0 : r;
 }
 
 static int copy_options(struct sampler *s, const struct sampler_options *o)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
 	s->options = *o;
 	s->cpus = malloc(MAX(o->n_cpus, (size_t)1) * sizeof(*s->cpus));
 	s->counts = calloc(o->possible_cpus, sizeof(*s->counts));
-	if (!s->cpus || !s->counts)
+	s->idle_ns = calloc(o->possible_cpus, sizeof(*s->idle_ns));
+	if (!s->cpus || !s->counts || !s->idle_ns)
 		return -ENOMEM;
 	memcpy(s->cpus, o->cpus, o->n_cpus * sizeof(*s->cpus));
 	s->options.cpus = s->cpus;
-	s->bpf_rings = o->transport == TRANSPORT_BPF;
-	s->ring_bytes = page;
-	while (s->ring_bytes < o->ring_bytes)
-		s->ring_bytes *= 2;
-	s->options.ring_bytes = s->ring_bytes;
-	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return s->epoll_fd < 0 ? -errno : 0;
+	return rings_init(&s->rings, o->transport == TRANSPORT_BPF, o->ring_bytes);
 }
 
 int sampler_open(const struct sampler_options *options, const struct sampler_event *events,
@@ -407,7 +292,6 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 
 	if (!s)
 		return -ENOMEM;
-	s->epoll_fd = -1;
 	r = copy_options(s, options);
 	if (r < 0)
 		return r;
@@ -415,14 +299,15 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 	if (!s->events)
 		return -ENOMEM;
 	for (; s->n_events < n_events; s->n_events++) {
-		r = event_init(s, &s->events[s->n_events], (uint32_t)s->n_events, &events[s->n_events],
-			       ret_error);
+		r = event_init(s, &s->events[s->n_events], (uint32_t)s->n_events,
+			       &events[s->n_events], ret_error);
 		if (r < 0) {
 			event_done(s, &s->events[s->n_events]);
 			return r;
 		}
 	}
-	r = open_rings(s, ret_error);
+	r = rings_open(&s->rings, program_rings_fd(s->events[0].program), s->cpus,
+		       s->options.n_cpus, ret_error);
 	for (size_t i = 0; r == 0 && i < n_events; i++)
 		r = event_open(s, &s->events[i], ret_error);
 	if (r < 0)
@@ -439,15 +324,10 @@ struct sampler *sampler_close(struct sampler *s)
 	for (size_t i = 0; i < s->n_events; i++)
 		event_done(s, &s->events[i]);
 	free(s->events);
-	for (size_t i = 0; i < s->n_rings; i++) {
-		ring_done(&s->rings[i]);
-		safe_close(s->ring_fds[i]);
-	}
-	free(s->rings);
-	free(s->ring_fds);
-	safe_close(s->epoll_fd);
+	rings_done(&s->rings);
 	free(s->cpus);
 	free(s->counts);
+	free(s->idle_ns);
 	free(s);
 	return NULL;
 }
@@ -468,45 +348,60 @@ int sampler_replace(struct sampler *s, size_t i, const struct sampler_event *by,
 	return s->enabled ? sampler_enable(s) : 0;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- running --- */
 
-static int for_each_fd(struct sampler *s, unsigned long request)
+/* A task's event runs only while the task does: the CPU's idle time is none of its business. */
+static void read_idle(struct sampler *s)
+{
+	if (s->options.task <= 0)
+		(void)host_idle_read(NULL, s->idle_ns, s->options.possible_cpus);
+}
+
+static int slot_enable(struct sampler *s, struct slot *slot, int cpu)
+{
+	ledger_start_event(&slot->ledger, s->idle_ns[cpu]);
+	if (s->options.task > 0)
+		return 0;
+	return ioctl(slot->fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
+}
+
+int sampler_enable(struct sampler *s)
 {
 	int r = 0;
 
+	read_idle(s);
+	s->enabled = true;
+	for (size_t i = 0; i < s->n_events; i++)
+		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
+			if (r == 0 && s->events[i].slots[cpu].fd >= 0)
+				r = slot_enable(s, &s->events[i].slots[cpu], (int)cpu);
+	return r;
+}
+
+int sampler_disable(struct sampler *s)
+{
+	int r = 0;
+
+	s->enabled = false;
 	for (size_t i = 0; i < s->n_events; i++)
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++) {
 			int fd = s->events[i].slots[cpu].fd;
 
-			if (fd >= 0 && ioctl(fd, request, 0) < 0)
+			if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_DISABLE, 0) < 0)
 				r = -errno;
 		}
 	return r;
 }
 
-int sampler_enable(struct sampler *s)
-{
-	s->enabled = true;
-	return s->options.task > 0 ? 0 : for_each_fd(s, PERF_EVENT_IOC_ENABLE);
-}
-
-int sampler_disable(struct sampler *s)
-{
-	s->enabled = false;
-	return for_each_fd(s, PERF_EVENT_IOC_DISABLE);
-}
-
 int sampler_fd(const struct sampler *s)
 {
-	return s->epoll_fd;
+	return s->rings.epoll_fd;
 }
 
 struct ring *sampler_rings(struct sampler *s, size_t *ret_n)
 {
-	*ret_n = s->n_rings;
-	return s->rings;
+	*ret_n = s->rings.n;
+	return s->rings.list;
 }
 
 void sampler_received(struct sampler *s, const struct sample_record *rec)
@@ -515,12 +410,13 @@ void sampler_received(struct sampler *s, const struct sample_record *rec)
 		ledger_receive(&s->events[rec->event].slots[rec->head.cpu].ledger, rec);
 }
 
-static void read_slot(struct event *e, struct slot *slot)
+static void read_slot(struct sampler *s, struct event *e, size_t cpu)
 {
+	struct slot *slot = &e->slots[cpu];
 	uint64_t value[3];
 
 	if (slot->fd >= 0 && read(slot->fd, value, sizeof(value)) == sizeof(value))
-		ledger_read_event(&slot->ledger, value, &e->rate);
+		ledger_read_event(&slot->ledger, value, s->idle_ns[cpu], &e->rate);
 }
 
 void sampler_ledger(struct sampler *s, uint64_t now_ns,
@@ -536,7 +432,7 @@ void sampler_ledger(struct sampler *s, uint64_t now_ns,
 
 			if (counted)
 				ledger_balance(&slot->ledger, &s->counts[cpu]);
-			read_slot(e, slot);
+			read_slot(s, e, cpu);
 			if (!ledger_report(&slot->ledger, &l))
 				continue;
 			l.time_ns = now_ns;
@@ -559,7 +455,7 @@ const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i)
 
 const char *sampler_transport_name(const struct sampler *s)
 {
-	return s->bpf_rings ? "BPF ring buffer" : "perf ring buffer";
+	return s->rings.bpf ? "BPF ring buffer" : "perf ring buffer";
 }
 
 const char *sampler_attach_name(const struct sampler *s)
@@ -569,7 +465,7 @@ const char *sampler_attach_name(const struct sampler *s)
 
 size_t sampler_ring_bytes(const struct sampler *s)
 {
-	return s->ring_bytes;
+	return s->rings.bytes;
 }
 
 uint64_t sampler_seen(struct sampler *s, size_t event)
@@ -587,8 +483,8 @@ uint64_t sampler_lost_by_kernel(struct sampler *s)
 {
 	uint64_t lost = 0;
 
-	for (size_t i = 0; i < s->n_rings; i++)
-		lost += s->rings[i].lost;
+	for (size_t i = 0; i < s->rings.n; i++)
+		lost += s->rings.list[i].lost;
 	return lost;
 }
 
@@ -607,50 +503,28 @@ void sampler_throttled(struct sampler *s, uint64_t id)
 				s->events[i].slots[cpu].ledger.throttled++;
 }
 
-static size_t ring_of_cpu(const struct sampler *s, int cpu)
-{
-	size_t i = 0;
-
-	while (i < s->n_rings && s->options.cpus[i] != cpu)
-		i++;
-	return i;
-}
-
 void sampler_cpu_offline(struct sampler *s, int cpu)
 {
 	for (size_t i = 0; i < s->n_events; i++) {
-		read_slot(&s->events[i], &s->events[i].slots[cpu]);
+		read_slot(s, &s->events[i], (size_t)cpu);
 		slot_close(&s->events[i].slots[cpu]);
 	}
 }
 
-/* The ring of a CPU that went away stays as it is on a BPF ring; a perf ring hangs on an event that
- * has died. */
-static int reopen_ring(struct sampler *s, int cpu)
-{
-	size_t i = ring_of_cpu(s, cpu);
-
-	if (i == s->n_rings)
-		return -ENXIO;
-	if (s->bpf_rings && s->rings[i].bpf.consumer)
-		return 0;
-	ring_done(&s->rings[i]);
-	s->ring_fds[i] = safe_close(s->ring_fds[i]);
-	s->rings[i] = (struct ring){ .cpu = cpu };
-	return open_ring(s, i);
-}
-
 int sampler_cpu_online(struct sampler *s, int cpu)
 {
-	int r = reopen_ring(s, cpu);
+	int r = rings_reopen(&s->rings, program_rings_fd(s->events[0].program), cpu);
 
+	read_idle(s);
 	for (size_t i = 0; r == 0 && i < s->n_events; i++) {
 		struct slot *slot = &s->events[i].slots[cpu];
 
 		slot_close(slot);
+		if (!samples_cpu(&s->events[i], cpu))
+			continue;
 		r = slot_open(s, &s->events[i], cpu, NULL);
-		if (r == 0 && s->enabled && ioctl(slot->fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
-			r = -errno;
+		if (r == 0 && s->enabled)
+			r = slot_enable(s, slot, cpu);
 	}
 	return r;
 }

@@ -28,6 +28,8 @@ struct sampler_event {
 	struct sample_filter *filter; /* borrowed; NULL: everything */
 };
 
+void sampler_event_done(struct sampler_event *e); /* frees what it owns, not the filter */
+
 struct sampler_options {
 	enum transport transport;
 	enum attach_mode attach;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <linux/types.h>
+
+#include "engine/health.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+#include "util/parse.h"
+
+#define PATIENCE                                                                                   \
+	3 /* intervals: reading the symbols of what just started is no reason to sample less */
+#define RECOVERY 6
+#define LOWEST_FACTOR 0.05
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t kernel_max_rate(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/sys/kernel/perf_event_max_sample_rate", "re");
+	unsigned long long hz = 0;
+
+	return f && fscanf(f, "%llu", &hz) == 1 ? hz : 0;
+}
+
+static uint64_t resident_bytes(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long size, resident = 0;
+
+	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
+		return 0;
+	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void health_init(struct health *h)
+{
+	*h = (struct health){
+		.start_ns = clock_ns(CLOCK_MONOTONIC),
+		.last_ns = clock_ns(CLOCK_MONOTONIC),
+		.last_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.rate_factor = 1,
+		.kernel_max_rate_hz = kernel_max_rate(),
+	};
+}
+
+static uint64_t lost(const struct pipeline_counters *c)
+{
+	return c->lost + c->fault + c->dropped;
+}
+
+static unsigned int keep_budget(struct health *h, double budget)
+{
+	if (budget <= 0)
+		return 0;
+	h->over = h->cpu_percent > budget ? h->over + 1 : 0;
+	h->under = h->cpu_percent < budget / 2 ? h->under + 1 : 0;
+	if (h->over >= PATIENCE && h->rate_factor > LOWEST_FACTOR) {
+		h->over = 0;
+		h->rate_factor = MAX(h->rate_factor * 0.9 * budget / h->cpu_percent, LOWEST_FACTOR);
+		return HEALTH_RATE_LOWERED;
+	}
+	if (h->under >= RECOVERY && h->rate_factor < 1) {
+		h->under = 0;
+		h->rate_factor = MIN(h->rate_factor * 1.5, 1.0);
+		return HEALTH_RATE_RAISED;
+	}
+	return 0;
+}
+
+static unsigned int watch_kernel_limit(struct health *h)
+{
+	uint64_t hz = kernel_max_rate(), before = h->kernel_max_rate_hz;
+
+	h->kernel_max_rate_hz = hz;
+	return hz && hz < before ? HEALTH_KERNEL_LIMIT_LOWERED : 0;
+}
+
+static unsigned int watch_writer(struct health *h, struct pipeline *p)
+{
+	struct segment_writer_status w;
+	bool before = h->suspended;
+
+	segment_writer_get_status(pipeline_writer(p), &w);
+	h->suspended = w.suspended;
+	if (before == w.suspended)
+		return 0;
+	return w.suspended ? HEALTH_SUSPENDED : HEALTH_RESUMED;
+}
+
+unsigned int health_update(struct health *h, struct pipeline *p, double budget_percent)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	double seconds = (double)MAX(now - h->last_ns, NSEC_PER_MSEC) / 1e9;
+	struct pipeline_counters c;
+	unsigned int changes;
+
+	pipeline_get_counters(p, &c);
+	h->cpu_percent = (double)(cpu - h->last_cpu_ns) / 1e7 / seconds;
+	h->samples_per_second = (double)(c.samples - h->last.samples) / seconds;
+	h->lost_recently = lost(&c) - lost(&h->last);
+	h->last = c;
+	h->last_ns = now;
+	h->last_cpu_ns = cpu;
+	changes = keep_budget(h, budget_percent) | watch_kernel_limit(h) | watch_writer(h, p);
+	return h->lost_recently ? changes | HEALTH_LOSING : changes;
+}
+
+static void fill_events(const struct health *h, struct sampler *s, size_t n_cpus,
+			struct status_event *events)
+{
+	for (size_t i = 0; i < sampler_n_events(s); i++) {
+		const struct sampler_event *e = sampler_get_event(s, i);
+		const struct perf_event_attr *a = &e->pmu.attr;
+
+		events[i] = (struct status_event){
+			.profile = e->profile,
+			.requested = e->requested,
+			.name = e->pmu.name,
+			.reason = e->reason,
+			.freq_hz =
+				a->freq ? (uint64_t)((double)a->sample_freq * h->rate_factor + 0.5)
+					: 0,
+			.period = a->freq ? 0 : a->sample_period,
+			.n_cpus = n_cpus,
+		};
+	}
+}
+
+void health_fill(const struct health *h, struct pipeline *p, const struct config *c,
+		 struct status_event *events, struct segment_writer_status *writer,
+		 struct engine_status *ret)
+{
+	struct sampler *s = pipeline_sampler(p);
+	struct pipeline_counters n;
+
+	pipeline_get_counters(p, &n);
+	segment_writer_get_status(pipeline_writer(p), writer);
+	fill_events(h, s, pipeline_n_cpus(p), events);
+	*ret = (struct engine_status){
+		.phase = ENGINE_RUNNING,
+		.pid = getpid(),
+		.uptime_ns = clock_ns(CLOCK_MONOTONIC) - h->start_ns,
+		.events = events,
+		.n_events = sampler_n_events(s),
+		.transport = sampler_transport_name(s),
+		.attach = sampler_attach_name(s),
+		.n_cpus = pipeline_n_cpus(p),
+		.samples = n.samples,
+		.samples_per_second = h->samples_per_second,
+		.lost = lost(&n),
+		.lost_recently = h->lost_recently,
+		.expected = n.expected,
+		.not_delivered = n.not_delivered,
+		.writing_suspended = writer->suspended,
+		.write_error = writer->error,
+		.directory = c->state_directory,
+		.segment = writer->path,
+		.disk_files = writer->files,
+		.disk_bytes = writer->bytes,
+		.disk_limit_bytes = c->retain_bytes,
+		.cpu_percent = h->cpu_percent,
+		.cpu_budget_percent = c->cpu_budget_percent,
+		.rate_factor = h->rate_factor,
+		.rss_bytes = resident_bytes(),
+		.ring_bytes = n.ring_bytes * pipeline_n_cpus(p),
+		.kernel_max_rate_hz = h->kernel_max_rate_hz,
+	};
+}

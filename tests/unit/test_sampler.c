@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * On the running kernel: every way to attach and every transport delivers whole samples, and the
+ * ledger agrees with the event's own count.
+ */
+#include <linux/types.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "engine/merge.h"
+#include "host/cpus.h"
+#include "sampler/sampler.h"
+#include "util/parse.h"
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static __attribute__((noinline)) void burn(uint64_t cpu_ns)
+{
+	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+		for (volatile int i = 0; i < 10000; i++)
+			;
+}
+
+/* Touches fresh pages: each is one minor fault of this thread. */
+static void fault_pages(size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *p =
+		mmap(NULL, n * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(p != MAP_FAILED);
+	madvise(p, n * page, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < n; i++)
+		p[i * page] = 1;
+	munmap(p, n * page);
+}
+
+struct fixture {
+	struct sampler *sampler;
+	int *cpus;
+	size_t n_cpus, possible;
+	struct record_ledger sum;
+	uint64_t samples, mine, weight;
+	uint64_t last_ns[4096];
+};
+
+static void add_ledger(const struct record_ledger *l, void *userdata)
+{
+	struct fixture *f = userdata;
+
+	assert_true(l->seen == l->filtered + l->sent + l->full + l->fault);
+	assert_true(l->sent == l->received + l->gaps);
+	f->sum.seen += l->seen;
+	f->sum.received += l->received;
+	f->sum.gaps += l->gaps;
+	f->sum.full += l->full;
+	f->sum.count += l->count;
+	f->sum.expected += l->expected;
+}
+
+static void take(struct fixture *f, const struct sample_record *rec)
+{
+	assert_true(rec->head.cpu < f->possible);
+	assert_true(rec->head.time_ns >= f->last_ns[rec->head.cpu % 4096]);
+	assert_true(rec->head.time_ns <= clock_ns(CLOCK_MONOTONIC));
+	assert_true(rec->kernel_frames + rec->user_frames > 0);
+	f->last_ns[rec->head.cpu % 4096] = rec->head.time_ns;
+	f->samples++;
+	f->weight += rec->period;
+	if (rec->pid == (uint32_t)getpid()) {
+		f->mine++;
+		assert_true(rec->tid != 0);
+	}
+	sampler_received(f->sampler, rec);
+}
+
+static void drain(struct fixture *f)
+{
+	size_t n;
+	struct ring *rings = sampler_rings(f->sampler, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sample_record *rec;
+
+		ring_refresh(&rings[i]);
+		while ((rec = ring_peek(&rings[i]))) {
+			take(f, rec);
+			ring_pop(&rings[i]);
+		}
+		ring_commit(&rings[i]);
+		assert_int_equal(rings[i].damaged, 0);
+	}
+}
+
+static bool open_fixture(struct fixture *f, const char *spec, struct sampler_options *o)
+{
+	_cleanup_free_ char *error = NULL;
+	struct pmu_defaults defaults = {};
+	struct pmu_event *events = NULL;
+	struct sampler_event event;
+	size_t n = 0;
+	int r;
+
+	assert_int_equal(host_cpus_online(NULL, &f->cpus, &f->n_cpus), 0);
+	assert_int_equal(host_cpus_possible_count(NULL, &f->possible), 0);
+	assert_int_equal(pmu_events_parse(spec, &defaults, &events, &n, &error), 0);
+	event = (struct sampler_event){ .pmu = events[0],
+					.profile = "",
+					.requested = events[0].name,
+					.stacks = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK };
+	o->cpus = f->cpus;
+	o->n_cpus = f->n_cpus;
+	o->possible_cpus = f->possible;
+	o->depth = o->depth ? o->depth : SAMPLE_MAX_FRAMES;
+	o->ring_bytes = o->ring_bytes ? o->ring_bytes : 512 * 1024;
+	r = sampler_open(o, &event, 1, &f->sampler, &error);
+	pmu_events_free(events, n);
+	if (r == -EPERM || r == -EACCES)
+		return false;
+	if (r < 0)
+		fail_msg("%s: %d", error, r);
+	return true;
+}
+
+static void close_fixture(struct fixture *f)
+{
+	sampler_close(f->sampler);
+	free(f->cpus);
+}
+
+/* Both ways to attach x both transports: cpu-clock at 997 Hz on a busy CPU. */
+static void attach_and_transport(void **state)
+{
+	static const struct {
+		int line;
+		enum attach_mode attach;
+		enum transport transport;
+		const char *attached;
+	} rows[] = {
+		{ __LINE__, ATTACH_LINK, TRANSPORT_PERF, "bpf_link" },
+		{ __LINE__, ATTACH_LINK, TRANSPORT_BPF, "bpf_link" },
+		{ __LINE__, ATTACH_IOCTL, TRANSPORT_PERF, "ioctl" },
+		{ __LINE__, ATTACH_IOCTL, TRANSPORT_BPF, "ioctl" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sampler_options o = { .attach = rows[i].attach,
+					     .transport = rows[i].transport };
+		struct fixture f = {};
+
+		if (!open_fixture(&f, "cpu-clock@997Hz", &o))
+			skip();
+		assert_string_equal(sampler_attach_name(f.sampler), rows[i].attached);
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		burn(500 * NSEC_PER_MSEC);
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		drain(&f);
+		sampler_ledger(f.sampler, 1, add_ledger, &f);
+		/* half a second of CPU time of ours at 997 Hz, less what the host stole */
+		if (f.mine < 350 || f.mine > 520)
+			fail_msg("row of line %d: %llu samples", rows[i].line,
+				 (unsigned long long)f.mine);
+		assert_true(f.sum.received == f.samples);
+		assert_true(f.sum.gaps == 0 && f.sum.full == 0);
+		close_fixture(&f);
+	}
+}
+
+/* The sum of the samples' periods is the event's own count: one object is right on this
+ * architecture. */
+static void periods_sum_up(void **state)
+{
+	struct sampler_options o = {};
+	struct fixture f = {};
+
+	(void)state;
+	if (!open_fixture(&f, "page-faults@97", &o))
+		skip();
+	assert_int_equal(sampler_enable(f.sampler), 0);
+	fault_pages(20000);
+	assert_int_equal(sampler_disable(f.sampler), 0);
+	drain(&f);
+	sampler_ledger(f.sampler, 1, add_ledger, &f);
+	assert_true(f.sum.count >= 20000);
+	assert_true(f.weight <= f.sum.count);
+	/* at most one unfinished period on each CPU */
+	assert_true(f.weight + 97 * f.n_cpus >= f.sum.count);
+	assert_true(f.sum.expected <= f.sum.seen + f.n_cpus);
+	close_fixture(&f);
+}
+
+/* 64 KiB rings wrap at least ten times and every record stays whole; what did not fit is counted.
+ */
+static void small_rings_wrap(void **state)
+{
+	(void)state;
+	for (int bpf = 0; bpf < 2; bpf++) {
+		struct sampler_options o = { .ring_bytes = 64 * 1024,
+					     .transport = bpf ? TRANSPORT_BPF : TRANSPORT_PERF };
+		struct fixture f = {};
+
+		if (!open_fixture(&f, "page-faults@1", &o))
+			skip();
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		for (int i = 0; i < 100; i++) {
+			fault_pages(100);
+			if (i % 10 != 9)
+				drain(&f);
+		}
+		fault_pages(3000); /* more than fits */
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		drain(&f);
+		sampler_ledger(f.sampler, 1, add_ledger, &f);
+		assert_true(f.samples * SAMPLE_RECORD_MIN > 10 * 64 * 1024);
+		assert_true(f.sum.received == f.samples);
+		assert_true(f.sum.full > 0);
+		assert_true(f.sum.seen >= 13000);
+		close_fixture(&f);
+	}
+}
+
+/* A ring that is half full wakes its reader. */
+static void half_full_wakes(void **state)
+{
+	(void)state;
+	for (int bpf = 0; bpf < 2; bpf++) {
+		struct sampler_options o = { .ring_bytes = 64 * 1024,
+					     .transport = bpf ? TRANSPORT_BPF : TRANSPORT_PERF };
+		struct fixture f = {};
+		struct pollfd p = { .events = POLLIN };
+
+		if (!open_fixture(&f, "page-faults@1", &o))
+			skip();
+		p.fd = sampler_fd(f.sampler);
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		fault_pages(1000);
+		assert_int_equal(poll(&p, 1, 5000), 1);
+		close_fixture(&f);
+	}
+}
+
+static void merge_sorts(void **state)
+{
+	struct merge_source heap[16];
+	struct merge m = { .heap = heap };
+	uint64_t next[16] = {}, last = 0;
+	size_t taken = 0;
+
+	(void)state;
+	srandom(3);
+	for (uint32_t i = 0; i < 16; i++) {
+		next[i] = (uint64_t)random() % 100;
+		merge_push(&m, (struct merge_source){ .time_ns = next[i], .index = i });
+	}
+	for (struct merge_source *s; (s = merge_first(&m)); taken++) {
+		assert_true(s->time_ns >= last && s->time_ns == next[s->index]);
+		last = s->time_ns;
+		s->time_ns = next[s->index] += (uint64_t)random() % 50;
+		if (taken < 2000)
+			merge_settle(&m);
+		else
+			merge_pop(&m);
+	}
+	assert_int_equal(taken, 2016);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(merge_sorts),	   cmocka_unit_test(attach_and_transport),
+		cmocka_unit_test(periods_sum_up),  cmocka_unit_test(small_rings_wrap),
+		cmocka_unit_test(half_full_wakes),
+	};
+
+	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
+}
