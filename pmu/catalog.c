@@ -32,7 +32,7 @@ struct alias {
 
 static const struct alias aliases[] = {
 	{ "cycles", "cpu-cycles", HARDWARE(CPU_CYCLES), 99, 0,
-	  "core clock cycles while not halted; follows the CPU's frequency" },
+	  "core clock cycles while not halted, on every kind of core of a hybrid CPU" },
 	{ "ref-cycles", NULL, HARDWARE(REF_CPU_CYCLES), 99, 0,
 	  "cycles at the reference frequency while not halted" },
 	{ "bus-cycles", NULL, HARDWARE(BUS_CYCLES), 99, 0, "bus clock cycles while not halted" },
@@ -273,7 +273,9 @@ int catalog_each(pmu_known_fn each, void *userdata)
 	return r;
 }
 
-static int fill(const struct catalog_entry *entry, const char *sysfs, struct pmu_event *ev)
+/* `modifiers` are kept in the name, colon included: cycles:u and cycles:k are two events. */
+static int fill(const struct catalog_entry *entry, const char *modifiers, const char *sysfs,
+		struct pmu_event *ev)
 {
 	struct perf_event_attr *attr = &ev->attr;
 
@@ -287,7 +289,8 @@ static int fill(const struct catalog_entry *entry, const char *sysfs, struct pmu
 		pmu_set_period(attr, entry->period);
 	ev->countable_only = !entry->freq_hz && !entry->period;
 	ev->source = PMU_SOURCE_ALIAS;
-	ev->name = strdup(entry->name);
+	if (asprintf(&ev->name, "%s%s", entry->name, modifiers) < 0)
+		ev->name = NULL;
 	ev->pmu = entry->type == PERF_TYPE_SOFTWARE ? strdup("software") : sysfs_core_pmu(sysfs);
 	return ev->name && ev->pmu ? 0 : -ENOMEM;
 }
@@ -295,19 +298,19 @@ static int fill(const struct catalog_entry *entry, const char *sysfs, struct pmu
 int catalog_resolve(const char *name, const char *sysfs, struct pmu_event *ev, char **ret_error)
 {
 	_cleanup_(pmu_freep) char *bare = NULL;
-	const char *colon = strchr(name, ':');
+	const char *colon = strchrnul(name, ':');
 	struct catalog_entry entry;
 	struct pmu_cpu cpu;
 	int r;
 
-	bare = strndup(name, colon ? (size_t)(colon - name) : strlen(name));
+	bare = strndup(name, (size_t)(colon - name));
 	if (!bare)
 		return -ENOMEM;
 	pmu_cpu_detect(&cpu);
 	if (!catalog_find(bare, &cpu, &entry))
 		return -ENOENT;
-	r = fill(&entry, sysfs, ev);
-	if (r < 0 || !colon)
+	r = fill(&entry, colon, sysfs, ev);
+	if (r < 0 || !*colon)
 		return r;
 	return pmu_apply_modifiers(&ev->attr, colon + 1, ret_error);
 }

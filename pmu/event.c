@@ -63,22 +63,21 @@ int pmu_event_copy(const struct pmu_event *ev, struct pmu_event *ret)
 
 int pmu_event_fallback(const struct pmu_event *ev, struct pmu_event *ret)
 {
-	struct pmu_event *clock = NULL;
+	const char *name = "cpu-clock";
+	struct pmu_event clock;
 	char *error = NULL;
-	size_t n;
 	int r;
 
-	r = pmu_events_parse("cpu-clock", NULL, &clock, &n, &error);
+	if (ev->attr.exclude_user != ev->attr.exclude_kernel)
+		name = ev->attr.exclude_kernel ? "cpu-clock:u" : "cpu-clock:k";
+	r = pmu_resolve(name, "/sys", &clock, &error);
 	free(error);
 	if (r < 0)
 		return r;
 	if (ev->attr.freq)
-		pmu_set_freq(&clock->attr, ev->attr.sample_freq);
-	clock->attr.exclude_user = ev->attr.exclude_user;
-	clock->attr.exclude_kernel = ev->attr.exclude_kernel;
-	clock->attr.exclude_idle = ev->attr.exclude_idle;
-	*ret = *clock;
-	free(clock);
+		pmu_set_freq(&clock.attr, ev->attr.sample_freq);
+	clock.attr.exclude_idle = ev->attr.exclude_idle;
+	*ret = clock;
 	return 0;
 }
 

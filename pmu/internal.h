@@ -74,6 +74,8 @@ int catalog_each(pmu_known_fn each, void *userdata);
 int pfm_each(pmu_known_fn each, void *userdata);
 int sysfs_each(const char *sysfs, pmu_known_fn each, void *userdata);
 
+#define ONLY_COUNTS "it only counts, it never samples"
+
 /* The rate of events of which nothing better is known. */
 #define PMU_DEFAULT_HZ 99
 
@@ -81,6 +83,11 @@ static inline void pmu_set_freq(struct perf_event_attr *attr, uint64_t hz)
 {
 	attr->freq = 1;
 	attr->sample_freq = hz;
+}
+
+static inline bool pmu_is_sampled(const struct perf_event_attr *attr)
+{
+	return attr->freq ? attr->sample_freq > 0 : attr->sample_period > 0;
 }
 
 static inline void pmu_set_period(struct perf_event_attr *attr, uint64_t period)

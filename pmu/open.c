@@ -12,19 +12,8 @@
 #include <unistd.h>
 
 #include "pmu/internal.h"
-
-struct target {
-	pid_t pid;
-	int cpu, group_fd;
-	unsigned long flags;
-};
-
-static int try_open(struct perf_event_attr *attr, const struct target *t)
-{
-	long fd = syscall(SYS_perf_event_open, attr, t->pid, t->cpu, t->group_fd, t->flags);
-
-	return fd < 0 ? -errno : (int)fd;
-}
+#include "pmu/open.h"
+#include "pmu/sysfs.h"
 
 /* Steps worth another try: the kernel did not like the form, not the event. */
 static bool is_about_form(int r)
@@ -32,38 +21,34 @@ static bool is_about_form(int r)
 	return r == -EINVAL || r == -EOPNOTSUPP;
 }
 
-static int open_any_form(const struct perf_event_attr *asked, const struct target *t,
-			 struct perf_event_attr *ret)
+/* The error is that of the plainest form. */
+static int open_any_form(const struct pmu_kernel *k, const struct perf_event_attr *asked,
+			 const struct pmu_target *t, struct perf_event_attr *ret)
 {
-	int first = 0;
+	int r = -EINVAL;
 
 	for (int precise = asked->precise_ip; precise >= 0; precise--)
 		for (int guest = asked->exclude_guest; guest >= 0; guest--) {
 			struct perf_event_attr attr = *asked;
-			int r;
 
 			if (precise != asked->precise_ip)
 				pmu_set_precise(&attr, (unsigned int)precise);
 			attr.exclude_guest = guest;
-			r = try_open(&attr, t);
-			if (r >= 0) {
+			r = k->open(&attr, t, k->userdata);
+			if (r >= 0)
 				*ret = attr;
-				return r;
-			}
-			if (!first)
-				first = r;
-			if (!is_about_form(r))
+			if (r >= 0 || !is_about_form(r))
 				return r;
 		}
-	return first;
+	return r;
 }
 
 /*
  * On a hybrid CPU a generic event belongs to one kind of core; the other kind answers ENOENT until
  * its PMU's type stands in the upper half of config (perf_event_open(2), from kernel 5.13).
  */
-static int open_on_hybrid(const struct perf_event_attr *asked, const struct target *t,
-			  struct perf_event_attr *ret)
+static int open_on_hybrid(const struct pmu_kernel *k, const struct perf_event_attr *asked,
+			  const struct pmu_target *t, struct perf_event_attr *ret)
 {
 	static const char *const kinds[] = { "cpu_core", "cpu_atom", "cpu_lowpower" };
 
@@ -72,10 +57,10 @@ static int open_on_hybrid(const struct perf_event_attr *asked, const struct targ
 		uint64_t type;
 		int r;
 
-		if (pmu_read_u64(&type, "/sys/bus/event_source/devices/%s/type", kinds[i]) < 0)
+		if (pmu_read_u64(&type, "%s/" SYSFS_DEVICES "/%s/type", k->sysfs, kinds[i]) < 0)
 			continue;
 		attr.config |= type << 32;
-		r = open_any_form(&attr, t, &held);
+		r = open_any_form(k, &attr, t, &held);
 		if (r >= 0) {
 			*ret = held;
 			ret->config = asked->config; /* the next CPU may be of the other kind */
@@ -85,34 +70,62 @@ static int open_on_hybrid(const struct perf_event_attr *asked, const struct targ
 	return -ENOENT;
 }
 
-static int open_any_core(const struct perf_event_attr *asked, const struct target *t,
-			 struct perf_event_attr *ret)
+static int open_any_core(const struct pmu_kernel *k, const struct perf_event_attr *asked,
+			 const struct pmu_target *t, struct perf_event_attr *ret)
 {
-	int r = open_any_form(asked, t, ret);
+	int r = open_any_form(k, asked, t, ret);
 
 	if (r == -ENOENT && t->cpu >= 0 &&
 	    (asked->type == PERF_TYPE_HARDWARE || asked->type == PERF_TYPE_HW_CACHE))
-		r = open_on_hybrid(asked, t, ret);
+		r = open_on_hybrid(k, asked, t, ret);
 	return r;
 }
 
-int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags)
+/* The name says what is left. */
+static void rename_to_user(struct pmu_event *ev)
 {
-	const struct target t = { pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC };
+	char *name;
+
+	if (asprintf(&name, "%s:u", ev->name) < 0)
+		return;
+	free(ev->name);
+	ev->name = name;
+}
+
+int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const struct pmu_target *t)
+{
 	struct perf_event_attr asked = ev->attr, held;
 	int r, fd;
 
 	asked.size = sizeof(asked);
 	asked.disabled = 1;
-	fd = open_any_core(&asked, &t, &held);
-	if ((fd == -EACCES || fd == -EPERM) && !asked.exclude_kernel && !asked.exclude_user) {
+	fd = open_any_core(k, &asked, t, &held);
+	if (fd == -EACCES && !asked.exclude_kernel && !asked.exclude_user) {
 		r = fd;
 		asked.exclude_kernel = 1;
-		fd = open_any_core(&asked, &t, &held);
+		asked.exclude_hv = 1;
+		fd = open_any_core(k, &asked, t, &held);
 		if (fd < 0)
-			fd = r;
+			return r;
+		rename_to_user(ev);
 	}
 	if (fd >= 0)
 		ev->attr = held;
 	return fd;
+}
+
+static int ask_kernel(struct perf_event_attr *attr, const struct pmu_target *t, void *userdata)
+{
+	long fd = syscall(SYS_perf_event_open, attr, t->pid, t->cpu, t->group_fd, t->flags);
+
+	(void)userdata;
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags)
+{
+	const struct pmu_kernel kernel = { ask_kernel, NULL, "/sys" };
+	const struct pmu_target t = { pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC };
+
+	return pmu_event_open_by(&kernel, ev, &t);
 }

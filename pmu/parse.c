@@ -12,6 +12,7 @@
 #include "pmu/internal.h"
 
 #define MAX_SPEC_BYTES 1023
+#define UNKNOWN "there is no such event"
 
 typedef int (*resolve_fn)(const char *name, const char *sysfs, struct pmu_event *ev,
 			  char **ret_error);
@@ -69,8 +70,7 @@ static int apply_rate(const char *text, struct pmu_event *ev, char **ret_error)
 	if (r < 0 || v == 0 || v > INT64_MAX)
 		return pmu_fail(ret_error, -EINVAL, "'@%s' is out of range", text);
 	if (ev->countable_only)
-		return pmu_fail(ret_error, -EINVAL,
-				"it only counts, it never samples, so '@%s' has no meaning", text);
+		return pmu_fail(ret_error, -EINVAL, ONLY_COUNTS ", so '@%s' has no meaning", text);
 	if (hz)
 		pmu_set_freq(&ev->attr, v);
 	else
@@ -152,11 +152,14 @@ static int explain(const char *name, const char *sysfs, int error, char **ret_er
 	*ret_error = NULL;
 	if (error == -ENOENT)
 		near = pmu_near_names(name, sysfs);
-	if (error == -ENOMEM)
-		said = said ? said : strdup("out of memory");
-	return pmu_fail(ret_error, error, "event '%s': %s%s%s", name, said ? said : "no such event",
-			near ? "; near it: " : "",
-			near ? near : "; 'ebpf-profiler events' lists all");
+	if (near)
+		return pmu_fail(ret_error, error, "event '%s': %s; near it: %s", name,
+				said ? said : UNKNOWN, near);
+	if (error == -ENOENT)
+		return pmu_fail(ret_error, error,
+				"event '%s': %s; 'ebpf-profiler events' lists all", name,
+				said ? said : UNKNOWN);
+	return pmu_fail(ret_error, error, "event '%s': %s", name, said ? said : strerror(-error));
 }
 
 /* Length of the spec at the start of `s`; -EINVAL when a slash stays open. */

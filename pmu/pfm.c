@@ -173,10 +173,12 @@ static int fill(const char *full, int idx, const char *sysfs, struct pmu_event *
 		return r;
 	if (ev->attr.precise_ip)
 		pmu_set_precise(&ev->attr, ev->attr.precise_ip);
-	if (ev->countable_only)
-		pmu_set_period(&ev->attr, 0);
-	else if (!ev->attr.sample_period)
+	if (ev->countable_only && ev->attr.sample_period)
+		return pmu_fail(ret_error, -EINVAL, ONLY_COUNTS ", so a rate has no meaning");
+	if (!ev->countable_only && !ev->attr.sample_period)
 		pmu_set_freq(&ev->attr, PMU_DEFAULT_HZ);
+	if (pmu.type == PFM_PMU_TYPE_CORE && strstr(full, "::"))
+		full = strstr(full, "::") + 2;
 	ev->source = PMU_SOURCE_LIBPFM4;
 	ev->name = short_name(full, &ev->attr);
 	return ev->name ? 0 : -ENOMEM;
@@ -269,6 +271,7 @@ static int explain_umask(const char *name, int error, char **ret_error)
 			umasks ? umasks : "none");
 }
 
+/* An event of another CPU, or of an uncore PMU without a driver, is no typing error. */
 static int explain_unknown(const char *name, char **ret_error)
 {
 	const struct parts p = split(name);
@@ -278,8 +281,9 @@ static int explain_unknown(const char *name, char **ret_error)
 	if (p.event_length == 0 || !find(&p, false, &pmu, &idx))
 		return -ENOENT;
 	return pmu_fail(ret_error, -EOPNOTSUPP,
-			"libpfm4 knows it for %s (%s), which this machine does not have", pmu.name,
-			pmu.desc ? pmu.desc : "");
+			"libpfm4 knows it for %s (%s) and perhaps for others, but not for this "
+			"machine; or that PMU's driver is not loaded",
+			pmu.name, pmu.desc);
 }
 
 static int explain(const char *name, int error, char **ret_error)

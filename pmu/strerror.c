@@ -31,22 +31,19 @@ void pmu_machine_read(const char *sysfs, struct pmu_machine *ret)
 	uint64_t caps = effective_capabilities(), v;
 	struct rlimit files;
 
-	*ret = (struct pmu_machine){ .paranoid = 2 };
+	*ret = (struct pmu_machine){ 0 };
 	ret->has_core_pmu = core && *core;
-	if (pmu_read_file(&paranoid, "/proc/sys/kernel/perf_event_paranoid") == 0)
+	ret->paranoid_known = pmu_read_file(&paranoid, "/proc/sys/kernel/perf_event_paranoid") == 0;
+	if (ret->paranoid_known)
 		ret->paranoid = atoi(paranoid);
-	ret->sysctl_missing = !paranoid;
+	if (pmu_read_u64(&v, "/proc/sys/kernel/nmi_watchdog") == 0)
+		ret->nmi_watchdog = v;
 	if (pmu_read_u64(&v, "/proc/sys/kernel/perf_event_max_sample_rate") == 0)
 		ret->max_sample_rate_hz = v;
 	ret->cap_perfmon = caps >> CAP_PERFMON & 1;
 	ret->cap_sys_admin = caps >> CAP_SYS_ADMIN & 1;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
 		ret->max_files = files.rlim_cur;
-}
-
-static bool samples(const struct perf_event_attr *attr)
-{
-	return attr->freq ? attr->sample_freq > 0 : attr->sample_period > 0;
 }
 
 static char *format(const char *text, ...) _printf_(1, 2);
@@ -62,11 +59,27 @@ static char *format(const char *text, ...)
 	return s;
 }
 
+static bool is_generic(const struct pmu_event *ev)
+{
+	return ev->attr.type == PERF_TYPE_HARDWARE || ev->attr.type == PERF_TYPE_HW_CACHE;
+}
+
 static bool is_core(const struct pmu_event *ev)
 {
-	uint32_t type = ev->attr.type;
+	return is_generic(ev) || ev->attr.type == PERF_TYPE_RAW;
+}
 
-	return type == PERF_TYPE_HARDWARE || type == PERF_TYPE_HW_CACHE || type == PERF_TYPE_RAW;
+static bool has_exclusions(const struct perf_event_attr *attr)
+{
+	return attr->exclude_user || attr->exclude_kernel || attr->exclude_hv ||
+	       attr->exclude_host || attr->exclude_guest || attr->exclude_idle;
+}
+
+static char *why_not_sampled(const struct pmu_event *ev)
+{
+	if (ev->attr.type == PERF_TYPE_SOFTWARE)
+		return format("it never fires by itself, so there is nothing to sample");
+	return format("the PMU %s only counts: it raises no interrupt to sample on", ev->pmu);
 }
 
 static char *why_enoent(const struct pmu_event *ev, const struct pmu_machine *m)
@@ -76,14 +89,23 @@ static char *why_enoent(const struct pmu_event *ev, const struct pmu_machine *m)
 			"this machine has no hardware PMU (ENOENT): a virtual machine whose "
 			"hypervisor passes none through, or one switched off in the firmware; "
 			"software events such as cpu-clock work");
-	if (ev->attr.type == PERF_TYPE_HARDWARE || ev->attr.type == PERF_TYPE_HW_CACHE)
-		return format(
-			"the kernel has no encoding of this generic event for this CPU "
-			"(ENOENT); the CPU's own events are listed by 'ebpf-profiler events'");
+	if (is_generic(ev))
+		return format("the kernel has no encoding of this generic event for this CPU "
+			      "(ENOENT); 'ebpf-profiler events' lists the CPU's own events");
 	if (ev->attr.type == PERF_TYPE_SOFTWARE)
 		return format("this kernel does not know the event (ENOENT); a newer one may");
-	return format("the PMU %s does not have this event (ENOENT), or its driver is not loaded",
+	return format("the PMU %s does not have this event, or is gone with its driver (ENOENT)",
 		      *ev->pmu ? ev->pmu : "asked for");
+}
+
+static char *why_rate(const struct pmu_event *ev, const struct pmu_machine *m)
+{
+	return format(
+		"%llu Hz is above kernel.perf_event_max_sample_rate, now %llu (EINVAL); ask "
+		"for less or raise the sysctl, which the kernel lowers by itself when samples "
+		"take it too long",
+		(unsigned long long)ev->attr.sample_freq,
+		(unsigned long long)m->max_sample_rate_hz);
 }
 
 static char *why_einval(const struct pmu_event *ev, const struct pmu_machine *m)
@@ -91,62 +113,51 @@ static char *why_einval(const struct pmu_event *ev, const struct pmu_machine *m)
 	const struct perf_event_attr *attr = &ev->attr;
 
 	if (attr->freq && m->max_sample_rate_hz && attr->sample_freq > m->max_sample_rate_hz)
-		return format(
-			"%llu Hz is above kernel.perf_event_max_sample_rate, now %llu (EINVAL); "
-			"ask for less or raise the sysctl - the kernel itself lowers it when "
-			"samples take too long",
-			(unsigned long long)attr->sample_freq,
-			(unsigned long long)m->max_sample_rate_hz);
-	if (ev->countable_only && samples(attr))
-		return format("the PMU %s only counts, it raises no interrupts to sample on "
-			      "(EINVAL)",
+		return why_rate(ev, m);
+	if (ev->countable_only && !has_exclusions(attr))
+		return pmu_is_sampled(attr)
+			       ? why_not_sampled(ev)
+			       : format("the PMU %s refused the encoding (EINVAL)", ev->pmu);
+	if (ev->countable_only)
+		return format("the PMU %s cannot tell user from kernel, host from guest (EINVAL); "
+			      "leave the modifiers away",
 			      ev->pmu);
-	if (!is_core(ev) && (attr->exclude_user || attr->exclude_kernel || attr->exclude_hv))
-		return format(
-			"the PMU %s cannot tell user from kernel (EINVAL); leave the modifiers "
-			"away",
-			ev->pmu);
-	if (samples(attr))
-		return format(
-			"the kernel refused this encoding for sampling (EINVAL): reserved bits, "
-			"a period the CPU forbids, or an event that only counts");
-	return format(
-		"the kernel refused this encoding (EINVAL): reserved bits, or an event this CPU "
-		"does not have");
+	if (pmu_is_sampled(attr))
+		return format("the kernel refused the encoding for sampling (EINVAL): reserved "
+			      "bits, a period this CPU forbids, or an event that only counts");
+	return format("the kernel refused the encoding (EINVAL): reserved bits, an event this CPU "
+		      "does not have, or a group larger than its counters%s",
+		      m->nmi_watchdog ? ", of which the NMI watchdog holds one" : "");
 }
 
 static char *why_eopnotsupp(const struct pmu_event *ev)
 {
 	if (ev->countable_only)
-		return format("the PMU %s only counts, it raises no interrupts to sample on",
-			      ev->pmu);
-	if (ev->attr.precise_ip)
-		return format("this CPU cannot sample the event with so little skid (EOPNOTSUPP); "
-			      "write fewer p");
-	return format("the PMU %s has no sampling interrupt (EOPNOTSUPP): its events only count",
+		return why_not_sampled(ev);
+	return format("the PMU %s has no sampling interrupt (EOPNOTSUPP), its events only count",
 		      *ev->pmu ? ev->pmu : "of this machine");
 }
 
-static char *why_eacces(const struct pmu_machine *m, int error)
+static char *why_eacces(const struct pmu_machine *m)
 {
-	const char *name = error == -EACCES ? "EACCES" : "EPERM";
-
-	if (!m->cap_perfmon && !m->cap_sys_admin)
-		return format(
-			"not permitted (%s): kernel.perf_event_paranoid is %d and the process "
-			"has neither CAP_PERFMON nor CAP_SYS_ADMIN; run as root, grant "
-			"CAP_PERFMON, or lower the sysctl",
-			name, m->paranoid);
+	if (!m->paranoid_known)
+		return format("not permitted (EACCES), and kernel.perf_event_paranoid cannot be "
+			      "read: /proc/sys is hidden from this process (ProcSubset=pid?)");
+	if (!m->cap_perfmon && !m->cap_sys_admin && m->paranoid > 0)
+		return format("not permitted (EACCES): kernel.perf_event_paranoid is %d and the "
+			      "process has neither CAP_PERFMON nor CAP_SYS_ADMIN; run it as root, "
+			      "give it CAP_PERFMON, or lower the sysctl",
+			      m->paranoid);
 	if (!m->cap_sys_admin && m->paranoid > 2)
 		return format(
-			"not permitted (%s): kernel.perf_event_paranoid is %d, and above 2 "
-			"Debian's and Ubuntu's kernels want CAP_SYS_ADMIN, CAP_PERFMON is not "
-			"enough; 'sysctl kernel.perf_event_paranoid=2' helps, for every user",
-			name, m->paranoid);
-	return format("not permitted (%s) although the capability is there and "
-		      "kernel.perf_event_paranoid is %d: a security module, a seccomp filter, "
-		      "kernel lockdown or a container's user namespace is in the way",
-		      name, m->paranoid);
+			"not permitted (EACCES): kernel.perf_event_paranoid is %d, and above 2 "
+			"the kernels of Debian and Ubuntu want CAP_SYS_ADMIN, CAP_PERFMON is "
+			"not enough; 'sysctl kernel.perf_event_paranoid=2' mends it, and "
+			"loosens the whole host",
+			m->paranoid);
+	return format("not permitted (EACCES), although kernel.perf_event_paranoid is %d and the "
+		      "capabilities suffice: a security module refuses it",
+		      m->paranoid);
 }
 
 static char *why_enodev(const struct pmu_event *ev)
@@ -155,10 +166,22 @@ static char *why_enodev(const struct pmu_event *ev)
 		      *ev->pmu ? ev->pmu : "of the event");
 }
 
+static char *why_emfile(const struct pmu_machine *m)
+{
+	return format(
+		"out of file descriptors (EMFILE): each event takes one per CPU and the limit "
+		"is %llu; raise it with 'ulimit -n' or LimitNOFILE=",
+		(unsigned long long)m->max_files);
+}
+
 static const struct {
 	int error;
 	const char *why;
 } fixed[] = {
+	{ EPERM, "not permitted (EPERM): a seccomp filter, as containers have one, or kernel "
+		 "lockdown is in the way; allow perf_event_open in the profile, or grant "
+		 "CAP_PERFMON to the container" },
+	{ ENFILE, "the whole system is out of file descriptors (ENFILE); raise fs.file-max" },
 	{ ENXIO, "the PMU's driver is there but its hardware is not (ENXIO)" },
 	{ EBUSY,
 	  "another user holds the counter exclusively (EBUSY): another profiler, a branch or "
@@ -176,17 +199,6 @@ static const struct {
 	{ EINTR, "interrupted (EINTR)" },
 };
 
-static char *why_emfile(const struct pmu_machine *m, int error)
-{
-	if (error == -ENFILE)
-		return format(
-			"the whole system is out of file descriptors (ENFILE); raise fs.file-max");
-	return format(
-		"out of file descriptors (EMFILE): each event takes one per CPU, and the limit "
-		"is %llu; raise it with 'ulimit -n' or LimitNOFILE=",
-		(unsigned long long)m->max_files);
-}
-
 char *pmu_why(const struct pmu_event *ev, int error, const struct pmu_machine *m)
 {
 	switch (-error) {
@@ -197,13 +209,11 @@ char *pmu_why(const struct pmu_event *ev, int error, const struct pmu_machine *m
 	case EOPNOTSUPP:
 		return why_eopnotsupp(ev);
 	case EACCES:
-	case EPERM:
-		return why_eacces(m, error);
+		return why_eacces(m);
 	case ENODEV:
 		return why_enodev(ev);
 	case EMFILE:
-	case ENFILE:
-		return why_emfile(m, error);
+		return why_emfile(m);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (fixed[i].error == -error)
@@ -216,12 +226,14 @@ char *pmu_event_strerror(const struct pmu_event *ev, int error)
 	_cleanup_(pmu_freep) char *why = NULL;
 	struct pmu_machine machine;
 	char *text = NULL;
+	bool sampling;
 
 	pmu_machine_read("/sys", &machine);
 	why = pmu_why(ev, error, &machine);
 	if (!why)
 		return NULL;
-	pmu_fail(&text, error, "cannot %s %s: %s", ev->countable_only ? "count" : "sample",
-		 ev->name, why);
+	/* Of an event that only counts, EOPNOTSUPP is what a caller says who wants samples. */
+	sampling = pmu_is_sampled(&ev->attr) || error == -EOPNOTSUPP;
+	pmu_fail(&text, error, "cannot %s %s: %s", sampling ? "sample" : "count", ev->name, why);
 	return text;
 }

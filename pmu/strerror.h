@@ -11,9 +11,9 @@
 
 struct pmu_machine {
 	bool has_core_pmu;
-	bool sysctl_missing; /* no /proc/sys/kernel/perf_event_paranoid: no perf, or a hidden /proc
-			      */
+	bool paranoid_known; /* false: no perf in the kernel, or a hidden /proc */
 	int paranoid;
+	bool nmi_watchdog; /* holds a counter on every CPU */
 	bool cap_perfmon, cap_sys_admin; /* effective */
 	uint64_t max_sample_rate_hz; /* 0: unknown */
 	uint64_t max_files;

@@ -128,6 +128,19 @@ static bool is_attribute(const char *name)
 	return false;
 }
 
+/* "event=0x04,umask=0x03, in MiB" on the heap; NULL when unreadable. */
+static char *describe_event(const char *sysfs, const char *pmu, const char *event)
+{
+	_cleanup_(pmu_freep) char *terms = NULL, *unit = NULL;
+	char *text;
+
+	if (pmu_read_file(&terms, "%s/" SYSFS_DEVICES "/%s/events/%s", sysfs, pmu, event) < 0)
+		return NULL;
+	if (pmu_read_file(&unit, "%s/" SYSFS_DEVICES "/%s/events/%s.unit", sysfs, pmu, event) < 0)
+		return strdup(terms);
+	return asprintf(&text, "%s, in %s", terms, unit) < 0 ? NULL : text;
+}
+
 static int each_event(const char *sysfs, const char *pmu, pmu_known_fn each, void *userdata)
 {
 	_cleanup_(closedirp) DIR *d = NULL;
@@ -138,10 +151,13 @@ static int each_event(const char *sysfs, const char *pmu, pmu_known_fn each, voi
 	snprintf(below, sizeof(below), "/%s/events", pmu);
 	d = open_directory(sysfs, below);
 	while (d && (name = next_name(d))) {
+		_cleanup_(pmu_freep) char *description = NULL;
+
 		if (is_attribute(name))
 			continue;
 		snprintf(full, sizeof(full), "%s/%s/", pmu, name);
-		r = each(&(struct pmu_known){ .name = full, .pmu = pmu }, userdata);
+		description = describe_event(sysfs, pmu, name);
+		r = each(&(struct pmu_known){ full, description, pmu }, userdata);
 		if (r)
 			return r;
 	}

@@ -67,6 +67,9 @@ static int set_rate(struct terms *t, const char *field, uint64_t v)
 	if (v == 0 || v > INT64_MAX)
 		return pmu_fail(t->ret_error, -EINVAL, "%s=%llu is no rate", field,
 				(unsigned long long)v);
+	if (t->ev->countable_only)
+		return pmu_fail(t->ret_error, -EINVAL, ONLY_COUNTS ", so '%s=' has no meaning",
+				field);
 	if (*field == 'p')
 		pmu_set_period(&t->ev->attr, v);
 	else

@@ -164,7 +164,7 @@ static void put_row(struct json *j, const struct pmu_listed *row)
 		json_uint(j, row->freq_hz ? "default_hz" : "default_period",
 			  row->freq_hz ? row->freq_hz : row->period);
 	else
-		json_int(j, "errno", -row->error);
+		json_string(j, "errno", strerrorname_np(-row->error));
 	json_string(j, "reason", row->reason);
 	json_string(j, "description", row->description);
 	json_close_object(j);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The ladder of pmu_event_open apart from the system call, so that every kernel's answers can be
+ * made up in a test.
+ */
+#include <linux/perf_event.h>
+#include <sys/types.h>
+
+#include "pmu/pmu.h"
+
+struct pmu_target {
+	pid_t pid;
+	int cpu, group_fd;
+	unsigned long flags;
+};
+
+struct pmu_kernel {
+	/* perf_event_open(2): an fd or a negative errno */
+	int (*open)(struct perf_event_attr *attr, const struct pmu_target *t, void *userdata);
+	void *userdata;
+	const char *sysfs;
+};
+
+/* Like pmu_event_open. */
+int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const struct pmu_target *t);
