@@ -57,29 +57,26 @@ static unsigned int edit_distance(const char *a, size_t na, const char *b, size_
 	return last[nb];
 }
 
-static bool is_word_end(char c)
-{
-	return !isalnum((unsigned char)c);
-}
-
-/* Every word of `name` stands somewhere in `in`. */
+/* There are words in `name`, and every one stands somewhere in `in`. */
 static bool has_words(const char *name, const char *in)
 {
+	bool any = false;
+
 	while (*name) {
 		char word[MAX_NAME + 1];
 		size_t n = 0;
 
-		while (is_word_end(*name) && *name)
-			name++;
-		while (!is_word_end(name[n]))
+		while (isalnum((unsigned char)name[n])) {
+			word[n] = name[n];
 			n++;
-		memcpy(word, name, n);
+		}
 		word[n] = 0;
 		if (n && !strcasestr(in, word))
 			return false;
-		name += n;
+		any |= n > 0;
+		name += n ? n : 1;
 	}
-	return true;
+	return any;
 }
 
 static void remember(struct near *near, const char *name, unsigned int distance)

@@ -85,14 +85,14 @@ static bool pmu_info(int pmu, pfm_pmu_info_t *ret)
 static bool event_info(int idx, pfm_event_info_t *ret)
 {
 	*ret = (pfm_event_info_t){ .size = sizeof(*ret) };
-	return pfm_get_event_info(idx, PFM_OS_PERF_EVENT_EXT, ret) == PFM_SUCCESS;
+	return pfm_get_event_info(idx, PFM_OS_NONE, ret) == PFM_SUCCESS;
 }
 
 /* The umask with this number among the event's attributes; false when it is something else. */
 static bool umask_info(int idx, int attribute, pfm_event_attr_info_t *ret)
 {
 	*ret = (pfm_event_attr_info_t){ .size = sizeof(*ret) };
-	return pfm_get_event_attr_info(idx, attribute, PFM_OS_PERF_EVENT_EXT, ret) == PFM_SUCCESS &&
+	return pfm_get_event_attr_info(idx, attribute, PFM_OS_NONE, ret) == PFM_SUCCESS &&
 	       ret->type == PFM_ATTR_UMASK;
 }
 

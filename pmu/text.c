@@ -79,7 +79,8 @@ static int read_path(const char *path, char **ret)
 	return 0;
 }
 
-static int read_formatted(char **ret, const char *format, va_list ap)
+static int __attribute__((format(printf, 2, 0)))
+read_formatted(char **ret, const char *format, va_list ap)
 {
 	_cleanup_(pmu_freep) char *path = NULL;
 
