@@ -162,7 +162,14 @@ static int apply_exit(struct process_table *t, const struct perf_event_header *h
 
 static struct entry *find_or_adopt(struct process_table *t, uint32_t pid, uint64_t time_ns)
 {
-	return entry_find(t, pid, time_ns) ?: entry_adopt(t, pid, time_ns);
+	struct entry *e = entry_find(t, pid, time_ns);
+
+	if (e)
+		return e;
+	e = entry_adopt(t, pid, time_ns);
+	if (e)
+		entry_update_labels(t, e, 0, 0);
+	return e;
 }
 
 static void apply_exec(struct process_table *t, struct entry *e)
@@ -227,7 +234,7 @@ static void get_identity(const struct mmap2_record *map, struct map_source *ret)
 static int apply_mmap2(struct process_table *t, const struct perf_event_header *h)
 {
 	const struct mmap2_record *map = (const struct mmap2_record *)h;
-	struct map_source source = { .pgoff = map->pgoff };
+	struct map_source source = { 0 };
 	char path[4096 + 16];
 	struct entry *e;
 	size_t size;
@@ -247,6 +254,7 @@ static int apply_mmap2(struct process_table *t, const struct perf_event_header *
 	memcpy(path, map->path, size);
 	path[size] = '\0';
 	source.start = map->start;
+	source.pgoff = map->pgoff;
 	source.path = path;
 	get_identity(map, &source);
 	r = map_add(t, e, &e->p.mappings, &source);

@@ -352,13 +352,19 @@ static int scan_pid(struct process_table *t, uint32_t pid)
 	_cleanup_close_ int dir_fd = -1;
 	uint64_t read_ns = clock_ns(CLOCK_MONOTONIC);
 	struct proc_stat stat;
+	struct entry *e;
 
 	if (entry_find(t, pid, UINT64_MAX))
 		return 0;
 	dir_fd = open_process(t, pid);
 	if (dir_fd < 0 || read_stat(t, dir_fd, &stat) < 0 || is_dead(&stat))
 		return 0;
-	return read_new(t, pid, dir_fd, &stat, read_ns) ? 0 : -ENOMEM;
+	e = read_new(t, pid, dir_fd, &stat, read_ns);
+	if (!e)
+		return -ENOMEM;
+	/* Not left to the first sample: children that are gone by then inherit them. */
+	entry_update_labels(t, e, 0, 0);
+	return 0;
 }
 
 int process_table_scan(struct process_table *t)

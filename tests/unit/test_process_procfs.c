@@ -46,18 +46,18 @@ static void test_stat(void **state)
 		  "42 (kworker/u16:1-events_unbound) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 20 0 1 "
 		  "0 9",
 		  { "kworker/u16:1-e", 'I', 2, true, 1, 9 } },
-		{ __LINE__, -1, "", { "" } },
-		{ __LINE__, -1, "42", { "" } },
-		{ __LINE__, -1, "42 (cat", { "" } },
-		{ __LINE__, -1, "42 )cat( R 1", { "" } },
-		{ __LINE__, -1, "42 (cat)", { "" } },
-		{ __LINE__, -1, "42 (cat) R", { "" } },
-		{ __LINE__, -1, "42 (cat) R 1 2 3", { "" } },
-		{ __LINE__, -1, "42 (cat) R x 42 42" FIELDS, { "" } },
+		{ __LINE__, -1, "", { .state = 0 } },
+		{ __LINE__, -1, "42", { .state = 0 } },
+		{ __LINE__, -1, "42 (cat", { .state = 0 } },
+		{ __LINE__, -1, "42 )cat( R 1", { .state = 0 } },
+		{ __LINE__, -1, "42 (cat)", { .state = 0 } },
+		{ __LINE__, -1, "42 (cat) R", { .state = 0 } },
+		{ __LINE__, -1, "42 (cat) R 1 2 3", { .state = 0 } },
+		{ __LINE__, -1, "42 (cat) R x 42 42" FIELDS, { .state = 0 } },
 		{ __LINE__,
 		  -1,
 		  "42 (cat) R 1 42 42 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 18446744073709551616",
-		  { "" } },
+		  { .state = 0 } },
 	};
 
 	(void)state;
