@@ -79,26 +79,28 @@ static bool try(struct search *s, const char *path, enum host_btf_kind kind, uns
 	return true;
 }
 
-/* The list in libbpf's btf__load_vmlinux_btf(). */
+/* The list in libbpf's btf__load_vmlinux_btf(): FIRST release [SECOND release] LAST. */
 static bool try_vmlinux(struct search *s)
 {
-	static const char *const formats[] = {
-		"/boot/vmlinux-%s",
-		"/lib/modules/%s/vmlinux-%s",
-		"/lib/modules/%s/build/vmlinux",
-		"/usr/lib/modules/%s/kernel/vmlinux",
-		"/usr/lib/debug/boot/vmlinux-%s",
-		"/usr/lib/debug/boot/vmlinux-%s.debug",
-		"/usr/lib/debug/lib/modules/%s/vmlinux",
+	static const struct {
+		const char *first, *second, *last;
+	} places[] = {
+		{ "/boot/vmlinux-", NULL, "" },
+		{ "/lib/modules/", "/vmlinux-", "" },
+		{ "/lib/modules/", NULL, "/build/vmlinux" },
+		{ "/usr/lib/modules/", NULL, "/kernel/vmlinux" },
+		{ "/usr/lib/debug/boot/vmlinux-", NULL, "" },
+		{ "/usr/lib/debug/boot/vmlinux-", NULL, ".debug" },
+		{ "/usr/lib/debug/lib/modules/", NULL, "/vmlinux" },
 	};
 	const char *release = s->kernel->release;
-	char path[PATH_MAX];
+	char path[256];
 
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(path, sizeof(path), formats[i], release, release);
-#pragma GCC diagnostic pop
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		const char *second = places[i].second;
+
+		snprintf(path, sizeof(path), "%s%s%s%s%s", places[i].first, release,
+			 second ? second : "", second ? release : "", places[i].last);
 		if (try(s, path, HOST_BTF_VMLINUX, FEW_TYPES))
 			return true;
 	}
@@ -203,7 +205,7 @@ static int search(struct search *s, const char *option)
 int host_btf_find(const char *root, const char *option, const struct host_kernel *kernel,
 		  struct host_btf *ret)
 {
-	struct search s = { .root = root, .kernel = kernel };
+	struct search s = { .root = root ? root : "", .kernel = kernel };
 	int r;
 
 	r = search(&s, option);

@@ -64,7 +64,7 @@ static bool reads_kallsyms(const char *root)
 	char path[256];
 	size_t size = 0;
 
-	snprintf(path, sizeof(path), "%s/proc/kallsyms", root);
+	snprintf(path, sizeof(path), "%s/proc/kallsyms", root ? root : "");
 	f = fopen(path, "re");
 	for (int i = 0; f && i < 64 && getline(&line, &size, f) > 0; i++)
 		if (strtoull(line, NULL, 16) != 0)
@@ -121,7 +121,7 @@ static void read_mounts(const char *root, struct host_privilege *p)
 	char path[256];
 	size_t size = 0;
 
-	snprintf(path, sizeof(path), "%s/proc/self/mounts", root);
+	snprintf(path, sizeof(path), "%s/proc/self/mounts", root ? root : "");
 	f = fopen(path, "re");
 	while (f && getline(&line, &size, f) > 0)
 		note_mount(line, &m);

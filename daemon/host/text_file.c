@@ -14,7 +14,7 @@
 
 static int join(const char *root, const char *path, char *out, size_t size)
 {
-	int n = snprintf(out, size, "%s%s", root, path);
+	int n = snprintf(out, size, "%s%s", root ? root : "", path);
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }

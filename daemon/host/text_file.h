@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /*
- * Reads at most size - 1 bytes of ROOT/PATH (`root` "" is the running system) and ends them with
+ * Reads at most size - 1 bytes of ROOT/PATH (`root` NULL or "" is the running system) and ends them with
  * NUL. Trailing newlines and spaces are cut. 0, -ENAMETOOLONG, -EFBIG when the file is longer, or
  * the errno of reading.
  */

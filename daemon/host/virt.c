@@ -29,7 +29,7 @@ static bool cpuinfo_says_hypervisor(const char *root)
 	char path[PATH_MAX];
 	size_t size = 0;
 
-	snprintf(path, sizeof(path), "%s/proc/cpuinfo", root);
+	snprintf(path, sizeof(path), "%s/proc/cpuinfo", root ? root : "");
 	f = fopen(path, "re");
 	while (f && getline(&line, &size, f) > 0)
 		if (strncmp(line, "flags", 5) == 0)
@@ -157,9 +157,9 @@ void host_virt_read(const char *root, const char *machine, struct host_virt *ret
 	if (cpuinfo_says_hypervisor(root)) {
 		vendor = dmi_vendor(root, false, text, sizeof(text));
 		found(ret,
-		      vendor  ? vendor->technology
-		      : *root ? "unknown"
-			      : cpuid_technology(),
+		      vendor	      ? vendor->technology
+		      : root && *root ? "unknown"
+				      : cpuid_technology(),
 		      "/proc/cpuinfo", "hypervisor flag");
 		return;
 	}
@@ -189,7 +189,7 @@ char *host_virt_core_pmus(const char *root, char *out, size_t size)
 	int n;
 
 	out[0] = 0;
-	snprintf(path, sizeof(path), "%s/sys/bus/event_source/devices", root);
+	snprintf(path, sizeof(path), "%s/sys/bus/event_source/devices", root ? root : "");
 	n = scandir(path, &entries, NULL, alphasort);
 	for (int i = 0; i < n; i++) {
 		if (entries[i]->d_name[0] != '.' && used < size &&
