@@ -16,7 +16,7 @@ import tempfile
 import time
 
 import loads
-from recorders import Failed, Ours, Perf
+from recorders import Failed, Ours, Perf, run
 
 
 class Context:
@@ -26,6 +26,7 @@ class Context:
         self.seconds = options.seconds
         self.repeats = options.repeats
         self.memory_seconds = options.memory_seconds
+        self.report_samples = options.report_samples
         self.program = os.path.join(self.build, "ebpf-profiler")
         self.ours = Ours(work, self.program)
         self.perf = Perf(work, compress=False)
@@ -203,6 +204,24 @@ def measure_start(c):
     ]
 
 
+def measure_report(c):
+    """On a made recording of 1,000 processes; the first reading warms the cache."""
+    path = os.path.join(c.work, "large.seg")
+    made = subprocess.run([f"{c.build}/bench/segments", path, str(c.report_samples), "1000"], capture_output=True, text=True, check=True)
+    times = []
+    for _ in range(c.repeats + 1):
+        code, wall, usage, output = run([c.program, "report", path])
+        if code != 0:
+            raise Failed(f"report: {output.strip()}")
+        times.append((wall, usage.ru_maxrss / 1024))
+    wall = statistics.median(t for t, _ in times[1:])
+    memory = max(m for _, m in times)
+    stacks = made.stdout.split(",")[1].strip()
+    return [
+        row(f"report over {c.report_samples:,} samples, {stacks}", "< 2 s", f"{wall:.2f} s", wall < 2, f"{memory:.0f} MB resident"),
+    ]
+
+
 MEASUREMENTS = {
     "size-steady": measure_size_steady,
     "size-diverse": measure_size_diverse,
@@ -212,6 +231,7 @@ MEASUREMENTS = {
     "slowdown": measure_slowdown,
     "lost": measure_lost,
     "memory": measure_memory,
+    "report": measure_report,
     "start": measure_start,
 }
 
@@ -231,13 +251,14 @@ def parse_options():
     p.add_argument("--seconds", type=int, default=20, help="of one recording (20)")
     p.add_argument("--repeats", type=int, default=5, help="of each recorder (5)")
     p.add_argument("--memory-seconds", type=int, default=300, help="of the memory trend (300)")
-    p.add_argument("--quick", action="store_true", help="3 s, twice, 30 s of memory: to see that it runs, not for figures")
-    options = p.parse_args()
+    p.add_argument("--report-samples", type=int, default=10000000, help="in the recording that is reported (10000000)")
+    p.add_argument("--quick", action="store_true", help="3 s, twice, 30 s, 100000 samples: to see that it runs, not for figures")
+    options = p.parse_intermixed_args()
     unknown = [m for m in options.measurements if m not in MEASUREMENTS]
     if unknown:
         p.error(f"there is no measurement '{unknown[0]}'; there are " + ", ".join(MEASUREMENTS))
     if options.quick:
-        options.seconds, options.repeats, options.memory_seconds = 3, 2, 30
+        options.seconds, options.repeats, options.memory_seconds, options.report_samples = 3, 2, 30, 100000
     return options
 
 
