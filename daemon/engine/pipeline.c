@@ -42,6 +42,7 @@ struct pipeline {
 	size_t n_cpus, possible_cpus;
 	struct merge merge;
 	bool scanning, enabled;
+	uint64_t drained_ns; /* every sample before was looked at */
 	struct pipeline_counters counters;
 };
 
@@ -421,7 +422,7 @@ static void open_sources(struct pipeline *p, struct sources *s, uint64_t horizon
 
 size_t pipeline_drain(struct pipeline *p, bool final)
 {
-	uint64_t now = now_ns(), horizon = final ? UINT64_MAX : now - HORIZON_NS, last_ns = 0;
+	uint64_t now = now_ns(), horizon = final ? UINT64_MAX : now - HORIZON_NS;
 	uint64_t sideband_lost = p->counters.sideband_lost;
 	struct merge_source *first;
 	struct sources s = {};
@@ -431,7 +432,6 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 	while ((first = merge_first(&p->merge))) {
 		bool more;
 
-		last_ns = first->time_ns;
 		if (first->rank == RANK_SAMPLE) {
 			on_sample(p, first->record);
 			samples++;
@@ -455,8 +455,7 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 	/* Mappings went missing: /proc has them, of whoever still lives. */
 	if (p->counters.sideband_lost != sideband_lost && p->options.task <= 0)
 		(void)process_table_scan(p->processes);
-	if (last_ns)
-		process_table_forget(p->processes, MIN(horizon, now));
+	p->drained_ns = MIN(horizon, now);
 	p->counters.drains++;
 	return samples;
 }
@@ -471,6 +470,7 @@ void pipeline_tick(struct pipeline *p)
 	block = recorder_flush(p->recorder);
 	if (block > 0)
 		p->counters.last_block = (uint64_t)block;
+	process_table_forget(p->processes, p->drained_ns);
 	object_table_prune(p->objects);
 }
 

@@ -56,6 +56,7 @@ struct process {
 	uint32_t id;
 	const struct mappings *written_mappings; /* set to NULL whenever the mappings change */
 	uint64_t *mapping_written; /* bit per mapping; freed with the process */
+	uint32_t space; /* token of the mappings as they are written */
 };
 
 struct process_table_options {

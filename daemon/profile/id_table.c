@@ -47,7 +47,7 @@ uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint64_t b)
 
 	if (t->generation == 0)
 		t->generation = 1; /* 0 marks entries that were never used */
-	if (t->used * 4 >= t->size * 3 && !grow(t))
+	if (t->used * 2 >= t->size && !grow(t))
 		return NULL;
 	e = probe(t->entries, t->size, t->generation, a, b);
 	if (e->generation != t->generation) {

@@ -23,17 +23,29 @@
 #define MAX_FRAMES (2 * SAMPLE_MAX_FRAMES)
 #define DEFAULT_BLOCK_BYTES (256 * 1024)
 #define NO_ID UINT32_MAX
+#define FRAME_CACHE 8192 /* places; 128 KiB, half of a small L2 */
+
+/*
+ * An address space within an epoch: one version of one process's mappings. While a process keeps
+ * its token, an address keeps its frame id.
+ */
+#define KERNEL_SPACE 0
 
 /* The previous sample on a CPU: addresses root first, as they came, and what they became. */
 struct previous {
 	uint64_t epoch;
-	struct process *process;
-	const struct mappings *mappings;
-	uint32_t process_id, tid, thread_id;
+	uint32_t space, process_id, tid, thread_id;
 	char comm[SAMPLE_COMM_LEN];
 	size_t n_user, n; /* user frames, all frames */
 	uint64_t address[MAX_FRAMES];
 	uint32_t id[MAX_FRAMES];
+};
+
+/* One place of a direct-mapped cache before the hash table of frames. */
+struct cached_frame {
+	uint64_t address;
+	uint32_t space;
+	uint32_t id; /* NO_ID: empty */
 };
 
 struct fact {
@@ -56,6 +68,8 @@ struct recorder {
 	uint64_t clock_ns; /* of the last clock record */
 	uint32_t n_objects, n_processes, n_threads, n_frames;
 	struct id_table threads, frames, functions;
+	struct cached_frame *cache; /* [FRAME_CACHE] */
+	uint32_t last_space;
 	struct object *unknown; /* for addresses outside every mapping */
 	struct previous *previous; /* [n_cpus] */
 	struct fact *facts;
@@ -87,8 +101,9 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 		r->options.block_bytes = DEFAULT_BLOCK_BYTES;
 	r->coder = record_coder_new();
 	r->previous = calloc(options->n_cpus, sizeof(*r->previous));
+	r->cache = calloc(FRAME_CACHE, sizeof(*r->cache));
 	r->unknown = object_table_get(options->objects, &unknown);
-	if (!r->coder || !r->previous || !r->unknown)
+	if (!r->coder || !r->previous || !r->cache || !r->unknown)
 		return -ENOMEM;
 	*ret = TAKE_PTR(r);
 	return 0;
@@ -109,6 +124,7 @@ struct recorder *recorder_free(struct recorder *r)
 	free(r->events);
 	free(r->event_ids);
 	free(r->previous);
+	free(r->cache);
 	id_table_done(&r->threads);
 	id_table_done(&r->frames);
 	id_table_done(&r->functions);
@@ -149,6 +165,9 @@ static void begin_epoch(struct recorder *r)
 	r->epoch++;
 	r->block_starts_epoch = true;
 	r->n_objects = r->n_processes = r->n_threads = r->n_frames = r->next_event_id = 0;
+	r->last_space = KERNEL_SPACE;
+	for (size_t i = 0; i < FRAME_CACHE; i++)
+		r->cache[i].id = NO_ID;
 	id_table_clear(&r->threads);
 	id_table_clear(&r->frames);
 	id_table_clear(&r->functions);
@@ -225,6 +244,7 @@ static uint32_t process_id(struct recorder *r, struct process *p)
 	p->epoch = r->epoch;
 	p->written_generation = p->generation;
 	p->written_mappings = NULL;
+	p->space = ++r->last_space;
 	p->id = r->n_processes++;
 	put(r, &(struct record){ .type = RECORD_PROCESS,
 				 .process = {
@@ -277,21 +297,32 @@ static void put_mapping(struct recorder *r, struct process *p, size_t i)
 				 } });
 }
 
+/*
+ * The token of the process's mappings as they are now. The process table sets written_mappings to
+ * NULL when they change: then none of the new ones is written yet.
+ */
+static uint32_t space_of(struct recorder *r, struct process *p)
+{
+	size_t words = p->mappings ? (p->mappings->n + 63) / 64 : 0;
+	uint64_t *bits;
+
+	if (!p->mappings || p->written_mappings == p->mappings)
+		return p->space;
+	bits = realloc(p->mapping_written, MAX(words, (size_t)1) * sizeof(*bits));
+	if (!bits)
+		return p->space;
+	memset(bits, 0, words * sizeof(*bits));
+	p->mapping_written = bits;
+	p->written_mappings = p->mappings;
+	return p->space = ++r->last_space;
+}
+
 /* A process's mappings are written the first time one of its frames lies in them. */
 static void need_mapping(struct recorder *r, struct process *p, const struct mapping *m)
 {
-	size_t i = (size_t)(m - p->mappings->list), words = (p->mappings->n + 63) / 64;
+	size_t i = (size_t)(m - p->mappings->list);
 
-	if (p->written_mappings != p->mappings) {
-		uint64_t *bits = realloc(p->mapping_written, MAX(words, (size_t)1) * sizeof(*bits));
-
-		if (!bits)
-			return;
-		memset(bits, 0, words * sizeof(*bits));
-		p->mapping_written = bits;
-		p->written_mappings = p->mappings;
-	}
-	if (p->mapping_written[i / 64] >> (i % 64) & 1)
+	if (p->written_mappings != p->mappings || p->mapping_written[i / 64] >> (i % 64) & 1)
 		return;
 	p->mapping_written[i / 64] |= 1ULL << (i % 64);
 	put_mapping(r, p, i);
@@ -320,9 +351,12 @@ static void put_function(struct recorder *r, struct object *o, const struct func
 static void put_functions_at(struct recorder *r, struct object *o, uint64_t offset)
 {
 	struct function f;
+	bool found = function_index_find(o->index, offset, &f);
 
-	if (function_index_find(o->index, offset, &f))
+	if (found)
 		put_function(r, o, &f);
+	if (found && offset > f.start)
+		return;
 	if (offset && function_index_find(o->index, offset - 1, &f))
 		put_function(r, o, &f);
 }
@@ -411,6 +445,21 @@ static uint32_t user_frame(struct recorder *r, struct process *p, uint64_t addre
 	return frame_id(r, m->object, address - m->start + m->pgoff, p->pid);
 }
 
+static uint32_t lookup_frame(struct recorder *r, struct process *p, uint32_t space,
+			     uint64_t address)
+{
+	size_t place = (address * 0x9e3779b97f4a7c15ULL + space * 0xff51afd7ed558ccdULL) >> 51;
+	struct cached_frame *c = &r->cache[place % FRAME_CACHE];
+
+	if (c->id == NO_ID || c->address != address || c->space != space) {
+		c->id = space == KERNEL_SPACE ? kernel_frame(r, address)
+					      : user_frame(r, p, address);
+		c->address = address;
+		c->space = space;
+	}
+	return c->id;
+}
+
 /* How many of the outermost frames are those of the previous sample on this CPU. */
 static size_t shared_frames(const struct previous *prev, const uint64_t *address, size_t n_user,
 			    size_t n)
@@ -436,19 +485,18 @@ static void root_first(const struct sample_record *s, uint64_t *address)
 
 /* Fills prev with this sample's stack; false when memory ran out. */
 static bool intern_stack(struct recorder *r, struct previous *prev, const struct sample_record *s,
-			 struct process *p, bool same)
+			 struct process *p, uint32_t space)
 {
 	size_t n = (size_t)s->user_frames + s->kernel_frames;
 	uint64_t address[MAX_FRAMES];
 	size_t i = 0;
 
 	root_first(s, address);
-	if (same)
+	if (prev->epoch == r->epoch && prev->space == space)
 		i = shared_frames(prev, address, s->user_frames, n);
-	prev->n = i;
-	for (; i < n; i++) {
-		uint32_t id = i < s->user_frames ? user_frame(r, p, address[i])
-						 : kernel_frame(r, address[i]);
+	for (prev->n = i; i < n; i++) {
+		uint32_t id =
+			lookup_frame(r, p, i < s->user_frames ? space : KERNEL_SPACE, address[i]);
 
 		if (id == NO_ID)
 			return false;
@@ -485,29 +533,37 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 	put(r, &record);
 }
 
+/* The sample's thread, and its stack, become the CPU's previous ones. */
+static bool take_sample(struct recorder *r, struct previous *prev, const struct sample_record *s,
+			struct process *p)
+{
+	uint32_t process = process_id(r, p), space = space_of(r, p);
+
+	if (prev->epoch != r->epoch || prev->process_id != process || prev->tid != s->tid ||
+	    memcmp(prev->comm, s->comm, sizeof(s->comm)) != 0) {
+		prev->thread_id = thread_id(r, process, s);
+		prev->process_id = process;
+		prev->tid = s->tid;
+		memcpy(prev->comm, s->comm, sizeof(s->comm));
+	}
+	if (prev->thread_id == NO_ID || !intern_stack(r, prev, s, p, space)) {
+		prev->epoch = 0;
+		return false;
+	}
+	prev->epoch = r->epoch;
+	prev->space = space;
+	return true;
+}
+
 bool recorder_sample(struct recorder *r, const struct sample_record *s, struct process *p)
 {
 	struct previous *prev;
-	uint32_t process;
-	bool same;
 
 	if (s->head.cpu >= r->options.n_cpus || s->event >= r->n_events)
 		return false;
 	begin_block(r);
 	prev = &r->previous[s->head.cpu];
-	process = process_id(r, p);
-	same = prev->epoch == r->epoch && prev->process_id == process &&
-	       prev->mappings == p->mappings;
-	if (!same || prev->tid != s->tid || memcmp(prev->comm, s->comm, sizeof(s->comm)) != 0) {
-		prev->thread_id = thread_id(r, process, s);
-		prev->tid = s->tid;
-		memcpy(prev->comm, s->comm, sizeof(s->comm));
-	}
-	prev->process_id = process;
-	prev->mappings = p->mappings;
-	prev->epoch = r->epoch;
-	if (!intern_stack(r, prev, s, p, same) || prev->thread_id == NO_ID) {
-		prev->epoch = 0;
+	if (!take_sample(r, prev, s, p)) {
 		r->stats.dropped++;
 		return false;
 	}
