@@ -10,6 +10,13 @@
 
 #include "store/record_coder.h"
 
+/* The first byte of a record: below WIRE_FRAME its type, and a varint length follows. */
+enum {
+	WIRE_FRAME = 0x40, /* | object id */
+	WIRE_FRAME_FAR = 0x3f, /* the object id follows */
+	WIRE_SAMPLE = 0x80, /* | flags */
+};
+
 enum field_kind {
 	FIELD_END = 0,
 	FIELD_U64,
@@ -79,7 +86,6 @@ static const struct layout layouts[] = {
 		U64(mapping.pgoff) } },
 	[RECORD_THREAD] = { true, DICTIONARY_THREAD, {
 		ID(PROCESS, thread.process), U32(thread.tid), BYTES(thread.name) } },
-	[RECORD_FRAME] = { true, DICTIONARY_FRAME, { ID(OBJECT, frame.object), U64(frame.offset) } },
 	[RECORD_FUNCTION] = { true, DICTIONARY_FUNCTION, {
 		ID(OBJECT, function.object), U64(function.start), U64(function.size), BYTES(function.name) } },
 	[RECORD_LEDGER] = { true, -1, {
@@ -97,21 +103,18 @@ static const struct layout *find_layout(unsigned int type)
 	return type < ARRAY_SIZE(layouts) && layouts[type].known ? &layouts[type] : NULL;
 }
 
-static bool id_limit_reached(const struct record_coder *c, unsigned int dictionary)
-{
-	return c->defined[dictionary] >=
-	       (dictionary == DICTIONARY_EVENT ? RECORD_MAX_EVENTS : RECORD_MAX_IDS);
-}
-
 /* Gives out the next id of a dictionary. */
 static int define(struct record_coder *c, int dictionary)
 {
+	uint32_t id;
+
 	if (dictionary < 0)
 		return 0;
-	if (id_limit_reached(c, (unsigned int)dictionary))
+	id = c->defined[dictionary];
+	if (id >= (dictionary == DICTIONARY_EVENT ? RECORD_MAX_EVENTS : RECORD_MAX_IDS))
 		return -E2BIG;
-	if (dictionary == DICTIONARY_FRAME &&
-	    !record_coder_add_frame(c, c->defined[DICTIONARY_FRAME]))
+	if ((dictionary == DICTIONARY_FRAME && !record_coder_add_frame(c, id)) ||
+	    (dictionary == DICTIONARY_OBJECT && !record_coder_add_object(c, id)))
 		return -ENOMEM;
 	c->defined[dictionary]++;
 	return 0;
@@ -180,6 +183,26 @@ static void put_fields(struct buffer *b, struct record_coder *c, const struct la
 		b->error = error;
 }
 
+/* Frames are the bulk of what is no sample: a byte with the object, and how far the offset is from
+ * the object's frame before. */
+static void put_frame(struct buffer *b, struct record_coder *c, const struct record_frame *f)
+{
+	int error;
+
+	if (f->object >= c->defined[DICTIONARY_OBJECT]) {
+		b->error = -EINVAL;
+		return;
+	}
+	buffer_put_byte(b, (uint8_t)(WIRE_FRAME | MIN(f->object, (uint32_t)WIRE_FRAME_FAR)));
+	if (f->object >= WIRE_FRAME_FAR)
+		buffer_put_varint(b, f->object);
+	buffer_put_varint(b, zigzag_encode((int64_t)(f->offset - c->offsets[f->object])));
+	c->offsets[f->object] = f->offset;
+	error = define(c, DICTIONARY_FRAME);
+	if (error < 0)
+		b->error = error;
+}
+
 void record_put(struct buffer *b, struct record_coder *c, const struct record *r)
 {
 	const struct layout *l = find_layout(r->type);
@@ -188,9 +211,11 @@ void record_put(struct buffer *b, struct record_coder *c, const struct record *r
 		return;
 	if (r->type == RECORD_SAMPLE) {
 		record_put_sample(b, c, &r->sample);
+	} else if (r->type == RECORD_FRAME) {
+		put_frame(b, c, &r->frame);
 	} else if (l) {
 		put_fields(b, c, l, r);
-	} else if ((unsigned int)r->type < 0x80) {
+	} else if ((unsigned int)r->type < WIRE_FRAME) {
 		buffer_put_byte(b, (uint8_t)r->type);
 		buffer_put_bytes(b, r->raw.data.data, r->raw.data.size);
 	} else {
@@ -261,13 +286,31 @@ static int get_fields(struct cursor in, struct record_coder *c, const struct lay
 	return error == -E2BIG ? -EBADMSG : error;
 }
 
+static int get_frame(struct cursor *in, struct record_coder *c, uint8_t first,
+		     struct record_frame *ret)
+{
+	uint64_t object = first - WIRE_FRAME;
+	int r;
+
+	if (object == WIRE_FRAME_FAR)
+		object = cursor_get_varint(in);
+	if (in->error || object >= c->defined[DICTIONARY_OBJECT])
+		return -EBADMSG;
+	c->offsets[object] += (uint64_t)zigzag_decode(cursor_get_varint(in));
+	if (in->error)
+		return -EBADMSG;
+	*ret = (struct record_frame){ .object = (uint32_t)object, .offset = c->offsets[object] };
+	r = define(c, DICTIONARY_FRAME);
+	return r == -E2BIG ? -EBADMSG : r;
+}
+
 static int get_record(struct cursor *in, struct record_coder *c, uint8_t type, struct record *ret)
 {
 	const struct layout *l = find_layout(type);
 	size_t size;
 	const uint8_t *data = cursor_get_bytes(in, &size);
 
-	if (in->error || type == RECORD_SAMPLE)
+	if (in->error || type == RECORD_SAMPLE || type == RECORD_FRAME)
 		return -EBADMSG;
 	*ret = (struct record){ .type = type };
 	if (l)
@@ -286,9 +329,12 @@ int record_get(struct cursor *in, struct record_coder *c, struct record *ret)
 	if (in->pos == in->end)
 		return 0;
 	first = *in->pos++;
-	if (first >= 0x80) {
+	if (first >= WIRE_SAMPLE) {
 		ret->type = RECORD_SAMPLE;
 		r = record_get_sample(in, c, first, &ret->sample);
+	} else if (first >= WIRE_FRAME) {
+		ret->type = RECORD_FRAME;
+		r = get_frame(in, c, first, &ret->frame);
 	} else {
 		r = get_record(in, c, first, ret);
 	}

@@ -1,136 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Samples: the hot path of writing and reading. A sample is coded as what changed since the
- * previous one on the same CPU; a stack as the number of frames that went (counted from the leaf)
- * and those that came, root first; a frame as 0 when it is what its caller called last, else as its
- * id + 1.
+ * Samples: the hot path of writing and reading. A sample is coded as what differs from what was to
+ * be expected: the CPU that came next the last time, the thread that CPU ran, the usual time
+ * between two samples, the last stack of that thread.
+ *
+ * A stack is the number of frames that went (from the leaf) and those that came, root first. A
+ * frame is its place among what its caller was seen to call, two of them in a byte; so a path
+ * through known code costs a few bits a frame, however many frames there are.
  */
 #include <errno.h>
 
 #include "store/record_coder.h"
 
 enum sample_flags {
-	SAMPLE_CPU = 1 << 0,
-	SAMPLE_THREAD = 1 << 1,
-	SAMPLE_EVENT = 1 << 2,
-	SAMPLE_PERIOD = 1 << 3,
-	SAMPLE_STATUS = 1 << 4,
-	SAMPLE_STACK = 1 << 5,
-	SAMPLE_MORE = 1 << 6, /* an extension follows: varint length and bytes */
+	SAMPLE_CPU = 1 << 0, /* not the one that came next the last time */
+	SAMPLE_THREAD = 1 << 1, /* not the one this CPU ran */
+	SAMPLE_CHANGES = 1 << 2, /* a byte of enum sample_changes follows */
+	SAMPLE_GONE = 1 << 3, /* frames of the last stack are gone */
+	SAMPLE_USER = 1 << 4, /* user frames came */
+	SAMPLE_KERNEL = 1 << 5, /* kernel frames came */
+	SAMPLE_MORE = 1 << 6, /* at the end: varint length and bytes, for readers that know them */
 	SAMPLE_MARK = 1 << 7,
 };
 
-/* --- state --------------------------------------------------------------- */
+enum sample_changes {
+	CHANGED_EVENT = 1 << 0,
+	CHANGED_PERIOD = 1 << 1,
+	CHANGED_STATUS = 1 << 2,
+	CHANGED_KNOWN = CHANGED_EVENT | CHANGED_PERIOD | CHANGED_STATUS,
+};
 
-static struct coder_cpu *cpu_free(struct coder_cpu *cpu)
-{
-	if (cpu) {
-		free(cpu->stack);
-		free(cpu->clocks);
-		free(cpu);
-	}
-	return NULL;
-}
-
-static void free_cpus(struct record_coder *c)
-{
-	for (size_t i = 0; i < c->n_cpus; i++)
-		cpu_free(c->cpus[i]);
-	free(c->cpus);
-	c->cpus = NULL;
-	c->n_cpus = 0;
-}
-
-void record_coder_reset(struct record_coder *c)
-{
-	free_cpus(c);
-	memset(c->defined, 0, sizeof(c->defined));
-	c->user_root = c->kernel_root = RECORD_NONE;
-	c->cpu = RECORD_NONE;
-}
-
-struct record_coder *record_coder_new(void)
-{
-	struct record_coder *c = calloc(1, sizeof(*c));
-
-	if (c)
-		record_coder_reset(c);
-	return c;
-}
-
-struct record_coder *record_coder_free(struct record_coder *c)
-{
-	if (c) {
-		free_cpus(c);
-		free(c->callee);
-		free(c);
-	}
-	return NULL;
-}
-
-bool record_coder_add_frame(struct record_coder *c, uint32_t id)
-{
-	if (id >= c->n_callee) {
-		size_t n = MAX(c->n_callee * 2, (size_t)1024);
-		uint32_t *callee = reallocarray(c->callee, n, sizeof(*callee));
-
-		if (!callee)
-			return false;
-		c->callee = callee;
-		c->n_callee = n;
-	}
-	c->callee[id] = RECORD_NONE;
-	return true;
-}
-
-static struct coder_cpu *add_cpu(struct record_coder *c, uint32_t number)
-{
-	struct coder_cpu *cpu;
-
-	if (number >= c->n_cpus) {
-		size_t n = MAX((size_t)number + 1, c->n_cpus * 2);
-		struct coder_cpu **cpus = reallocarray(c->cpus, n, sizeof(struct coder_cpu *));
-
-		if (!cpus)
-			return NULL;
-		memset(cpus + c->n_cpus, 0, (n - c->n_cpus) * sizeof(struct coder_cpu *));
-		c->cpus = cpus;
-		c->n_cpus = n;
-	}
-	cpu = calloc(1, sizeof(*cpu));
-	if (!cpu)
-		return NULL;
-	cpu->stack = calloc(RECORD_MAX_STACK, sizeof(*cpu->stack));
-	if (!cpu->stack)
-		return cpu_free(cpu);
-	cpu->thread = RECORD_NONE;
-	return c->cpus[number] = cpu;
-}
-
-static inline struct coder_cpu *get_cpu(struct record_coder *c, uint32_t number)
-{
-	if (number < c->n_cpus && c->cpus[number])
-		return c->cpus[number];
-	return add_cpu(c, number);
-}
-
-static struct coder_clock *add_clock(struct coder_cpu *cpu, uint32_t event)
-{
-	size_t n = (size_t)event + 1;
-	struct coder_clock *clocks = reallocarray(cpu->clocks, n, sizeof(*clocks));
-
-	if (!clocks)
-		return NULL;
-	memset(clocks + cpu->n_clocks, 0, (n - cpu->n_clocks) * sizeof(*clocks));
-	cpu->clocks = clocks;
-	cpu->n_clocks = n;
-	return &clocks[event];
-}
-
-static inline struct coder_clock *get_clock(struct coder_cpu *cpu, uint32_t event)
-{
-	return event < cpu->n_clocks ? &cpu->clocks[event] : add_clock(cpu, event);
-}
+/*
+ * Codes of a frame, two in a byte: first + CODES * second. Below CODE_END it is a place. Eight
+ * places and two to a byte gave the smallest files of what was tried (docs/format.md).
+ */
+enum {
+	CODE_END = 8, /* this is the leaf: its place follows as a varint */
+	CODE_FAR = 9, /* its place follows as a varint */
+	CODES = 10,
+};
 
 /* --- writing ------------------------------------------------------------- */
 
@@ -144,105 +52,165 @@ static inline size_t common(const uint32_t *a_end, size_t a, const uint32_t *b_e
 	return n;
 }
 
-/* The frames [first, last) of one half from its root (the higher address) to its leaf. */
-static bool put_half(struct buffer *b, struct record_coder *c, const uint32_t *leaf, size_t n,
-		     uint32_t *slot)
-{
-	for (size_t i = n; i-- > 0; slot = &c->callee[leaf[i]]) {
-		uint32_t frame = leaf[i];
+/* What a stack differs in from the one before. */
+struct stack_change {
+	size_t gone; /* frames, from the leaf */
+	size_t keep_user, keep_kernel; /* from the root of each half */
+	size_t user, kernel; /* new ones */
+};
 
-		if (frame >= c->defined[DICTIONARY_FRAME])
-			return false;
-		buffer_put_varint(b, *slot == frame ? 0 : (uint64_t)frame + 1);
-		*slot = frame;
-	}
-	return true;
+static struct stack_change compare_stacks(const struct coder_stack *old,
+					  const struct record_sample *s)
+{
+	const uint32_t *user = s->frames + s->kernel_frames, *end = old->frames + RECORD_MAX_STACK;
+	struct stack_change d = { 0 };
+
+	d.keep_user = common(user + s->user_frames, s->user_frames, end, old->user_frames);
+	if (d.keep_user == s->user_frames && d.keep_user == old->user_frames)
+		d.keep_kernel =
+			common(user, s->kernel_frames, end - d.keep_user, old->kernel_frames);
+	d.user = s->user_frames - d.keep_user;
+	d.kernel = s->kernel_frames - d.keep_kernel;
+	d.gone = (size_t)old->user_frames + old->kernel_frames - d.keep_user - d.keep_kernel;
+	return d;
 }
 
-static int put_stack(struct buffer *b, struct record_coder *c, struct coder_cpu *cpu,
-		     const struct record_sample *s)
+/* A place from `first` on as 1, 2 ...; a frame without a place as 0 and its distance from the
+ * newest. */
+static void put_place(struct buffer *b, const struct record_coder *c, uint32_t place,
+		      uint32_t first, uint32_t frame)
 {
-	const uint32_t *user = s->frames + s->kernel_frames,
-		       *old_end = cpu->stack + RECORD_MAX_STACK;
-	size_t total = (size_t)s->user_frames + s->kernel_frames, keep_kernel = 0, keep_user,
-	       user_new, kernel_new;
+	if (place != RECORD_NONE) {
+		buffer_put_varint(b, (uint64_t)place - first + 1);
+	} else {
+		buffer_put_byte(b, 0);
+		buffer_put_varint(b, c->defined[DICTIONARY_FRAME] - 1 - frame);
+	}
+}
 
-	keep_user = common(user + s->user_frames, s->user_frames, old_end, cpu->user_frames);
-	if (keep_user == s->user_frames && keep_user == cpu->user_frames)
-		keep_kernel =
-			common(user, s->kernel_frames, old_end - keep_user, cpu->kernel_frames);
-	user_new = s->user_frames - keep_user;
-	kernel_new = s->kernel_frames - keep_kernel;
-	buffer_put_varint(b,
-			  (size_t)cpu->user_frames + cpu->kernel_frames - keep_user - keep_kernel);
-	buffer_put_varint(b, user_new << 1 | (kernel_new > 0));
-	if (kernel_new)
-		buffer_put_varint(b, kernel_new);
-	if (!put_half(b, c, user, user_new,
-		      keep_user ? &c->callee[user[user_new]] : &c->user_root) ||
-	    !put_half(b, c, s->frames, kernel_new,
-		      keep_kernel ? &c->callee[s->frames[kernel_new]] : &c->kernel_root))
-		return -EINVAL;
-	cpu->user_frames = s->user_frames;
-	cpu->kernel_frames = s->kernel_frames;
-	memcpy(cpu->stack + RECORD_MAX_STACK - total, s->frames, total * sizeof(*s->frames));
+/* Both sides learn the same: a frame without a place gets one, and so does the first callee of a
+ * caller, which was looked up elsewhere. */
+static inline bool learn(struct record_coder *c, uint32_t caller, uint32_t context, bool has_place,
+			 uint32_t frame)
+{
+	return (has_place || record_coder_learn(c, context, frame)) &&
+	       (context == caller || record_coder_learn(c, caller, frame));
+}
+
+/* The n new frames of a half, from its root (the highest address) to its leaf. */
+static int put_half(struct buffer *b, struct record_coder *c, const uint32_t *leaf, size_t n,
+		    uint32_t caller)
+{
+	size_t pair = 0; /* where the byte is that still takes a code */
+
+	for (size_t i = n; i-- > 0;) {
+		uint32_t frame = leaf[i], context = record_coder_context(c, caller), place, code;
+
+		if (frame >= c->defined[DICTIONARY_FRAME])
+			return -EINVAL;
+		place = record_coder_find(c, context, frame);
+		code = i == 0 ? CODE_END : place < CODE_END ? place : CODE_FAR;
+		if (pair && !b->error) {
+			b->data[pair] = (uint8_t)(b->data[pair] + CODES * code);
+			pair = 0;
+		} else {
+			pair = b->size;
+			buffer_put_byte(b, (uint8_t)code);
+		}
+		if (code >= CODE_END)
+			put_place(b, c, place, i ? CODE_END : 0, frame);
+		if (!learn(c, caller, context, place != RECORD_NONE, frame))
+			return -ENOMEM;
+		caller = frame + CALLERS;
+	}
 	return 0;
 }
 
-static bool same_stack(const struct coder_cpu *cpu, const struct record_sample *s)
+static int put_stack(struct buffer *b, struct record_coder *c, struct coder_stack *stack,
+		     const struct record_sample *s, const struct stack_change *d)
 {
+	const uint32_t *user = s->frames + s->kernel_frames;
 	size_t total = (size_t)s->user_frames + s->kernel_frames;
+	int r;
 
-	return cpu->user_frames == s->user_frames && cpu->kernel_frames == s->kernel_frames &&
-	       memcmp(cpu->stack + RECORD_MAX_STACK - total, s->frames,
-		      total * sizeof(*s->frames)) == 0;
+	if (d->gone)
+		buffer_put_varint(b, d->gone);
+	r = put_half(b, c, user, d->user, d->keep_user ? user[d->user] + CALLERS : CALLER_OF_USER);
+	if (r < 0)
+		return r;
+	r = put_half(b, c, s->frames, d->kernel,
+		     d->keep_kernel ? s->frames[d->kernel] + CALLERS : CALLER_OF_KERNEL);
+	if (r < 0)
+		return r;
+	stack->user_frames = s->user_frames;
+	stack->kernel_frames = s->kernel_frames;
+	memcpy(stack->frames + RECORD_MAX_STACK - total, s->frames,
+	       (d->user + d->kernel) * sizeof(*s->frames));
+	return 0;
+}
+
+static void put_changes(struct buffer *b, uint8_t changes, const struct record_sample *s,
+			const struct coder_clock *clock, uint8_t status)
+{
+	buffer_put_byte(b, changes);
+	if (changes & CHANGED_EVENT)
+		buffer_put_varint(b, s->event);
+	if (changes & CHANGED_PERIOD)
+		buffer_put_varint(b, zigzag_encode((int64_t)(s->period - clock->period)));
+	if (changes & CHANGED_STATUS)
+		buffer_put_byte(b, status);
 }
 
 static int put_sample(struct buffer *b, struct record_coder *c, const struct record_sample *s)
 {
-	uint8_t status = (uint8_t)((s->kernel_status & 15) | s->user_status << 4),
-		flags = SAMPLE_MARK;
+	uint8_t status = (uint8_t)((s->kernel_status & 15) | s->user_status << 4), changes, flags,
+		*usual = &c->status[coder_halves(s->kernel_frames, s->user_frames)];
+	uint64_t time_us = s->time_ns / 1000;
+	struct coder_cpu *previous, *cpu;
+	struct coder_stack *stack;
 	struct coder_clock *clock;
-	struct coder_cpu *cpu;
-	int64_t step;
+	struct stack_change d;
+	int r;
 
 	if (s->cpu >= RECORD_MAX_CPUS || s->event >= c->defined[DICTIONARY_EVENT] ||
 	    s->thread >= c->defined[DICTIONARY_THREAD] ||
 	    (size_t)s->user_frames + s->kernel_frames > RECORD_MAX_STACK)
 		return -EINVAL;
-	cpu = get_cpu(c, s->cpu);
-	clock = cpu ? get_clock(cpu, s->event) : NULL;
-	if (!clock)
+	previous = record_coder_cpu(c, c->cpu);
+	cpu = record_coder_cpu(c, s->cpu);
+	clock = cpu ? record_coder_clock(cpu, s->event) : NULL;
+	stack = record_coder_stack(c, s->thread);
+	if (!previous || !clock || !stack)
 		return -ENOMEM;
+	d = compare_stacks(stack, s);
 
-	flags |= s->cpu != c->cpu ? SAMPLE_CPU : 0;
-	flags |= s->thread != cpu->thread ? SAMPLE_THREAD : 0;
-	flags |= s->event != cpu->event ? SAMPLE_EVENT : 0;
-	flags |= s->period != clock->period ? SAMPLE_PERIOD : 0;
-	flags |= status != cpu->status ? SAMPLE_STATUS : 0;
-	flags |= same_stack(cpu, s) ? 0 : SAMPLE_STACK;
+	changes = (uint8_t)((s->event != cpu->event ? CHANGED_EVENT : 0) |
+			    (s->period != clock->period ? CHANGED_PERIOD : 0) |
+			    (status != *usual ? CHANGED_STATUS : 0));
+	flags = (uint8_t)(SAMPLE_MARK | (s->cpu != previous->next ? SAMPLE_CPU : 0) |
+			  (s->thread != cpu->thread ? SAMPLE_THREAD : 0) |
+			  (changes ? SAMPLE_CHANGES : 0) | (d.gone ? SAMPLE_GONE : 0) |
+			  (d.user ? SAMPLE_USER : 0) | (d.kernel ? SAMPLE_KERNEL : 0));
 	buffer_put_byte(b, flags);
 	if (flags & SAMPLE_CPU)
 		buffer_put_varint(b, s->cpu);
 	if (flags & SAMPLE_THREAD)
-		buffer_put_varint(b, s->thread);
-	if (flags & SAMPLE_EVENT)
-		buffer_put_varint(b, s->event);
-	if (flags & SAMPLE_PERIOD)
-		buffer_put_varint(b, s->period);
-	if (flags & SAMPLE_STATUS)
-		buffer_put_byte(b, status);
-	step = (int64_t)(s->time_ns / 1000 - clock->time_us);
-	buffer_put_varint(b, zigzag_encode((int64_t)((uint64_t)step - (uint64_t)clock->step_us)));
+		buffer_put_varint(b, c->defined[DICTIONARY_THREAD] - 1 - s->thread);
+	if (changes)
+		put_changes(b, changes, s, clock, status);
+	r = put_stack(b, c, stack, s, &d);
+	if (r < 0)
+		return r;
+	buffer_put_varint(b, zigzag_encode((int64_t)(time_us - coder_clock_expect(clock))));
 
+	previous->next = s->cpu;
 	c->cpu = s->cpu;
 	cpu->thread = s->thread;
 	cpu->event = s->event;
-	cpu->status = status;
+	*usual = status;
 	clock->period = s->period;
-	clock->time_us = s->time_ns / 1000;
-	clock->step_us = step;
-	return flags & SAMPLE_STACK ? put_stack(b, c, cpu, s) : 0;
+	coder_clock_advance(clock, time_us);
+	return 0;
 }
 
 void record_put_sample(struct buffer *b, struct record_coder *c, const struct record_sample *s)
@@ -255,118 +223,202 @@ void record_put_sample(struct buffer *b, struct record_coder *c, const struct re
 
 /* --- reading ------------------------------------------------------------- */
 
-static bool get_half(struct cursor *in, struct record_coder *c, uint32_t *root, size_t n,
-		     uint32_t *slot)
+/* The counterpart of put_place(). */
+static int get_place(struct cursor *in, const struct record_coder *c, const struct coder_callees *k,
+		     uint32_t first, bool *ret_has_place, uint32_t *ret_frame)
 {
-	for (size_t i = 0; i < n; i++) {
-		uint64_t code = cursor_get_varint(in);
-		uint32_t frame = code ? (uint32_t)(code - 1) : *slot;
+	uint64_t value = cursor_get_varint(in), back;
 
-		if (code > RECORD_MAX_IDS || frame >= c->defined[DICTIONARY_FRAME] || in->error)
-			return false;
-		*slot = frame;
-		*--root = frame;
-		slot = &c->callee[frame];
+	if (value) {
+		value = value - 1 + first;
+		if (value >= record_coder_places(k))
+			return -EBADMSG;
+		*ret_has_place = true;
+		*ret_frame = c->pool[k->at + value];
+		return 0;
 	}
-	return true;
-}
-
-static int get_stack(struct cursor *in, struct record_coder *c, struct coder_cpu *cpu)
-{
-	size_t total = (size_t)cpu->user_frames + cpu->kernel_frames, keep, keep_user, keep_kernel;
-	uint64_t gone = cursor_get_varint(in), user_new = cursor_get_varint(in), kernel_new = 0;
-	uint32_t *end = cpu->stack + RECORD_MAX_STACK, *leaf;
-
-	if (user_new & 1)
-		kernel_new = cursor_get_varint(in);
-	user_new >>= 1;
-	if (in->error || gone > total || user_new > RECORD_MAX_STACK ||
-	    kernel_new > RECORD_MAX_STACK ||
-	    total - gone + user_new + kernel_new > RECORD_MAX_STACK)
+	back = cursor_get_varint(in);
+	if (in->error || back >= c->defined[DICTIONARY_FRAME])
 		return -EBADMSG;
-	keep = total - gone;
-	keep_user = MIN(keep, (size_t)cpu->user_frames);
-	keep_kernel = keep - keep_user;
-	if (keep_kernel && user_new)
-		return -EBADMSG;
-	leaf = end - keep;
-	if (!get_half(in, c, leaf, user_new,
-		      keep_user ? &c->callee[end[-(ptrdiff_t)keep_user]] : &c->user_root))
-		return -EBADMSG;
-	if (!get_half(in, c, leaf - user_new, kernel_new,
-		      keep_kernel ? &c->callee[*leaf] : &c->kernel_root))
-		return -EBADMSG;
-	cpu->user_frames = (uint16_t)(keep_user + user_new);
-	cpu->kernel_frames = (uint16_t)(keep_kernel + kernel_new);
+	*ret_has_place = false;
+	*ret_frame = c->defined[DICTIONARY_FRAME] - 1 - (uint32_t)back;
 	return 0;
 }
 
-/* The fields that are there only when they changed. */
-static int get_changes(struct cursor *in, struct record_coder *c, struct coder_cpu *cpu,
-		       uint8_t flags)
+/* New frames of a half, put below `root`. Returns their number. */
+static int get_half(struct cursor *in, struct record_coder *c, uint32_t *root, size_t room,
+		    uint32_t caller)
 {
-	uint64_t thread = cpu->thread, event = cpu->event;
+	unsigned int second = CODES; /* of the byte before, CODES: none */
 
-	if (flags & SAMPLE_THREAD)
-		thread = cursor_get_varint(in);
-	if (flags & SAMPLE_EVENT)
-		event = cursor_get_varint(in);
-	if (thread >= c->defined[DICTIONARY_THREAD] || event >= c->defined[DICTIONARY_EVENT] ||
-	    in->error)
+	for (size_t n = 0; n < room; n++) {
+		uint32_t context = record_coder_context(c, caller), frame, code = second;
+		const struct coder_callees *k = &c->callees[context];
+		bool has_place = true;
+		int r;
+
+		if (code == CODES) {
+			code = cursor_get_byte(in);
+			if (code >= CODES * CODES)
+				return -EBADMSG;
+			second = code / CODES;
+			code %= CODES;
+		} else {
+			second = CODES;
+		}
+		if (code < CODE_END && code < k->n) {
+			frame = c->pool[k->at + code];
+		} else {
+			if (code < CODE_END)
+				return -EBADMSG;
+			r = get_place(in, c, k, code == CODE_END ? 0 : CODE_END, &has_place,
+				      &frame);
+			if (r < 0)
+				return r;
+		}
+		if (!learn(c, caller, context, has_place, frame))
+			return -ENOMEM;
+		*--root = frame;
+		if (code == CODE_END)
+			return (int)n + 1;
+		caller = frame + CALLERS;
+	}
+	return -EBADMSG;
+}
+
+static int get_stack(struct cursor *in, struct record_coder *c, struct coder_stack *stack,
+		     uint8_t flags)
+{
+	size_t total = (size_t)stack->user_frames + stack->kernel_frames, keep, user, kernel;
+	uint64_t gone = flags & SAMPLE_GONE ? cursor_get_varint(in) : 0;
+	uint32_t *end = stack->frames + RECORD_MAX_STACK;
+	int n;
+
+	if (in->error || gone > total)
 		return -EBADMSG;
+	keep = total - gone;
+	user = MIN(keep, (size_t)stack->user_frames);
+	kernel = keep - user;
+	if (flags & SAMPLE_USER) {
+		if (kernel)
+			return -EBADMSG;
+		n = get_half(in, c, end - keep, RECORD_MAX_STACK - keep,
+			     keep ? *(end - keep) + CALLERS : CALLER_OF_USER);
+		if (n < 0)
+			return n;
+		user += (size_t)n;
+		keep += (size_t)n;
+	}
+	if (flags & SAMPLE_KERNEL) {
+		n = get_half(in, c, end - keep, RECORD_MAX_STACK - keep,
+			     kernel ? *(end - keep) + CALLERS : CALLER_OF_KERNEL);
+		if (n < 0)
+			return n;
+		kernel += (size_t)n;
+	}
+	stack->user_frames = (uint16_t)user;
+	stack->kernel_frames = (uint16_t)kernel;
+	return 0;
+}
+
+struct changes {
+	uint8_t which; /* enum sample_changes */
+	uint8_t status;
+	uint64_t event;
+	int64_t period;
+};
+
+static int get_changes(struct cursor *in, struct changes *ret)
+{
+	ret->which = cursor_get_byte(in);
+	if (ret->which & ~CHANGED_KNOWN)
+		return -EBADMSG;
+	if (ret->which & CHANGED_EVENT)
+		ret->event = cursor_get_varint(in);
+	if (ret->which & CHANGED_PERIOD)
+		ret->period = zigzag_decode(cursor_get_varint(in));
+	if (ret->which & CHANGED_STATUS)
+		ret->status = cursor_get_byte(in);
+	return in->error;
+}
+
+/* Everything in front of the stack: who, where. */
+static int get_origin(struct cursor *in, struct record_coder *c, uint8_t flags,
+		      struct changes *changes)
+{
+	struct coder_cpu *previous = record_coder_cpu(c, c->cpu), *cpu;
+	uint64_t number, thread;
+	int r;
+
+	if (!previous)
+		return -ENOMEM;
+	number = flags & SAMPLE_CPU ? cursor_get_varint(in) : previous->next;
+	if (number >= RECORD_MAX_CPUS)
+		return -EBADMSG;
+	cpu = record_coder_cpu(c, (uint32_t)number);
+	if (!cpu)
+		return -ENOMEM;
+	thread = flags & SAMPLE_THREAD ? c->defined[DICTIONARY_THREAD] - 1 - cursor_get_varint(in)
+				       : cpu->thread;
+	changes->event = cpu->event;
+	if (flags & SAMPLE_CHANGES) {
+		r = get_changes(in, changes);
+		if (r < 0)
+			return r;
+	}
+	if (in->error || thread >= c->defined[DICTIONARY_THREAD] ||
+	    changes->event >= c->defined[DICTIONARY_EVENT])
+		return -EBADMSG;
+	previous->next = c->cpu = (uint32_t)number;
 	cpu->thread = (uint32_t)thread;
-	cpu->event = (uint32_t)event;
+	cpu->event = (uint32_t)changes->event;
 	return 0;
 }
 
 int record_get_sample(struct cursor *in, struct record_coder *c, uint8_t flags,
 		      struct record_sample *ret)
 {
-	uint64_t number = flags & SAMPLE_CPU ? cursor_get_varint(in) : c->cpu;
+	struct changes changes = { 0 };
 	struct coder_clock *clock;
+	struct coder_stack *stack;
 	struct coder_cpu *cpu;
-	size_t size;
-	int r;
+	size_t extra_size;
+	uint64_t time_us;
+	uint8_t *usual;
+	int r = get_origin(in, c, flags, &changes);
 
-	if (number >= RECORD_MAX_CPUS || in->error)
-		return -EBADMSG;
-	cpu = get_cpu(c, (uint32_t)number);
-	if (!cpu)
-		return -ENOMEM;
-	r = get_changes(in, c, cpu, flags);
 	if (r < 0)
 		return r;
-	clock = get_clock(cpu, cpu->event);
-	if (!clock)
+	cpu = c->cpus[c->cpu];
+	clock = record_coder_clock(cpu, cpu->event);
+	stack = record_coder_stack(c, cpu->thread);
+	if (!clock || !stack)
 		return -ENOMEM;
-	c->cpu = (uint32_t)number;
-	if (flags & SAMPLE_PERIOD)
-		clock->period = cursor_get_varint(in);
-	if (flags & SAMPLE_STATUS)
-		cpu->status = cursor_get_byte(in);
-	clock->step_us = (int64_t)((uint64_t)clock->step_us +
-				   (uint64_t)zigzag_decode(cursor_get_varint(in)));
-	clock->time_us += (uint64_t)clock->step_us;
-	if (flags & SAMPLE_STACK) {
-		r = get_stack(in, c, cpu);
-		if (r < 0)
-			return r;
-	}
+	r = get_stack(in, c, stack, flags);
+	if (r < 0)
+		return r;
+	time_us = coder_clock_expect(clock) + (uint64_t)zigzag_decode(cursor_get_varint(in));
 	if (flags & SAMPLE_MORE)
-		cursor_get_bytes(in, &size);
+		cursor_get_bytes(in, &extra_size);
 	if (in->error)
 		return in->error;
+	usual = &c->status[coder_halves(stack->kernel_frames, stack->user_frames)];
+	if (changes.which & CHANGED_STATUS)
+		*usual = changes.status;
+	clock->period += (uint64_t)changes.period;
+	coder_clock_advance(clock, time_us);
 	*ret = (struct record_sample){
-		.time_ns = clock->time_us * 1000,
+		.time_ns = time_us * 1000,
 		.cpu = c->cpu,
 		.event = cpu->event,
 		.thread = cpu->thread,
 		.period = clock->period,
-		.kernel_status = cpu->status & 15,
-		.user_status = cpu->status >> 4,
-		.kernel_frames = cpu->kernel_frames,
-		.user_frames = cpu->user_frames,
-		.frames = cpu->stack + RECORD_MAX_STACK - cpu->kernel_frames - cpu->user_frames,
+		.kernel_status = *usual & 15,
+		.user_status = *usual >> 4,
+		.kernel_frames = stack->kernel_frames,
+		.user_frames = stack->user_frames,
+		.frames = stack->frames + RECORD_MAX_STACK - stack->kernel_frames -
+			  stack->user_frames,
 	};
 	return 0;
 }
