@@ -113,12 +113,13 @@ int pmu_resolve(const char *name, const char *sysfs, struct pmu_event *ret, char
 	int r;
 
 	r = resolve(name, sysfs, &ev, ret_error);
-	if (r < 0) {
-		pmu_event_done(&ev);
-		return r;
+	if (r == 0) {
+		*ret = ev;
+		return 0;
 	}
-	*ret = ev;
-	return 0;
+	pmu_event_done(&ev);
+	/* Whatever else kept a file of sysfs from being read, this machine cannot be asked. */
+	return r == -EINVAL || r == -ENOENT || r == -ENOMEM ? r : -EOPNOTSUPP;
 }
 
 static int parse_event(char *text, const struct pmu_defaults *d, struct pmu_event *ret,

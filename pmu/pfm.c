@@ -96,9 +96,33 @@ static bool umask_info(int idx, int attribute, pfm_event_attr_info_t *ret)
 	       ret->type == PFM_ATTR_UMASK;
 }
 
-static bool is_zero(const char *value)
+/* A modifier at its default, or one that the suffix, the attr or nobody shows. */
+static bool is_hidden(const char *part)
 {
-	return strcmp(value, "0") == 0 || strcmp(value, "0x0") == 0;
+	static const char *const elsewhere[] = { "u", "k", "mg", "mh", "period", "freq" };
+	const char *value = strchr(part, '=');
+
+	if (!value)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere); i++)
+		if (strlen(elsewhere[i]) == (size_t)(value - part) &&
+		    memcmp(part, elsewhere[i], (size_t)(value - part)) == 0)
+			return true;
+	return strcmp(value + 1, "0") == 0 || strcmp(value + 1, "0x0") == 0;
+}
+
+/* ":upp", as perf writes level and precision. */
+static void append_modifiers(char *name, const struct perf_event_attr *attr)
+{
+	bool one_level = attr->exclude_kernel != attr->exclude_user;
+	unsigned int precise = strstr(name, ":precise=") ? 0 : attr->precise_ip;
+
+	if (one_level || precise)
+		strcat(name, ":");
+	if (one_level)
+		strcat(name, attr->exclude_kernel ? "u" : "k");
+	for (unsigned int i = 0; i < precise; i++)
+		strcat(name, "p");
 }
 
 /*
@@ -107,29 +131,21 @@ static bool is_zero(const char *value)
  */
 static char *short_name(const char *full, const struct perf_event_attr *attr)
 {
-	static const char *const elsewhere[] = { "u", "k", "mg", "mh", "period", "freq" };
 	_cleanup_(pmu_freep) char *copy = strdup(full);
-	char *out = calloc(1, strlen(full) + 8), *rest = copy, *part;
+	char *out = calloc(1, strlen(full) + sizeof(":uppp")), *rest = copy, *part;
 
 	if (!copy || !out) {
 		free(out);
 		return NULL;
 	}
 	while ((part = strsep(&rest, ":"))) {
-		char *value = strchr(part, '=');
-		bool drop = value && is_zero(value + 1);
-
-		for (size_t i = 0; value && i < ARRAY_SIZE(elsewhere); i++)
-			drop |= strncmp(part, elsewhere[i], (size_t)(value - part)) == 0 &&
-				!elsewhere[i][value - part];
-		if (drop)
+		if (is_hidden(part))
 			continue;
 		if (part != copy)
 			strcat(out, ":");
 		strcat(out, part);
 	}
-	if (attr->exclude_kernel != attr->exclude_user)
-		strcat(out, attr->exclude_kernel ? ":u" : ":k");
+	append_modifiers(out, attr);
 	return out;
 }
 

@@ -24,8 +24,8 @@ enum pmu_source {
 /* One event, resolved but not yet opened. */
 struct pmu_event {
 	char *spec; /* as the user wrote it, without @... */
-	char *name; /* what it is called in output: the alias, the canonical libpfm4 name,
-		       pmu/event/ ... */
+	char *name; /* what it is called in output, modifiers included: cycles:u, the libpfm4
+		       name, pmu/event/ ... */
 	char *pmu; /* name below /sys/bus/event_source/devices ("cpu", "software" ...), "" when
 		      unknown */
 	enum pmu_source source;
@@ -60,8 +60,10 @@ int pmu_event_copy(const struct pmu_event *ev, struct pmu_event *ret);
 /*
  * Opens one fd, CLOEXEC, disabled = 1. Walks the ladder on EINVAL, EOPNOTSUPP and EACCES (drop
  * exclude_guest, lower precise_ip, then exclude_kernel when only the paranoid level is in the way);
- * what held is written back to ev->attr so that the next CPU starts there. pid, cpu and flags as in
- * perf_event_open(2).
+ * what held is written back to ev->attr so that the next CPU starts there, and an event that lost
+ * its kernel half to ev->name as well. On hybrid CPUs a generic event is opened on the PMU of the
+ * CPU's kind. pid, cpu and flags as in perf_event_open(2). An event that only counts has no rate:
+ * who wants samples of it gets none, and asks pmu_event_strerror about -EOPNOTSUPP.
  */
 int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags);
 

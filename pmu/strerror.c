@@ -124,7 +124,8 @@ static char *why_einval(const struct pmu_event *ev, const struct pmu_machine *m)
 			      ev->pmu);
 	if (pmu_is_sampled(attr))
 		return format("the kernel refused the encoding for sampling (EINVAL): reserved "
-			      "bits, a period this CPU forbids, or an event that only counts");
+			      "bits, a period this CPU forbids, an event that only counts%s",
+			      is_core(ev) ? "" : ", or modifiers the PMU does not know");
 	return format("the kernel refused the encoding (EINVAL): reserved bits, an event this CPU "
 		      "does not have, or a group larger than its counters%s",
 		      m->nmi_watchdog ? ", of which the NMI watchdog holds one" : "");

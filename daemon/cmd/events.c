@@ -221,6 +221,8 @@ static int run(const char *pattern, bool json)
 		return no_match(pattern);
 	count(&l);
 	r = json ? print_json(&l) : print_table(&l);
+	if (r == 0 && fflush(stdout) != 0)
+		r = -errno;
 	if (r < 0)
 		return log_error_errno(r, "Cannot print the list"), EXIT_FAILED;
 	return l.n ? EXIT_OK : EXIT_FAILED;

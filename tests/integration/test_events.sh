@@ -108,6 +108,8 @@ check "control characters of a pattern do not reach the terminal" grep -qF 'x\x1
 check "two patterns are wrong usage" [ $? = 2 ]
 "$PROFILER" events --nonsense >"$work/out.txt" 2>&1
 check "an unknown option is wrong usage" [ $? = 2 ]
+"$PROFILER" events >/dev/full 2>"$work/err.txt"
+check "a full output is an error" [ $? = 1 ]
 check "--help succeeds" "$PROFILER" events --help
 
 if [ "$(id -u)" != 0 ]; then
@@ -135,6 +137,25 @@ hidden() {
 check "a hidden /proc/sys is named as the cause of libpfm4's silence" hidden
 cp "$work/hidden.json" "$work/events.json"
 check "and leaves cpu-clock working" [ "$(ability cpu-clock)" = samples ]
+
+# libpfm4 takes the machine for a Broadwell-EP whose memory controller the kernel knows as type 4242.
+cat >"$work/libpfm4.sh" <<'EOS'
+mount -t tmpfs none /sys/devices
+mount -t tmpfs none /sys/bus/event_source/devices
+for d in /sys/devices/uncore_imc_0 /sys/bus/event_source/devices/uncore_imc_0; do
+	mkdir $d
+	echo 4242 >$d/type
+	echo 0 >$d/cpumask
+done
+LIBPFM_FORCE_PMU=bdx_unc_imc0 exec "$1" events --json UNC_M_CAS_COUNT:RD
+EOS
+if [ "$(uname -m)" = x86_64 ]; then
+	unshare -m sh "$work/libpfm4.sh" "$PROFILER" >"$work/libpfm4.json"
+	check "libpfm4's uncore events belong to the PMU sysfs names, and are not taken for events of the cores" \
+		grep -q '"pmu": "uncore_imc_0"' "$work/libpfm4.json"
+else
+	skip "libpfm4's uncore events belong to the PMU sysfs names" "its x86 tables are not built in here"
+fi
 
 # Another machine's sysfs, in our own mount namespace: the kernel does not know its types.
 cat >"$work/fixture.sh" <<'EOS'
