@@ -111,11 +111,11 @@ void process_table_forget(struct process_table *t, uint64_t time_ns);
 size_t process_table_size(const struct process_table *t);
 
 struct process_table_stats {
-	uint64_t missed; /* processes that were gone when first seen */
+	uint64_t missed; /* processes asked for that were gone when first seen */
 	uint64_t lost; /* sideband records the kernel had no room for */
 	uint64_t unreadable; /* processes whose mappings /proc did not show (CAP_SYS_PTRACE) */
 	uint64_t refused; /* mappings beyond MAPPINGS_MAX of one process */
 };
 void process_table_get_stats(const struct process_table *t, struct process_table_stats *ret);
-/* pids that were gone when first seen */
+/* The same number as in the stats. */
 uint64_t process_table_missed(const struct process_table *t);

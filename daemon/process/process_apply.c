@@ -181,7 +181,7 @@ static void apply_exec(struct process_table *t, struct entry *e)
 	entry_set_mappings(e, NULL);
 	entry_share_exe(e, NULL);
 	e->exe_pending = true;
-	e->unread = false;
+	e->unread = e->placeholder = false;
 	e->purge_at = 0;
 	e->serial = ++t->next_serial;
 	e->threads = 1; /* the others were ended by it */

@@ -34,7 +34,8 @@ struct entry {
 	uint64_t losses; /* the table's when this was last known to be right */
 	uint32_t threads;
 	uint32_t purge_at; /* mappings at which dead ones are looked for */
-	bool placeholder; /* gone when first seen */
+	bool placeholder; /* gone when first seen: nothing is known but what records said since */
+	bool counted; /* as missed */
 	bool leader_exited;
 	bool unread; /* forked by an unknown parent: /proc is read at the first sample */
 	bool exe_pending; /* executed: the next file mapping is the binary's */

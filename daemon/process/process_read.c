@@ -260,7 +260,6 @@ static struct entry *new_placeholder(struct process_table *t, uint32_t pid, uint
 		return NULL;
 	e->placeholder = true;
 	e->p.exit_ns = time_ns;
-	t->stats.missed++;
 	return e;
 }
 
@@ -311,7 +310,7 @@ void entry_read_rest(struct process_table *t, struct entry *e)
 	e->unread = false;
 	if (dir_fd < 0 || read_stat(t, dir_fd, &stat) < 0 || is_dead(&stat) ||
 	    !close_to(start_boot_ns(t, &stat), e->start_boot_ns)) {
-		t->stats.missed++;
+		e->placeholder = true;
 		return;
 	}
 	e->read_ns = clock_ns(CLOCK_MONOTONIC);

@@ -218,6 +218,12 @@ struct process_table *process_table_free(struct process_table *t)
 	return NULL;
 }
 
+static void count_missed(struct process_table *t, struct entry *e)
+{
+	t->stats.missed += !e->counted;
+	e->counted = true;
+}
+
 struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_t cgroup_id,
 				  uint64_t time_ns)
 {
@@ -231,6 +237,8 @@ struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_
 		return &t->nobody.p;
 	if (e->unread)
 		entry_read_rest(t, e);
+	if (e->placeholder)
+		count_missed(t, e);
 	if (e->labels_stale || (cgroup_id && cgroup_id != e->p.cgroup_id))
 		entry_update_labels(t, e, cgroup_id, time_ns);
 	return &e->p;

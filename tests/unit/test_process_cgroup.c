@@ -92,7 +92,7 @@ static void test_paths(void **state)
 		{ __LINE__, "/x.slice:cri-containerd:.scope", "x.slice:cri-containerd:.scope", "" },
 		{ __LINE__, "/default/" ID, "", ID },
 		{ __LINE__, "/ecs/0123456789abcdef0123456789abcdef/" ID, "", ID },
-		{ __LINE__, "/process_api/98997ffb453dc462885855bd4b97dd7c", "", "" },
+		{ __LINE__, "/batch/98997ffb453dc462885855bd4b97dd7c", "", "" },
 		{ __LINE__, "/x/" ID "0", "", "" },
 		/* lxc, nspawn, virtual machines */
 		{ __LINE__, "/lxc/web-1", "", "web-1" },
