@@ -9,6 +9,7 @@
 #include "host/cpus.h"
 #include "host/danger.h"
 #include "host/kernel.h"
+#include "host/needs.h"
 
 int prepare_refuse_dangerous(const struct config *config, const struct plan *plan, char **ret_error)
 {
@@ -28,11 +29,31 @@ int prepare_refuse_dangerous(const struct config *config, const struct plan *pla
 	return -EPERM;
 }
 
+/* Before anything is opened, so that one answer names every right that is missing. */
+static int refuse_without_rights(char **ret_error)
+{
+	struct host_privilege rights;
+
+	if (host_privilege_read(NULL, &rights) < 0)
+		return 0;
+	*ret_error = host_privilege_refusal(&rights);
+	return *ret_error ? -EPERM : 0;
+}
+
+/*
+ * The sampler relocates against one uapi type, whose description is made on the spot: parsing a
+ * whole kernel's BTF would cost ten times the rest of the start, for every event.
+ */
 static int find_btf(const struct config *config, struct preparation *p, char **ret_error)
 {
 	struct host_kernel kernel;
-	int r = host_kernel_get(&kernel);
+	int r;
 
+	if (!config->btf) {
+		p->btf_fd = host_btf_for_sampler(p->btf_made);
+		return p->btf_fd < 0 ? p->btf_fd : 0;
+	}
+	r = host_kernel_get(&kernel);
 	if (r == 0)
 		r = host_btf_find(NULL, config->btf, &kernel, &p->btf);
 	if (r < 0) {
@@ -54,7 +75,9 @@ int prepare(const struct config *config, bool strict, struct preparation *ret, c
 	int r;
 
 	*ret = (struct preparation){ .btf_fd = -1 };
-	r = host_cpus_online(NULL, &cpus, &n_cpus);
+	r = refuse_without_rights(ret_error);
+	if (r == 0)
+		r = host_cpus_online(NULL, &cpus, &n_cpus);
 	if (r == 0)
 		r = plan_make(config, strict, cpus[0], &ret->plan, ret_error);
 	if (r == 0)

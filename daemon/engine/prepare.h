@@ -11,7 +11,7 @@
 struct preparation {
 	struct plan plan;
 	struct host_btf btf;
-	int btf_fd; /* of the BTF made for the sampler alone, -1: not needed */
+	int btf_fd; /* of the BTF made for the sampler alone, -1: another one is used */
 	char btf_made[HOST_BTF_PATH_MAX];
 };
 

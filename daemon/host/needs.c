@@ -5,7 +5,9 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "util/buffer.h"
 #include "util/cleanup.h"
 
 /*
@@ -53,7 +55,8 @@ static bool namespaced(const struct host_privilege *p)
 
 /*
  * A row holds when its capability is missing (capability >= 0), or when `missing` says so. The
- * sentence is "NAME is missing: LOST. MEND", or TEXT as it stands where there is no capability.
+ * sentence is "NAME is missing: LOST. ..." with the usual way of giving a capability, or
+ * "LOST. MEND" where there is none.
  */
 static const struct need {
 	int capability;
@@ -67,10 +70,6 @@ static const struct need {
 	  "This process runs in a user namespace, where no capability counts for BPF and perf "
 	  "events",
 	  "Run it on the host itself; in a unit, without PrivateUsers=yes." },
-	{ -1, "lockdown", confidential, HOST_NEED_SAMPLING,
-	  "The kernel is locked down to confidentiality: BPF may not read it and perf may not "
-	  "profile it",
-	  "Boot with lockdown=integrity (or none); Secure Boot may set it." },
 	{ CAP_BPF, "CAP_BPF", NULL, HOST_NEED_SAMPLING, "BPF programs and maps cannot be created",
 	  NULL },
 	{ CAP_PERFMON, "CAP_PERFMON", NULL, HOST_NEED_SAMPLING,
@@ -92,6 +91,10 @@ static const struct need {
 	  "/proc/kallsyms shows no addresses, so that kernel functions may have no names", NULL },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", NULL, HOST_NEED_QUALITY,
 	  "tracefs, and binaries in directories closed to others, cannot be read", NULL },
+	{ -1, "lockdown", confidential, HOST_NEED_QUALITY,
+	  "The kernel is locked down to confidentiality: BPF may not read kernel memory, so that "
+	  "collectors that follow kernel structures do not run",
+	  "Boot with lockdown=integrity (or none); Secure Boot may set it." },
 	{ -1, "kernel.kptr_restrict", kallsyms_hidden, HOST_NEED_QUALITY,
 	  "/proc/kallsyms shows no addresses although CAP_SYSLOG is there, so that kernel "
 	  "functions have "
@@ -153,8 +156,8 @@ int host_privilege_missing(const struct host_privilege *p, struct host_need **re
 		if (!admin && !is_missing(&needs[i], p))
 			continue;
 		list[n].weight = needs[i].weight;
-		list[n].capability = admin ? "CAP_SYS_ADMIN" : needs[i].name;
-		list[n].sentence = need_sentence(&needs[i], list[n].capability);
+		list[n].name = admin ? "CAP_SYS_ADMIN" : needs[i].name;
+		list[n].sentence = need_sentence(&needs[i], list[n].name);
 		if (!list[n++].sentence) {
 			host_needs_free(list, n);
 			return -ENOMEM;
@@ -173,20 +176,25 @@ struct host_need *host_needs_free(struct host_need *list, size_t n)
 	return NULL;
 }
 
+/* The paranoid level decides only on kernels with the vendors' patch: there the open itself tells.
+ */
+static bool is_certain(const struct host_need *need)
+{
+	return need->weight == HOST_NEED_SAMPLING &&
+	       strcmp(need->name, "kernel.perf_event_paranoid") != 0;
+}
+
 char *host_privilege_refusal(const struct host_privilege *p)
 {
+	_cleanup_(buffer_donep) struct buffer text = { 0 };
 	struct host_need *list;
-	char *text = NULL;
-	size_t n, size;
-	FILE *f;
+	size_t n;
 
 	if (host_privilege_missing(p, &list, &n) < 0)
 		return NULL;
-	f = n && list[0].weight == HOST_NEED_SAMPLING ? open_memstream(&text, &size) : NULL;
-	for (size_t i = 0; f && i < n && list[i].weight == HOST_NEED_SAMPLING; i++)
-		fprintf(f, "%s%s", i ? "\n" : "", list[i].sentence);
-	if (f)
-		fclose(f);
+	for (size_t i = 0; i < n; i++)
+		if (is_certain(&list[i]))
+			buffer_printf(&text, "%s%s", text.size ? "\n" : "", list[i].sentence);
 	host_needs_free(list, n);
-	return text;
+	return text.size ? buffer_take_string(&text) : NULL;
 }

@@ -17,7 +17,7 @@ enum host_need_weight {
 
 struct host_need {
 	enum host_need_weight weight;
-	const char *capability; /* "CAP_BPF", or the sysctl's name */
+	const char *name; /* "CAP_BPF", or of the setting: "kernel.kptr_restrict" */
 	char *sentence; /* heap: what is missing, what is lost, how to mend it */
 };
 
@@ -26,7 +26,7 @@ int host_privilege_missing(const struct host_privilege *p, struct host_need **re
 struct host_need *host_needs_free(struct host_need *needs, size_t n);
 
 /*
- * Why sampling the whole host cannot work: the HOST_NEED_SAMPLING sentences joined by newlines,
- * heap; NULL when nothing is missing.
+ * Why sampling the whole host cannot work, as far as the rights alone tell: what is certainly
+ * missing, a sentence a line, heap; NULL when nothing is.
  */
 char *host_privilege_refusal(const struct host_privilege *p);

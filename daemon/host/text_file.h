@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * Reads at most size - 1 bytes of ROOT/PATH (`root` NULL or "" is the running system) and ends them with
- * NUL. Trailing newlines and spaces are cut. 0, -ENAMETOOLONG, -EFBIG when the file is longer, or
- * the errno of reading.
+ * Reads at most size - 1 bytes of ROOT/PATH (`root` NULL or "" is the running system) and ends them
+ * with NUL. Trailing newlines and spaces are cut. 0, -ENAMETOOLONG, -EFBIG when the file is longer,
+ * or the errno of reading.
  */
 int text_file_read(const char *root, const char *path, char *out, size_t size);
 

@@ -48,11 +48,11 @@ class Perf:
         self.name = "perf -z" if compress else "perf"
         self.path = os.path.join(work, self.name.replace(" ", "") + ".data")
         self.compress = ["-z"] if compress else []
-        # perf copies binaries into ~/.debug; not into the user's.
+        # perf keeps binaries below HOME; not in the user's, and -N: not at all while it is measured.
         self.env = dict(os.environ, HOME=work)
 
     def command(self, hz):
-        return ["perf", "record", "-q", "-a", "-g", "-F", str(hz), "-e", "cpu-clock", *self.compress, "-o", self.path, "--"]
+        return ["perf", "record", "-q", "-N", "-a", "-g", "-F", str(hz), "-e", "cpu-clock", *self.compress, "-o", self.path, "--"]
 
     def record(self, hz, seconds):
         return self.around(hz, ["sleep", str(seconds)])
@@ -82,8 +82,8 @@ class Ours:
         self.path = os.path.join(work, "ours.seg")
 
     def command(self, hz, seconds=None):
-        command = [self.program, "record", "-a", "-F", str(hz), "-e", "cpu-clock", "-o", self.path]
-        return command + (["-d", str(seconds)] if seconds else ["--"])
+        command = [self.program, "record", "-F", str(hz), "-e", "cpu-clock", "-o", self.path]
+        return command + (["-d", str(seconds)] if seconds else ["-a", "--"])
 
     def record(self, hz, seconds):
         return self.finish(self.command(hz, seconds))

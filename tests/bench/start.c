@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "host/btf.h"
 #include "host/cpus.h"
 #include "sampler/sampler.h"
 #include "util/cleanup.h"
@@ -32,10 +33,10 @@ int main(int argc, char **argv)
 	struct sampler_options options = { .ring_bytes = 512 << 10, .depth = 127 };
 	struct sampler_event *events;
 	struct pmu_event *parsed;
+	char *error = NULL, btf[HOST_BTF_PATH_MAX];
 	struct sampler *sampler;
-	char *error = NULL;
 	double started;
-	int *cpus;
+	int *cpus, btf_fd;
 	size_t n;
 
 	if (host_cpus_online(NULL, &cpus, &options.n_cpus) < 0 ||
@@ -55,12 +56,15 @@ int main(int argc, char **argv)
 						    .stacks = SAMPLER_KERNEL_STACK |
 							      SAMPLER_USER_STACK };
 	started = now_ms();
+	btf_fd = host_btf_for_sampler(btf);
+	options.btf = btf_fd >= 0 ? btf : NULL;
 	if (sampler_open(&options, events, n, &sampler, &error) < 0)
 		return fail("sampler", error);
 	if (sampler_enable(sampler) < 0)
 		return fail("enable", NULL);
 	printf("%.2f\n", now_ms() - started);
 	sampler_close(sampler);
+	safe_close(btf_fd);
 	free(events);
 	pmu_events_free(parsed, n);
 	free(cpus);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Each missing capability gives the sentence that names it, in the check.
+# Each missing capability gives the sentence that names it, in check and in record.
 . "$(dirname "$0")/lib.sh"
 
 five=bpf,perfmon,sys_ptrace,dac_read_search,syslog
@@ -65,6 +65,24 @@ if unshare -U true 2>/dev/null; then
 	result $([ $code -eq 4 ] && grep -q 'user namespace' "$work/out"; echo $?) "a user namespace is named as what is in the way"
 else
 	skip "user namespace" "none can be made here"
+fi
+
+mkdir "$work/data"
+chmod 777 "$work/data"
+for c in bpf perfmon; do
+	as_user "$(without $c)" timeout 60 "$work/ebpf-profiler" record -d 1 -o "$work/data/without-$c.seg" >"$work/out" 2>&1
+	code=$?
+	[ $code -eq 4 ] || sed 's/^/# /' "$work/out"
+	result $([ $code -eq 4 ]; echo $?) "record without CAP_${c^^} exits 4 (got $code)"
+	grep -q "CAP_${c^^} is missing" "$work/out"
+	result $? "record without CAP_${c^^} names it"
+	result $([ ! -e "$work/data/without-$c.seg" ]; echo $?) "and leaves no file"
+done
+if [ "$paranoid" -le 2 ]; then
+	as_user $five timeout 60 "$work/ebpf-profiler" record -d 1 -o "$work/data/five.seg" >"$work/out" 2>&1
+	code=$?
+	[ $code -eq 0 ] || sed 's/^/# /' "$work/out"
+	result $([ $code -eq 0 ] && [ -s "$work/data/five.seg" ]; echo $?) "record works for an ordinary user with the five"
 fi
 
 finish

@@ -257,7 +257,7 @@ static struct host_privilege healthy(void)
 static const struct host_need *find_need(const struct host_need *needs, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(needs[i].capability, name) == 0)
+		if (strcmp(needs[i].name, name) == 0)
 			return &needs[i];
 	return NULL;
 }
@@ -300,7 +300,7 @@ static void test_needs(void **state)
 		{ __LINE__, 0, 0, 2, 40, true, true, false, UINT64_MAX, "user namespace",
 		  HOST_NEED_SAMPLING, "PrivateUsers" },
 		{ __LINE__, 0, 0, 2, 40, true, false, true, UINT64_MAX, "lockdown",
-		  HOST_NEED_SAMPLING, "lockdown=integrity" },
+		  HOST_NEED_QUALITY, "lockdown=integrity" },
 		{ __LINE__, 0, 0, 2, 40, true, false, false, (2 << 20) - 1, "RLIMIT_MEMLOCK",
 		  HOST_NEED_QUALITY, "LimitMEMLOCK" },
 		{ __LINE__, 0, 0, 2, 40, true, false, false, 2 << 20, NULL, 0, "" },
@@ -334,7 +334,8 @@ static void test_needs(void **state)
 		if (!rows[i].name && real)
 			fail_msg("row at line %d: %s", rows[i].line, needs[0].sentence);
 		refusal = host_privilege_refusal(&p);
-		if ((refusal != NULL) != (need && need->weight == HOST_NEED_SAMPLING))
+		if ((refusal != NULL) !=
+		    (need && need->weight == HOST_NEED_SAMPLING && rows[i].paranoid <= 2))
 			fail_msg("row at line %d: refusal %s", rows[i].line, refusal);
 		host_needs_free(needs, n);
 	}
@@ -478,35 +479,41 @@ static void test_assess(void **state)
 		enum host_feature broken; /* HOST_FEATURES: none */
 		int error;
 		uint64_t drop;
+		int paranoid;
 		uint64_t memlock;
 		enum host_verdict verdict;
 		bool privilege;
 		const char *part; /* of the first loss */
 	} rows[] = {
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURES, 0, 0, UINT64_MAX,
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURES, 0, 0, 2, UINT64_MAX,
 		  HOST_VERDICT_FULL, false, NULL },
-		{ __LINE__, HOST_BTF_NONE, true, HOST_FEATURES, 0, 0, UINT64_MAX,
+		{ __LINE__, HOST_BTF_NONE, true, HOST_FEATURES, 0, 0, 2, UINT64_MAX,
 		  HOST_VERDICT_DEGRADED, false, "BTFHub" },
-		{ __LINE__, HOST_BTF_NONE, false, HOST_FEATURES, 0, 0, UINT64_MAX,
+		{ __LINE__, HOST_BTF_NONE, false, HOST_FEATURES, 0, 0, 2, UINT64_MAX,
 		  HOST_VERDICT_NONE, false, "No BTF" },
-		{ __LINE__, HOST_BTF_EXTERNAL, true, HOST_FEATURES, 0, 0, UINT64_MAX,
+		{ __LINE__, HOST_BTF_EXTERNAL, true, HOST_FEATURES, 0, 0, 2, UINT64_MAX,
 		  HOST_VERDICT_FULL, false, NULL },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_CYCLES_SAMPLING, -ENOENT, 0,
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_CYCLES_SAMPLING, -ENOENT, 0, 2,
 		  UINT64_MAX, HOST_VERDICT_DEGRADED, false, "cpu-clock" },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_RING_BUFFER, -EINVAL, 0, UINT64_MAX,
-		  HOST_VERDICT_FULL, false, NULL },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_PERF_EVENT_PROGRAM, -EINVAL, 0,
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_RING_BUFFER, -EINVAL, 0, 2,
+		  UINT64_MAX, HOST_VERDICT_FULL, false, NULL },
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_PERF_EVENT_PROGRAM, -EINVAL, 0, 2,
 		  UINT64_MAX, HOST_VERDICT_NONE, false, "perf_event programs" },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_PERF_EVENT_PROGRAM, -EPERM, 0,
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_PERF_EVENT_PROGRAM, -EPERM, 0, 2,
 		  UINT64_MAX, HOST_VERDICT_NONE, true, "although the capabilities are there" },
 		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_PERF_EVENT_PROGRAM, -EPERM,
-		  BIT(CAP_BPF), UINT64_MAX, HOST_VERDICT_NONE, true, "CAP_BPF is missing" },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURES, 0, BIT(CAP_SYSLOG), UINT64_MAX,
+		  BIT(CAP_BPF), 2, UINT64_MAX, HOST_VERDICT_NONE, true, "CAP_BPF is missing" },
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURES, 0, BIT(CAP_SYSLOG), 2, UINT64_MAX,
 		  HOST_VERDICT_DEGRADED, false, "CAP_SYSLOG" },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_MEMCG, -EOPNOTSUPP, 0, UINT64_MAX,
-		  HOST_VERDICT_FULL, false, NULL },
-		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_MEMCG, -EOPNOTSUPP, 0, 8 << 20,
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_MEMCG, -EOPNOTSUPP, 0, 2,
+		  UINT64_MAX, HOST_VERDICT_FULL, false, NULL },
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_MEMCG, -EOPNOTSUPP, 0, 2, 8 << 20,
 		  HOST_VERDICT_DEGRADED, false, "locked memory" },
+		/* Debian's patch refuses; a mainline kernel with the same number does not. */
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURE_SOFTWARE_SAMPLING, -EACCES, 0, 3,
+		  UINT64_MAX, HOST_VERDICT_NONE, true, "perf_event_paranoid" },
+		{ __LINE__, HOST_BTF_KERNEL, true, HOST_FEATURES, 0, 0, 3, UINT64_MAX,
+		  HOST_VERDICT_FULL, false, NULL },
 	};
 
 	(void)state;
@@ -518,6 +525,7 @@ static void test_assess(void **state)
 
 		f.privilege.effective &= ~rows[i].drop;
 		f.privilege.memlock_bytes = rows[i].memlock;
+		f.privilege.perf_event_paranoid = rows[i].paranoid;
 		if (rows[i].broken < HOST_FEATURES)
 			f.features.error[rows[i].broken] = rows[i].error;
 		assert_int_equal(host_assess(&f, &a), 0);
