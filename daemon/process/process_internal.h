@@ -34,7 +34,7 @@ struct entry {
 	uint64_t losses; /* the table's when this was last known to be right */
 	uint32_t threads;
 	uint32_t purge_at; /* mappings at which dead ones are looked for */
-	bool placeholder; /* gone when first seen: nothing is known but what records said since */
+	bool placeholder; /* gone when first seen: neither its start nor its threads are known */
 	bool counted; /* as missed */
 	bool leader_exited;
 	bool unread; /* forked by an unknown parent: /proc is read at the first sample */
@@ -79,7 +79,8 @@ uint64_t boot_offset_ns(void);
 struct entry *entry_adopt(struct process_table *t, uint32_t pid, uint64_t time_ns);
 /* Makes an entry that may be out of date right, or ends it and gives its successor. */
 struct entry *entry_verify(struct process_table *t, struct entry *e, uint64_t time_ns);
-void entry_read_rest(struct process_table *t, struct entry *e);
+/* For `unread`: false when the process is gone. */
+bool entry_read_rest(struct process_table *t, struct entry *e);
 int entry_read_mappings(struct process_table *t, struct entry *e);
 void entry_update_labels(struct process_table *t, struct entry *e, uint64_t cgroup_id,
 			 uint64_t time_ns);

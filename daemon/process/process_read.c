@@ -302,19 +302,18 @@ struct entry *entry_adopt(struct process_table *t, uint32_t pid, uint64_t time_n
 	return read_new(t, pid, dir_fd, &stat, read_ns);
 }
 
-void entry_read_rest(struct process_table *t, struct entry *e)
+bool entry_read_rest(struct process_table *t, struct entry *e)
 {
 	_cleanup_close_ int dir_fd = open_process(t, e->p.pid);
 	struct proc_stat stat;
 
 	e->unread = false;
 	if (dir_fd < 0 || read_stat(t, dir_fd, &stat) < 0 || is_dead(&stat) ||
-	    !close_to(start_boot_ns(t, &stat), e->start_boot_ns)) {
-		e->placeholder = true;
-		return;
-	}
+	    !close_to(start_boot_ns(t, &stat), e->start_boot_ns))
+		return false;
 	e->read_ns = clock_ns(CLOCK_MONOTONIC);
 	fill(t, e, dir_fd, &stat);
+	return true;
 }
 
 struct entry *entry_verify(struct process_table *t, struct entry *e, uint64_t time_ns)

@@ -235,9 +235,7 @@ struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_
 		e = entry_adopt(t, pid, time_ns);
 	if (!e)
 		return &t->nobody.p;
-	if (e->unread)
-		entry_read_rest(t, e);
-	if (e->placeholder)
+	if (e->placeholder || (e->unread && !entry_read_rest(t, e)))
 		count_missed(t, e);
 	if (e->labels_stale || (cgroup_id && cgroup_id != e->p.cgroup_id))
 		entry_update_labels(t, e, cgroup_id, time_ns);
