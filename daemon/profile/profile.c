@@ -83,51 +83,85 @@ void load_done(struct load *l)
 
 /* --- counting ----------------------------------------------------------------------------------*/
 
-static int count_sample(struct worker *w, struct epoch *e, const struct epoch_sample *s)
+/* A sample whose cell is on its way from memory. */
+struct pending {
+	struct tree_path *path; /* NULL: none */
+	struct tree_label label;
+	uint64_t key, weight;
+};
+
+static int count_pending(struct worker *w, const struct epoch *e, struct pending *p)
 {
-	unsigned int dimensions = w->load->dimensions;
-	struct tree_label label = {
-		.event = s->sample.event,
-		.thread = dimensions & PROFILE_BY_THREAD ? s->sample.thread : PROFILE_NONE,
-		.cpu = dimensions & PROFILE_BY_CPU ? s->sample.cpu : PROFILE_NONE,
+	struct tree_path *path = p->path;
+
+	p->path = NULL;
+	return path ? tree_count(&w->tree, p->key, path, e->frames.ids, &p->label, p->weight) : 0;
+}
+
+static struct tree_label label_of(unsigned int dimensions, const struct profile_sample *s)
+{
+	struct tree_label l = {
+		.event = s->event,
+		.thread = dimensions & PROFILE_BY_THREAD ? s->thread : PROFILE_NONE,
+		.cpu = dimensions & PROFILE_BY_CPU ? s->cpu : PROFILE_NONE,
 		.plain = !(dimensions & CELL_DIMENSIONS),
 	};
-	int r;
 
 	if (dimensions & PROFILE_BY_SECOND)
-		label.second = (uint32_t)(s->sample.realtime_ns / NSEC_PER_SEC);
+		l.second = (uint32_t)(s->realtime_ns / NSEC_PER_SEC);
 	if (dimensions & PROFILE_BY_STATUS) {
-		label.kernel_status = s->sample.kernel_status;
-		label.user_status = s->sample.user_status;
+		l.kernel_status = s->kernel_status;
+		l.user_status = s->user_status;
 	}
+	return l;
+}
+
+/*
+ * Each sample is counted when the next one was read, so that its cell, which is nearly always a
+ * cache miss, arrives meanwhile; earlier when the next one is of the same CPU and takes its path.
+ */
+static int count_sample(struct worker *w, struct epoch *e, struct pending *p,
+			const struct epoch_sample *s)
+{
+	struct pending next = { .path = s->path, .weight = s->sample.weight };
+	int r;
+
 	r = tally_sample(&w->tally, &s->sample);
-	return r < 0 ? r : tree_count(&w->tree, s->path, e->frames.ids, &label, s->sample.weight);
+	if (r >= 0 && p->path == s->path)
+		r = count_pending(w, e, p);
+	if (r >= 0)
+		r = epoch_set_path(e, s);
+	if (r < 0)
+		return r;
+	next.label = label_of(w->load->dimensions, &s->sample);
+	next.key = tree_key(&w->tree, s->path, &next.label);
+	r = count_pending(w, e, p);
+	*p = next;
+	return r;
 }
 
 /* Damage ends the epoch, what was read of it counts; anything that is ours ends the load. */
 static int count_epoch(struct worker *w, struct epoch *e, struct source *s, size_t number)
 {
+	struct pending pending = { 0 };
 	struct epoch_sample sample;
-	int r;
+	int r, error = 0;
 
 	r = epoch_begin(e, s, number);
 	if (r == 0)
 		return 0;
-	while (r > 0) {
+	while (r > 0 && error >= 0) {
 		r = epoch_next(e, &sample);
-		if (r <= 0)
-			break;
-		r = count_sample(w, e, &sample);
-		if (r < 0)
-			return r;
-		r = 1;
+		if (r > 0)
+			error = count_sample(w, e, &pending, &sample);
 	}
+	if (error >= 0)
+		error = count_pending(w, e, &pending);
 	epoch_end(e);
-	if (r < 0 && r != -ENOMEM && r != -E2BIG) {
-		w->tally.broken_epochs++;
-		return 0;
-	}
-	return r;
+	if (error < 0 || r == -ENOMEM || r == -E2BIG)
+		return error < 0 ? error : r;
+	w->tally.broken_epochs += r < 0;
+	return 0;
 }
 
 static void *count_all(void *userdata)

@@ -60,9 +60,9 @@ static int grow_slots(struct dictionary *d)
 	for (size_t i = 0; i < d->n_slots; i++) {
 		size_t at = d->slots[i].hash & (n - 1);
 
-		if (!d->slots[i].id)
+		if (!d->slots[i].entry)
 			continue;
-		while (slots[at].id)
+		while (slots[at].entry)
 			at = (at + 1) & (n - 1);
 		slots[at] = d->slots[i];
 	}
@@ -121,18 +121,19 @@ static int add_locked(struct dictionary *d, uint32_t hash, const void *data, siz
 		      size_t size, uint32_t *ret_id)
 {
 	struct dictionary_entry *e;
-	size_t at;
+	size_t at, mask;
 	int r;
 
 	r = reserve(d);
 	if (r < 0)
 		return r;
-	for (at = hash & (d->n_slots - 1); d->slots[at].id; at = (at + 1) & (d->n_slots - 1)) {
+	mask = d->n_slots - 1;
+	for (at = hash & mask; d->slots[at].entry; at = (at + 1) & mask) {
 		if (d->slots[at].hash != hash)
 			continue;
-		e = d->entries[d->slots[at].id - 1];
+		e = d->slots[at].entry;
 		if (e->key_size == key_size && memcmp(e->data, data, key_size) == 0) {
-			*ret_id = d->slots[at].id - 1;
+			*ret_id = d->slots[at].id;
 			return 0;
 		}
 	}
@@ -143,7 +144,7 @@ static int add_locked(struct dictionary *d, uint32_t hash, const void *data, siz
 	e->size = (uint32_t)size;
 	memcpy(e->data, data, size);
 	d->entries[d->n] = e;
-	d->slots[at] = (struct dictionary_slot){ .hash = hash, .id = (uint32_t)d->n + 1 };
+	d->slots[at] = (struct dictionary_slot){ e, hash, (uint32_t)d->n };
 	*ret_id = (uint32_t)d->n++;
 	return 0;
 }

@@ -17,8 +17,9 @@ struct dictionary_entry {
 };
 
 struct dictionary_slot {
+	struct dictionary_entry *entry; /* NULL: free */
 	uint32_t hash;
-	uint32_t id; /* + 1; 0: free */
+	uint32_t id;
 };
 
 struct dictionary_block;

@@ -80,7 +80,6 @@ void epoch_done(struct epoch *e)
 	free(e->processes.ids);
 	free(e->threads.ids);
 	free(e->frames.ids);
-	free(e->frame_hashes);
 	free(e->thread_passes);
 	free(e->process_passes);
 	free(e->cpu_passes);
@@ -396,13 +395,7 @@ static int on_frame(struct epoch *e, const struct record_frame *f)
 		r = object_id(e, f->object, PROFILE_NONE, &key.object);
 	if (r >= 0)
 		r = dictionary_add(&e->load->frames, &key, sizeof(key), sizeof(key), &id);
-	if (r >= 0)
-		r = reserve(&e->frame_hashes, &e->frame_hashes_capacity, e->frames.n + 1,
-			    sizeof(*e->frame_hashes));
-	if (r < 0)
-		return r;
-	e->frame_hashes[e->frames.n] = tree_frame_hash(e->load->seed, id);
-	return add_id(&e->frames, id);
+	return r < 0 ? r : add_id(&e->frames, id);
 }
 
 static int on_function(struct epoch *e, const struct record_function *f)
@@ -508,16 +501,15 @@ static uint8_t known_status(uint8_t status)
 	return MIN(status, (uint8_t)(PROFILE_STATUSES - 1));
 }
 
-/* 1: *ret is set; 0: filtered. */
-static int on_sample(struct epoch *e, const struct record_sample *s, struct epoch_sample *ret)
+/* True: *ret is set; false: filtered. */
+static bool on_sample(struct epoch *e, const struct record_sample *s, struct epoch_sample *ret)
 {
 	uint64_t realtime_ns = s->time_ns + (uint64_t)e->clock_offset_ns;
 	uint32_t event = e->events.ids[s->event];
-	int r;
 
 	if (event == PROFILE_NONE || !e->thread_passes[s->thread] || !cpu_passes(e, s->cpu) ||
 	    !time_passes(e->load->filter, realtime_ns))
-		return 0;
+		return false;
 	*ret = (struct epoch_sample){
 		.sample = {
 			.realtime_ns = realtime_ns,
@@ -531,12 +523,17 @@ static int on_sample(struct epoch *e, const struct record_sample *s, struct epoc
 		},
 		.path = &e->paths[s->cpu % EPOCH_PATHS],
 	};
-	if (e->load->dimensions & PROFILE_NO_STACK)
-		r = tree_path_set(ret->path, NULL, 0, 0, NULL);
-	else
-		r = tree_path_set(ret->path, s->frames, s->kernel_frames, s->user_frames,
-				  e->frame_hashes);
-	return r < 0 ? r : 1;
+	if (!(e->load->dimensions & PROFILE_NO_STACK)) {
+		ret->kernel = s->kernel_frames;
+		ret->user = s->user_frames;
+		ret->frames = s->frames;
+	}
+	return true;
+}
+
+int epoch_set_path(struct epoch *e, const struct epoch_sample *s)
+{
+	return tree_path_set(s->path, s->frames, s->kernel, s->user, e->frames.ids, e->load->seed);
 }
 
 int epoch_next(struct epoch *e, struct epoch_sample *ret)

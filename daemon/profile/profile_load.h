@@ -185,8 +185,6 @@ struct epoch {
 	struct epoch_ids events, processes, threads, frames;
 	bool *thread_passes, *process_passes; /* the filter, by the epoch's ids */
 	size_t thread_passes_capacity, process_passes_capacity;
-	uint64_t *frame_hashes;
-	size_t frame_hashes_capacity;
 	struct epoch_object *objects;
 	size_t n_objects, objects_capacity;
 	uint8_t *cpu_passes; /* bit map; NULL: all */
@@ -197,7 +195,9 @@ struct epoch {
 
 struct epoch_sample {
 	struct profile_sample sample; /* node is not set */
-	struct tree_path *path; /* in the epoch's frame ids */
+	struct tree_path *path; /* of its CPU: still that of an earlier sample */
+	const uint32_t *frames; /* its own stack, in the epoch's frame ids, until the next sample */
+	uint32_t kernel, user;
 };
 
 int epoch_init(struct epoch *e, struct load *l, struct tally *tally);
@@ -206,6 +206,8 @@ void epoch_done(struct epoch *e);
 int epoch_begin(struct epoch *e, struct source *s, size_t epoch);
 /* The next sample that passes the filter: 1; 0: the end; negative: the rest is lost. */
 int epoch_next(struct epoch *e, struct epoch_sample *ret);
+/* Makes s->path that of the sample. */
+int epoch_set_path(struct epoch *e, const struct epoch_sample *s);
 void epoch_end(struct epoch *e);
 
 /* --- the result --------------------------------------------------------------------------------*/

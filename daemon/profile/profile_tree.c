@@ -15,6 +15,10 @@
 /* How far ahead of its use a line is asked for while merging. */
 #define PREFETCH_SLOTS 24
 #define PREFETCH_NODES 12
+/* One part in this many of a table tells how much of it is new. */
+#define MERGE_SAMPLE 64
+/* Depths from the leaf of a new stack whose lines are asked for together. */
+#define PREFETCH_DEPTHS 8
 
 /* Zeroed memory for a table that is read all over: huge pages, if there are any, save TLB misses.
  */
@@ -60,9 +64,13 @@ void tree_done(struct tree *t)
 
 /* --- paths -------------------------------------------------------------------------------------*/
 
-uint64_t tree_frame_hash(uint64_t seed, uint32_t frame)
+/* The random number of a frame; made anew each time, for a table of them would not fit the cache.
+ */
+static inline uint64_t frame_hash(uint64_t seed, uint32_t frame)
 {
-	return mix64(seed + (frame + 1ULL) * PATH_FACTOR);
+	uint64_t h = (frame ^ seed) * 0xbf58476d1ce4e5b9ULL;
+
+	return (h ^ h >> 29) * 0x94d049bb133111ebULL;
 }
 
 static int path_reserve(struct tree_path *p, uint32_t n)
@@ -105,7 +113,7 @@ static uint32_t path_common(const struct tree_path *p, const uint32_t *frames, u
 }
 
 int tree_path_set(struct tree_path *p, const uint32_t *frames, uint32_t kernel, uint32_t user,
-		  const uint64_t *frame_hashes)
+		  const uint32_t *frame_ids, uint64_t seed)
 {
 	uint32_t n = kernel + user, common;
 	uint64_t h;
@@ -121,7 +129,7 @@ int tree_path_set(struct tree_path *p, const uint32_t *frames, uint32_t kernel, 
 	for (uint32_t i = common; i < n; i++) {
 		uint32_t frame = frames[n - 1 - i];
 
-		h = h * PATH_FACTOR + frame_hashes[frame];
+		h = h * PATH_FACTOR + frame_hash(seed, frame_ids[frame]);
 		if (i + 1 == user || i + 1 == n)
 			h += LEAF_FRAME;
 		p->frames[i] = frame;
@@ -265,6 +273,8 @@ static int path_leaf(struct tree *t, struct tree_path *p, const uint32_t *frame_
 	r = nodes_reserve(t, p->n);
 	if (r < 0)
 		return r;
+	for (depth = p->n; depth + PREFETCH_DEPTHS > p->n && depth && !p->nodes[depth]; depth--)
+		__builtin_prefetch(&t->node_slots[node_slot(t, p->hashes[depth])], 1);
 	for (depth = path_known(t, p, frame_ids) + 1; depth <= p->n; depth++) {
 		struct tree_node node = path_node(p, depth, frame_ids);
 
@@ -336,10 +346,17 @@ static int cells_reserve(struct tree *t, size_t more)
 	return 0;
 }
 
-int tree_count(struct tree *t, struct tree_path *p, const uint32_t *frame_ids,
+uint64_t tree_key(const struct tree *t, const struct tree_path *p, const struct tree_label *l)
+{
+	uint64_t key = cell_key(t->seed, p->hashes[p->n], l);
+
+	__builtin_prefetch(&t->cells[key >> (64 - t->cell_bits)], 1);
+	return key;
+}
+
+int tree_count(struct tree *t, uint64_t key, struct tree_path *p, const uint32_t *frame_ids,
 	       struct tree_label *label, uint64_t weight)
 {
-	uint64_t key = cell_key(t->seed, p->hashes[p->n], label);
 	struct tree_cell *cell = cell_find(t->cells, t->cell_bits, key);
 	int r;
 
@@ -368,10 +385,6 @@ int tree_count(struct tree *t, struct tree_path *p, const uint32_t *frame_ids,
  */
 static int merge_nodes(struct tree *t, const struct tree *from, uint32_t *ids)
 {
-	int r = nodes_reserve(t, from->n_nodes);
-
-	if (r < 0)
-		return r;
 	ids[0] = 0;
 	for (size_t i = 1; i < from->n_nodes; i++) {
 		struct tree_node node = from->nodes[i];
@@ -385,19 +398,39 @@ static int merge_nodes(struct tree *t, const struct tree *from, uint32_t *ids)
 				t, from->nodes[i + PREFETCH_NODES].hash)]]);
 		node.parent = ids[node.parent];
 		id = node_find(t, &node, true);
-		ids[i] = id == TREE_NONE ? node_add(t, &node) : id;
+		if (id == TREE_NONE) {
+			int r = nodes_reserve(t, 1);
+
+			if (r < 0)
+				return r;
+			id = node_add(t, &node);
+		}
+		ids[i] = id;
 	}
 	return 0;
 }
 
-/* Both tables are in the order of their keys, so that this walks through memory forwards. */
+/* How many cells of `from` are new to `t`, about: keys are random, so that a part tells. */
+static size_t count_new_cells(const struct tree *t, const struct tree *from)
+{
+	size_t part = ((size_t)1 << from->cell_bits) / MERGE_SAMPLE, n = 0;
+
+	for (size_t i = 0; i < part; i++)
+		if (from->cells[i].label &&
+		    !cell_find(t->cells, t->cell_bits, from->cells[i].key)->label)
+			n++;
+	return MIN(n * MERGE_SAMPLE + n * MERGE_SAMPLE / 16, from->n_labels);
+}
+
+/*
+ * Both tables are in the order of their keys, so that this walks through memory forwards. But then
+ * one end of `t` fills up first: it must have its final size before.
+ */
 static int merge_cells(struct tree *t, const struct tree *from, const uint32_t *ids)
 {
-	int r = cells_reserve(t, from->n_labels);
+	int r = cells_reserve(t, count_new_cells(t, from));
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < (size_t)1 << from->cell_bits; i++) {
+	for (size_t i = 0; r >= 0 && i < (size_t)1 << from->cell_bits; i++) {
 		const struct tree_cell *c = &from->cells[i];
 		struct tree_cell *cell;
 
@@ -407,6 +440,10 @@ static int merge_cells(struct tree *t, const struct tree *from, const uint32_t *
 		if (!cell->label) {
 			struct tree_label label = from->labels[c->label - 1];
 
+			r = cells_reserve(t, 1);
+			if (r < 0)
+				break;
+			cell = cell_find(t->cells, t->cell_bits, c->key);
 			label.node = ids[label.node];
 			t->labels[t->n_labels++] = label;
 			cell->key = c->key;
@@ -415,12 +452,12 @@ static int merge_cells(struct tree *t, const struct tree *from, const uint32_t *
 		cell->samples += c->samples;
 		cell->weight += c->weight;
 	}
-	return 0;
+	return r;
 }
 
 int tree_merge(struct tree *t, const struct tree *from)
 {
-	uint32_t *ids = table_new(from->n_nodes, sizeof(*ids));
+	uint32_t *ids = malloc(from->n_nodes * sizeof(*ids));
 	int r;
 
 	if (!ids)
@@ -428,6 +465,6 @@ int tree_merge(struct tree *t, const struct tree *from)
 	r = merge_nodes(t, from, ids);
 	if (r >= 0)
 		r = merge_cells(t, from, ids);
-	table_free(ids, from->n_nodes, sizeof(*ids));
+	free(ids);
 	return r;
 }

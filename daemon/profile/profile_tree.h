@@ -73,23 +73,23 @@ struct tree_path {
 int tree_init(struct tree *t, uint64_t seed);
 void tree_done(struct tree *t);
 
-/* The random number of a frame; the same in every tree with this seed. */
-uint64_t tree_frame_hash(uint64_t seed, uint32_t frame);
-
 /*
  * Makes `p` the path of a stack given as in struct record_sample: kernel leaf first, then user leaf
- * first. frame_hashes[] is indexed by these ids.
+ * first. frame_ids[] translates the ids into those of the tree.
  */
 int tree_path_set(struct tree_path *p, const uint32_t *frames, uint32_t kernel, uint32_t user,
-		  const uint64_t *frame_hashes);
+		  const uint32_t *frame_ids, uint64_t seed);
 void tree_path_forget(struct tree_path *p); /* the ids mean something else from now on */
 void tree_path_done(struct tree_path *p);
 
+/* The key of the cell a sample belongs to; its memory is on the way when this returns. */
+uint64_t tree_key(const struct tree *t, const struct tree_path *p, const struct tree_label *label);
+
 /*
- * Counts one sample at the path's leaf. frame_ids[] translates the path's ids into those of the
- * tree; label->node is set here.
+ * Counts one sample at the path's leaf, the cell being that of `key`. frame_ids[] translates the
+ * path's ids into those of the tree; label->node is set here.
  */
-int tree_count(struct tree *t, struct tree_path *p, const uint32_t *frame_ids,
+int tree_count(struct tree *t, uint64_t key, struct tree_path *p, const uint32_t *frame_ids,
 	       struct tree_label *label, uint64_t weight);
 
 /* The node of a path, which must be there already; TREE_NONE: it is not. */

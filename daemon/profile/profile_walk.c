@@ -55,7 +55,9 @@ static int advance(struct load *l, struct strand *s)
 	}
 	for (;;) {
 		r = s->epoch->walk ? epoch_next(s->epoch, &s->sample) : 0;
-		if (r > 0 || r == -ENOMEM)
+		if (r > 0)
+			return epoch_set_path(s->epoch, &s->sample) < 0 ? -ENOMEM : 1;
+		if (r == -ENOMEM)
 			return r;
 		/* Damage was counted when the profile was loaded. */
 		epoch_end(s->epoch);

@@ -16,15 +16,15 @@
 #include "store/record.h"
 #include "store/segment_writer.h"
 
-#define PROGRAMS 96
-#define FUNCTIONS 4096 /* of a program */
-#define LEVELS 40
+#define PROGRAMS 64
+#define FUNCTIONS 1024 /* of a program */
+#define LEVELS 32
 #define CALLEES 6
 #define HOT_SPOTS 6 /* places in a function where samples hit */
 #define CPUS 8
 #define MAX_DEPTH 64
 #define KERNEL_DEPTH 12
-#define MEAN_DEPTH 24
+#define MEAN_DEPTH 20
 #define STEP_NS 1001001ULL /* 999 Hz */
 #define FUNCTION_BYTES 4096
 
@@ -64,7 +64,7 @@ static uint32_t draw_skewed(struct host *h, uint32_t n)
 {
 	uint32_t i = 0;
 
-	while (i + 1 < n && draw(h, 100) >= 82)
+	while (i + 1 < n && draw(h, 100) >= 97)
 		i++;
 	return i;
 }
