@@ -57,6 +57,7 @@ void load_close_sources(struct load *l)
 {
 	for (size_t i = 0; i < l->n_sources; i++) {
 		segment_reader_close(l->sources[i].reader);
+		free(l->sources[i].clocks);
 		free(l->sources[i].path);
 	}
 	free(l->sources);

@@ -554,8 +554,7 @@ int epoch_next(struct epoch *e, struct epoch_sample *ret)
 
 /* --- which epochs ------------------------------------------------------------------------------*/
 
-/* The first pair of clocks in an epoch. */
-static bool first_clock(struct segment_reader *reader, size_t epoch, int64_t *ret_offset_ns)
+bool epoch_first_clock(struct segment_reader *reader, size_t epoch, int64_t *ret_offset_ns)
 {
 	_cleanup_(epoch_walk_closep) struct epoch_walk *walk = NULL;
 	struct record r;
@@ -569,6 +568,20 @@ static bool first_clock(struct segment_reader *reader, size_t epoch, int64_t *re
 		return true;
 	}
 	return false;
+}
+
+/* The same, from the source's list: it is asked for twice. */
+static bool known_clock(struct source *s, size_t epoch, int64_t *ret_offset_ns)
+{
+	int64_t offset_ns = __atomic_load_n(&s->clocks[epoch], __ATOMIC_RELAXED);
+
+	if (offset_ns == CLOCK_UNKNOWN) {
+		if (!epoch_first_clock(s->reader, epoch, &offset_ns))
+			return false;
+		__atomic_store_n(&s->clocks[epoch], offset_ns, __ATOMIC_RELAXED);
+	}
+	*ret_offset_ns = offset_ns;
+	return true;
 }
 
 static bool outside(const struct profile_filter *f, const struct segment_epoch *epoch,
@@ -593,10 +606,9 @@ static bool can_skip(const struct epoch *e, size_t number)
 
 	if ((!f->since_ns && !f->until_ns) || epoch->last_ns == 0)
 		return false;
-	if (!first_clock(e->source->reader, number, &offset_ns) || !outside(f, epoch, offset_ns))
+	if (!known_clock(e->source, number, &offset_ns) || !outside(f, epoch, offset_ns))
 		return false;
-	return number + 1 == info->n_epochs ||
-	       !first_clock(e->source->reader, number + 1, &offset_ns) ||
+	return number + 1 == info->n_epochs || !known_clock(e->source, number + 1, &offset_ns) ||
 	       outside(f, epoch, offset_ns);
 }
 

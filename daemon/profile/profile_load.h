@@ -66,6 +66,8 @@ struct function_key { /* name */
 
 /* --- what is shared ----------------------------------------------------------------------------*/
 
+#define CLOCK_UNKNOWN INT64_MIN
+
 struct source {
 	char *path;
 	bool named; /* given as a file, not found in a directory */
@@ -74,6 +76,7 @@ struct source {
 	uint32_t boot;
 	size_t n_epochs; /* once opened; 0 when it is gone or unreadable */
 	size_t epochs_given, epochs_done;
+	int64_t *clocks; /* realtime - monotonic where each epoch begins, or CLOCK_UNKNOWN */
 };
 
 struct load {
@@ -206,6 +209,8 @@ void epoch_done(struct epoch *e);
 int epoch_begin(struct epoch *e, struct source *s, size_t epoch);
 /* The next sample that passes the filter: 1; 0: the end; negative: the rest is lost. */
 int epoch_next(struct epoch *e, struct epoch_sample *ret);
+/* realtime - monotonic by the first pair of clocks in an epoch; false: it has none. */
+bool epoch_first_clock(struct segment_reader *reader, size_t epoch, int64_t *ret_offset_ns);
 /* Makes s->path that of the sample. */
 int epoch_set_path(struct epoch *e, const struct epoch_sample *s);
 void epoch_end(struct epoch *e);

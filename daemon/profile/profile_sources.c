@@ -195,6 +195,11 @@ static int source_open(struct load *l, struct source *s)
 	}
 	info = segment_reader_info(s->reader);
 	s->n_epochs = info->n_epochs;
+	s->clocks = malloc((s->n_epochs + 1) * sizeof(*s->clocks));
+	if (!s->clocks)
+		return load_fail(l, -ENOMEM, NULL);
+	for (size_t i = 0; i < s->n_epochs; i++)
+		s->clocks[i] = CLOCK_UNKNOWN;
 	note_extent(l, info);
 	l->n_opened++;
 	r = dictionary_add(&l->boots, info->boot_id, sizeof(info->boot_id), sizeof(info->boot_id),

@@ -26,10 +26,14 @@ static int compare_strands(const void *a, const void *b)
 static uint64_t first_ns(const struct source *s)
 {
 	const struct segment_info *info = segment_reader_info(s->reader);
+	int64_t offset_ns = (int64_t)(info->realtime_ns - info->monotonic_ns);
 
-	for (size_t i = 0; i < info->n_epochs; i++)
-		if (info->epochs[i].last_ns)
-			return info->epochs[i].first_ns + info->realtime_ns - info->monotonic_ns;
+	for (size_t i = 0; i < info->n_epochs; i++) {
+		if (info->epochs[i].last_ns == 0)
+			continue;
+		epoch_first_clock(s->reader, i, &offset_ns);
+		return info->epochs[i].first_ns + (uint64_t)offset_ns;
+	}
 	return info->realtime_ns;
 }
 
