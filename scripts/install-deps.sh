@@ -10,6 +10,7 @@ packages=(
 	liblzma-dev libinih-dev libiberty-dev libcap-dev linux-libc-dev pkg-config
 	# tests
 	libcmocka-dev libclang-rt-14-dev linux-perf golang-go binutils strace python3 gdb chromium
+	systemd groff-base procps passwd util-linux diffutils
 )
 
 missing=()

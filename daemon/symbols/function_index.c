@@ -104,7 +104,7 @@ static int check_header(const struct function_index_header *h, uint64_t file_siz
 	if (h->magic != FUNCTION_INDEX_MAGIC || h->version != FUNCTION_INDEX_VERSION)
 		return -EBADMSG;
 	if (h->build_id_size != build_id_size || build_id_size > BUILD_ID_MAX ||
-	    memcmp(h->build_id, build_id, build_id_size) != 0)
+	    (build_id_size && memcmp(h->build_id, build_id, build_id_size) != 0))
 		return -EBADMSG;
 	if (h->names_size == 0 ||
 	    file_size != sizeof(*h) + (uint64_t)h->n_functions * sizeof(struct function_entry) +

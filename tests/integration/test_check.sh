@@ -76,6 +76,33 @@ else
 	skip "without BTF" "a private mount namespace needs root"
 fi
 
+while read -r version class; do
+	got=$(scripts/check_core_support.sh --class "$version")
+	result $([ "$got" = "$class" ]; echo $?) "the script's class of $version is $class (got $got)"
+done <<-END
+	4.17.19 none
+	4.18.0 partial
+	4.18.0-147.el8.x86_64 partial
+	5.1.21 partial
+	5.2.0 full
+	5.2 full
+	6.1.0-42-amd64 full
+	10.0.1 full
+END
+scripts/check_core_support.sh --class nonsense 2>/dev/null
+result $([ $? -eq 2 ]; echo $?) "the script refuses a version that is none"
+scripts/check_core_support.sh >"$work/script.out" 2>&1
+script_code=$?
+"$PROFILER" check >"$work/program.out"
+code=$?
+result $([ $code -eq $script_code ]; echo $?) "program and script come to the same verdict ($code, $script_code)"
+if command -v setpriv >/dev/null && [ "$(id -u)" -eq 0 ]; then
+	chmod 755 "$work"
+	install -m 755 scripts/check_core_support.sh "$work/"
+	setpriv --reuid 65534 --clear-groups "$work/check_core_support.sh" >"$work/script.out" 2>&1
+	result $([ $? -eq 4 ] && grep -q 'CAP_BPF is missing' "$work/script.out"; echo $?) "the script names a missing capability and exits 4"
+fi
+
 echo nonsense >"$work/bad.btf"
 run_check --btf "$work/bad.btf"
 result $([ $code -eq 2 ] && grep -q "bad.btf" "$work/check.err"; echo $?) "an unusable --btf is refused with its name"

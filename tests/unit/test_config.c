@@ -307,6 +307,30 @@ static void shipped_file_lists_every_default(void **state)
 	}
 }
 
+static void manual_names_every_key(void **state)
+{
+	/* Every key of the table has an entry in ebpf-profiler.conf(5), with its default. */
+	_cleanup_fclose_ FILE *f = fopen("docs/man/ebpf-profiler.conf.5", "r");
+	static char text[256 * 1024];
+	const struct config_key *keys;
+	size_t n, size;
+
+	(void)state;
+	assert_non_null(f);
+	size = fread(text, 1, sizeof(text) - 1, f);
+	text[size] = 0;
+	keys = config_keys(&n);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *entry = NULL;
+
+		assert_true(asprintf(&entry, "\n.It Cm %s No =%s%s\n", keys[i].name,
+				     *keys[i].initial ? " " : "", keys[i].initial) > 0);
+		if (!strstr(text, entry))
+			fail_msg("docs/man/ebpf-profiler.conf.5 has no entry for '%s'",
+				 keys[i].name);
+	}
+}
+
 static void write_file(const char *dir, const char *name, const char *text)
 {
 	_cleanup_fclose_ FILE *f = NULL;
@@ -418,6 +442,7 @@ int main(void)
 		cmocka_unit_test(every_line_gets_its_answer),
 		cmocka_unit_test(dump_loads_to_the_same),
 		cmocka_unit_test(shipped_file_lists_every_default),
+		cmocka_unit_test(manual_names_every_key),
 		cmocka_unit_test(drop_ins_override_in_order),
 		cmocka_unit_test(unreadable_files_are_refused),
 		cmocka_unit_test(hostile_texts_do_no_harm),
