@@ -81,6 +81,32 @@ int pmu_event_fallback(const struct pmu_event *ev, struct pmu_event *ret)
 	return 0;
 }
 
+/* Whether `cpu` is in the list; *ret_first is the list's first. Lists come from the kernel. */
+static bool list_has(const char *list, int cpu, int *ret_first)
+{
+	const char *p = list;
+	bool has = false;
+	char *end;
+
+	*ret_first = (int)strtol(list, NULL, 10);
+	do {
+		long first = strtol(p, &end, 10), last = first;
+
+		if (*end == '-')
+			last = strtol(end + 1, &end, 10);
+		has |= cpu >= first && cpu <= last;
+		p = end + 1;
+	} while (*end == ',');
+	return has;
+}
+
+int pmu_event_cpu(const struct pmu_event *ev, int cpu)
+{
+	int first;
+
+	return !ev->cpus || list_has(ev->cpus, cpu, &first) ? cpu : first;
+}
+
 static bool same_string(const char *a, const char *b)
 {
 	return strcmp(a ? a : "", b ? b : "") == 0;

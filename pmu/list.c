@@ -21,8 +21,7 @@ struct listing {
 
 static int probe(struct pmu_event *ev)
 {
-	int cpu = ev->cpus ? atoi(ev->cpus) : sched_getcpu();
-	int fd = pmu_event_open(ev, -1, cpu, -1, 0);
+	int fd = pmu_event_open(ev, -1, pmu_event_cpu(ev, sched_getcpu()), -1, 0);
 
 	if (fd < 0)
 		return fd;

@@ -97,6 +97,8 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 	struct perf_event_attr asked = ev->attr, held;
 	int r, fd;
 
+	if (t->cpu >= 0 && pmu_event_cpu(ev, t->cpu) != t->cpu)
+		return -ENODEV;
 	asked.size = sizeof(asked);
 	asked.disabled = 1;
 	fd = open_any_core(k, &asked, t, &held);

@@ -62,10 +62,14 @@ int pmu_event_copy(const struct pmu_event *ev, struct pmu_event *ret);
  * exclude_guest, lower precise_ip, then exclude_kernel when only the paranoid level is in the way);
  * what held is written back to ev->attr so that the next CPU starts there, and an event that lost
  * its kernel half to ev->name as well. On hybrid CPUs a generic event is opened on the PMU of the
- * CPU's kind. pid, cpu and flags as in perf_event_open(2). An event that only counts has no rate:
+ * CPU's kind. A CPU that is not among ev->cpus is -ENODEV: the kernel would count on another one
+ * instead. pid, cpu and flags as in perf_event_open(2). An event that only counts has no rate:
  * who wants samples of it gets none, and asks pmu_event_strerror about -EOPNOTSUPP.
  */
 int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags);
+
+/* `cpu` when the event counts there, else the first CPU on which it does. */
+int pmu_event_cpu(const struct pmu_event *ev, int cpu);
 
 /* A heap sentence: what was tried, what the kernel answered (`error` is a negative errno), what can
  * be done. */

@@ -40,7 +40,7 @@ static int try_event(struct pmu_event *ev, int cpu)
 
 	if (ev->countable_only)
 		return -EOPNOTSUPP;
-	fd = pmu_event_open(ev, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = pmu_event_open(ev, -1, pmu_event_cpu(ev, cpu), -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		return fd;
 	close(fd);

@@ -179,6 +179,39 @@ static void test_hybrid(void **state)
 	tree_free(root);
 }
 
+/* An event opens on the CPUs of its PMU only, and names the first of them to who asks on another.
+ */
+static void test_cpus(void **state)
+{
+	static const struct {
+		int line;
+		const char *cpus; /* NULL: all */
+		int cpu, served;
+	} rows[] = {
+		{ __LINE__, NULL, 5, 5 },	 { __LINE__, "0", 0, 0 },
+		{ __LINE__, "0", 1, 0 },	 { __LINE__, "0,36", 36, 36 },
+		{ __LINE__, "0,36", 3, 0 },	 { __LINE__, "16-23", 16, 16 },
+		{ __LINE__, "16-23", 23, 23 },	 { __LINE__, "16-23", 24, 16 },
+		{ __LINE__, "16-23", 0, 16 },	 { __LINE__, "0-1,4-5,9", 5, 5 },
+		{ __LINE__, "0-1,4-5,9", 3, 0 }, { __LINE__, "0-1,4-5,9", 9, 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fake f = { 0 };
+		const struct pmu_kernel k = { fake_open, &f, "/nonexistent" };
+		const struct pmu_target t = { -1, rows[i].cpu, -1, 0 };
+		struct pmu_event *ev = parse("cpu-clock");
+		bool here = rows[i].cpu == rows[i].served;
+
+		ev->cpus = rows[i].cpus ? strdup(rows[i].cpus) : NULL;
+		if (pmu_event_cpu(ev, rows[i].cpu) != rows[i].served ||
+		    pmu_event_open_by(&k, ev, &t) != (here ? 1000 : -ENODEV))
+			fail_msg("line %d: %d", rows[i].line, pmu_event_cpu(ev, rows[i].cpu));
+		pmu_events_free(ev, 1);
+	}
+}
+
 /* The running kernel opens cpu-clock disabled and close-on-exec, and it counts once enabled. */
 static void test_real(void **state)
 {
@@ -231,9 +264,8 @@ static void test_real_ladder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ladder),
-		cmocka_unit_test(test_hybrid),
-		cmocka_unit_test(test_real),
+		cmocka_unit_test(test_ladder),	    cmocka_unit_test(test_hybrid),
+		cmocka_unit_test(test_cpus),	    cmocka_unit_test(test_real),
 		cmocka_unit_test(test_real_ladder),
 	};
 
