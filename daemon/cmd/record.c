@@ -159,7 +159,7 @@ static int record(struct record_options *o, struct child *child, struct preparat
 	if (r < 0) {
 		fprintf(stderr, "ebpf-profiler: %s\n", error ? error : strerror(-r));
 		child_abandon(child);
-		return exit_code_for_error(r);
+		return r == -ENOENT ? EXIT_FAILED : exit_code_for_error(r); /* no such directory */
 	}
 	return finish(o, child, &result);
 }

@@ -49,6 +49,8 @@ static const struct key_option {
 	{ "compression-level", 0, "store", "compression-level", NULL },
 };
 
+_Static_assert(ARRAY_SIZE(key_options) <= 32, "a bit each in record_options.given");
+
 static const char help[] =
 	"Usage: ebpf-profiler record [OPTION]... [-- COMMAND [ARG]...]\n"
 	"\n"
@@ -110,15 +112,18 @@ static int refuse(const struct key_option *o, const struct config_key *k, const 
 	return EXIT_USAGE;
 }
 
+/* The first time an option is given it takes the default's place; lists grow when it is repeated. */
 static int set_key(struct record_options *o, const struct key_option *option, const char *text)
 {
+	uint32_t bit = 1U << (option - key_options);
 	const struct config_key *k = find_key(option);
 	void *owner = config_key_in_profile(k) ? (void *)o->config.profiles : &o->config;
 	void *field = config_key_field(k, owner);
 	int r;
 
-	if (!k->type->list && k->type->done)
+	if (k->type->done && !(k->type->list && o->given & bit))
 		k->type->done(field);
+	o->given |= bit;
 	r = k->type->parse(k, text, field);
 	return r < 0 ? refuse(option, k, text) : 0;
 }

@@ -10,6 +10,7 @@ struct record_options {
 	const char *output;
 	uint64_t duration_ns; /* 0: until interrupted, or the command's end */
 	bool all; /* the host, beside the command */
+	uint32_t given; /* which of the options that are configuration keys */
 	char **command; /* NULL: none; points into argv */
 };
 

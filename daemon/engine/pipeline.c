@@ -231,6 +231,16 @@ struct pipeline *pipeline_close(struct pipeline *p)
 
 /* --- the sampler --- */
 
+/* One count of a clock event is a nanosecond. */
+static const char *unit_of(const struct pmu_event *ev)
+{
+	bool clock = ev->attr.type == PERF_TYPE_SOFTWARE &&
+		     (ev->attr.config == PERF_COUNT_SW_CPU_CLOCK ||
+		      ev->attr.config == PERF_COUNT_SW_TASK_CLOCK);
+
+	return clock ? "ns" : ev->unit;
+}
+
 static int describe_event(struct pipeline *p, size_t i)
 {
 	const struct sampler_event *e = sampler_get_event(p->sampler, i);
@@ -241,7 +251,7 @@ static int describe_event(struct pipeline *p, size_t i)
 		.fired = record_string(e->pmu.name),
 		.reason = record_string(e->reason),
 		.pmu = record_string(e->pmu.pmu),
-		.unit = record_string(e->pmu.unit),
+		.unit = record_string(unit_of(&e->pmu)),
 		.type = attr->type,
 		.config = attr->config,
 		.freq = attr->freq,

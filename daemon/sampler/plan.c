@@ -53,6 +53,18 @@ static bool is_cycles(const struct pmu_event *ev)
 	       (uint32_t)ev->attr.config == PERF_COUNT_HW_CPU_CYCLES;
 }
 
+/* The cause alone: not what was tried, which the event's name tells, nor what to do, which is done.
+ */
+static char *cause(const struct pmu_event *ev, int error)
+{
+	_cleanup_free_ char *sentence = pmu_event_strerror(ev, error);
+	const char *colon = sentence ? strstr(sentence, ": ") : NULL;
+
+	if (!colon)
+		return TAKE_PTR(sentence);
+	return strndup(colon + 2, strcspn(colon + 2, ";"));
+}
+
 /* cycles gives way to cpu-clock; the sentence says why. */
 static int fall_back(struct pmu_event *ev, int error, int cpu, char **ret_reason)
 {
@@ -62,7 +74,7 @@ static int fall_back(struct pmu_event *ev, int error, int cpu, char **ret_reason
 
 	if (!is_cycles(ev) || !pmu_error_means_no_pmu(error))
 		return error;
-	reason = pmu_event_strerror(ev, error);
+	reason = cause(ev, error);
 	r = pmu_event_fallback(ev, &clock);
 	if (r == 0)
 		r = try_event(&clock, cpu);

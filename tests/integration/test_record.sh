@@ -1,0 +1,199 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# `record` on the running kernel tells the truth: shares known by construction, counts beside perf, every transport
+# and attachment, events apart, processes that live for milliseconds, CPUs that go and come back.
+. "$(dirname "$0")/lib.sh"
+
+workloads=$O/workloads
+
+# profile NAME OPTION... -- COMMAND...: records the command; the report is $work/NAME.json, by function.
+profile() {
+	local name=$1
+	shift
+	"$PROFILER" record -o "$work/$name.seg" "$@" >"$work/$name.out" 2>"$work/$name.err" || {
+		cat "$work/$name.err"
+		return 1
+	}
+	"$PROFILER" report --json --limit 0 "$work/$name.seg" >"$work/$name.json"
+}
+
+# ask NAME EXPRESSION: python over the report `r`; its first event is `e`, rows by name are `rows`. Fails on False.
+ask() {
+	python3 - "$work/$1.json" "$2" <<-'PY'
+		import json, sys
+		r = json.load(open(sys.argv[1]))
+		e = r["events"][0]
+		rows = {x["name"]: x for x in e["rows"]}
+		def share(name, key="children_percent"):
+		    return rows[name][key] if name in rows else 0.0
+		v = eval(sys.argv[2])
+		print(sys.argv[2], "->", v, [(x["name"], x.get("self_percent")) for x in e["rows"][:6]])
+		sys.exit(0 if v else 1)
+	PY
+}
+
+# near NAME FUNCTION KEY WANT: within 3 points.
+near() {
+	ask "$1" "abs(share('$2', '$3') - $4) <= 3"
+}
+
+# --- shares ---
+
+check "70/20/10 over functions is recorded" profile shares -F 999 -- "$workloads/shares" functions 3
+while read -r name percent; do
+	check "$name is reported at $percent % within 3 points" near shares "$name" children_percent "$percent"
+done <"$work/shares.out"
+
+check "70/20/10 over threads is recorded" profile threads -F 999 -- "$workloads/shares" threads 3
+"$PROFILER" report --by thread --json "$work/threads.seg" >"$work/threads.json"
+while read -r name percent; do
+	check "thread $name is reported at $percent % within 3 points" \
+		ask threads "abs(sum(x['self_percent'] for x in e['rows'] if '$name' in x['name']) - $percent) <= 3"
+done <"$work/threads.out"
+
+check "user against kernel is recorded" profile kernel -F 999 -- "$workloads/shares" kernel 3
+# libc's system call wrappers keep no frame pointer, so that their caller's frame is the one that is missing.
+kernel_share() {
+	local truth
+	truth=$(awk '$1 == "enter_kernel" { print $2 }' "$work/kernel.out")
+	"$PROFILER" report --by kernel-user --json "$work/kernel.seg" >"$work/kernel-user.json" || return 1
+	near kernel burn_user children_percent "$(awk '$1 == "burn_user" { print $2 }' "$work/kernel.out")" &&
+		ask kernel-user "0.6 * $truth <= rows['[kernel]']['self_percent'] <= $truth + 3"
+}
+check "the kernel's part is the kernel's" kernel_share
+
+# --- beside perf ---
+
+# Both sample the same process at the same time.
+beside_perf() {
+	local busy ours theirs
+	"$workloads/shares" functions 10 >/dev/null &
+	busy=$!
+	perf record -q -e cpu-clock -F 999 -p $busy -o "$work/perf.data" -- sleep 4 2>/dev/null &
+	"$PROFILER" record -F 999 -p $busy -d 4 -o "$work/perf.seg" 2>/dev/null
+	wait $!
+	kill $busy
+	ours=$("$PROFILER" report --json "$work/perf.seg" | python3 -c \
+		'import json,sys; print(json.load(sys.stdin)["events"][0]["samples"])')
+	theirs=$(perf script -i "$work/perf.data" -F comm 2>/dev/null | grep -c shares)
+	echo "ours $ours, perf $theirs"
+	[ "$theirs" -gt 100 ] && [ $((ours * 100)) -ge $((theirs * 95)) ] && [ $((ours * 100)) -le $((theirs * 105)) ]
+}
+check "as many samples as perf record takes of the same run, within 5 %" beside_perf
+
+# --- every way ---
+
+for attach in link ioctl; do
+	for transport in perf bpf; do
+		check "attach $attach, transport $transport" \
+			profile "way-$attach-$transport" -F 999 --attach $attach --transport $transport -- \
+			"$workloads/shares" functions 1
+		check "attach $attach, transport $transport: the function is found" \
+			ask "way-$attach-$transport" "share('burn_seventy') > 40 and e['ledger']['lost'] == 0"
+	done
+done
+
+# --- the ledger ---
+
+check "64 KiB rings under page faults one by one" \
+	profile small -e page-faults@1 --ring-size 64K --drain-interval 1s -- "$workloads/pages" 60000
+check "small rings: what was lost is counted, the rest is whole" \
+	ask small "(lambda l: l['full'] > 0 and l['seen'] == l['filtered'] + l['sent'] + l['full'] + l['fault'] and
+	l['sent'] == l['received'] + l['gaps'] and l['received'] == e['samples'] and l['seen'] >= 60000)(e['ledger'])"
+check "small rings: the file is sound" "$PROFILER" verify "$work/small.seg"
+
+check "two events in one file" profile two -e cpu-clock@997Hz,page-faults@1 -- "$workloads/pages" 20000
+check "two events are told apart" \
+	ask two "sorted(x['fired'] for x in r['events']) == ['cpu-clock', 'page-faults']"
+check "page faults: the sum of the samples' periods is the event's own count" \
+	ask two "[x['weight'] == x['ledger']['count'] for x in r['events'] if x['fired'] == 'page-faults'] == [True]"
+check "page faults come from touch_pages" \
+	ask two "[y['self_percent'] > 90 for x in r['events'] if x['fired'] == 'page-faults' for y in x['rows']
+	if y['name'] == 'touch_pages'] == [True]"
+
+# --- processes that live for milliseconds ---
+
+check "processes of 5 ms are recorded" profile storm -F 999 -- "$workloads/storm" 200 5
+check "processes of 5 ms have names: brief_life, and less than 2 % unknown" \
+	ask storm "share('brief_life') > 40 and e['unsymbolised_weight'] * 50 < e['weight']"
+
+# --- filters and the whole host ---
+
+background "$workloads/shares" functions 20 >/dev/null
+busy=$!
+check "the whole host, one pid" profile pid -F 999 -d 2 -p "$busy"
+check "only that pid is in it" ask pid "share('burn_seventy') > 40 and e['ledger']['filtered'] > 0"
+"$PROFILER" report --by process --json "$work/pid.seg" >"$work/pid.json"
+check "one process is listed" ask pid "len(e['rows']) == 1"
+check "the whole host, one thread name, one CPU" profile comm -F 999 -d 2 --comm shares --cpu 0
+"$PROFILER" report --by cpu --json "$work/comm.seg" >"$work/comm.json" 2>/dev/null ||
+	echo '{"events":[{"rows":[]}]}' >"$work/comm.json"
+check "no other CPU is in it" ask comm "set(rows) <= {'0', 'CPU 0', 'cpu 0', 'cpu0'}"
+check "idle is left out" profile busy -F 99 -d 1
+check "pid 0 is not listed" ask busy "'[idle]' not in rows and 'swapper' not in rows"
+
+# --- exit codes and sentences ---
+
+# expect CODE PATTERN COMMAND...: exit code, and a sentence on stderr.
+expect() {
+	local want=$1 pattern=$2 code
+	shift 2
+	"$@" >"$work/expect.out" 2>"$work/expect.err"
+	code=$?
+	cat "$work/expect.err"
+	[ $code -eq "$want" ] && grep -qE "$pattern" "$work/expect.err"
+}
+cd "$work"
+check "the exit code is the command's" expect 7 'samples in' "$PROFILER" record -- sh -c 'exit 7'
+check "a command killed by a signal" expect 143 'samples in' "$PROFILER" record -- sh -c 'kill -TERM $$'
+check "a command that does not exist" expect 127 'Cannot run' "$PROFILER" record -- /does/not/exist
+check "a command that is no program" expect 126 'Cannot run' "$PROFILER" record -- /etc/passwd
+check "an unknown event names what is near" expect 2 'cpu-clock' "$PROFILER" record -e cpu-clok -d 1
+check "a wrong duration" expect 2 'no time' "$PROFILER" record -d never
+check "a wrong ring size says what is allowed" expect 2 'allowed' "$PROFILER" record --ring-size 1 -d 1
+check "an output directory that does not exist" expect 1 'nowhere' "$PROFILER" record -o /nowhere/x.seg -d 1
+check "a directory as output" expect 1 . "$PROFILER" record -o "$work" -d 1
+check "-a without a command" expect 2 'whole host' "$PROFILER" record -a -d 1
+if ! perf stat -e branch-misses true 2>&1 | grep -qv 'not supported'; then
+	skip "a named event this machine lacks" "this machine has hardware events"
+else
+	check "a named event this machine cannot sample" expect 69 'cannot sample' \
+		"$PROFILER" record -e alignment-faults,branch-misses -d 1
+fi
+check "cycles, where there is no PMU, says what fires" \
+	expect 0 'Sampling (cycles|cpu-clock)' "$PROFILER" record -e cycles -d 1
+
+# --- crash and hotplug ---
+
+"$PROFILER" record -F 999 -o "$work/killed.seg" 2>/dev/null &
+record=$!
+for _ in $(seq 100); do
+	[ "$("$PROFILER" report --json "$work/killed.seg.active" 2>/dev/null | grep -c samples)" -gt 0 ] && break
+	sleep 0.1
+done
+kill -9 $record
+wait $record 2>/dev/null
+check "after kill -9 the file can be read" "$PROFILER" report "$work/killed.seg.active"
+check "after kill -9 no program is left" sh -c '! bpftool prog show | grep -q sample_to_'
+
+hotplug=/sys/devices/system/cpu/cpu1/online
+offline_and_back() {
+	"$PROFILER" record -F 99 --idle -d 6 -o "$work/hotplug.seg" 2>"$work/hotplug.err" &
+	local record=$!
+	sleep 1.5
+	echo 0 >$hotplug && sleep 1.5
+	echo 1 >$hotplug
+	wait $record || return 1
+	cat "$work/hotplug.err"
+	grep -q 'CPU 1 went offline' "$work/hotplug.err" && grep -q 'CPU 1 went online' "$work/hotplug.err" &&
+		"$PROFILER" report --json --since "@$(($(date +%s) - 2))" --cpu 1 "$work/hotplug.seg" >"$work/hotplug.json"
+}
+if [ -w $hotplug ] && grep -q 1 $hotplug; then
+	background "$workloads/shares" threads 8 >/dev/null
+	check "a CPU goes offline and comes back" offline_and_back
+	check "its samples come back" ask hotplug "e['samples'] > 0"
+else
+	skip "a CPU goes offline and comes back" "this machine's CPU 1 cannot be switched off"
+fi
+
+finish
