@@ -38,7 +38,9 @@ struct sideband *sideband_close(struct sideband *s);
 DEFINE_CLEANUP(struct sideband *, sideband_close);
 /*
  * An epoll fd over all rings, for poll or another epoll: it becomes readable once per wake-up,
- * whatever it takes to drain the rings, and is not to be waited on itself.
+ * whatever it takes to drain the rings, and is not to be waited on itself. A reader that lets a
+ * millisecond pass between drains halves its cost under a storm of execs (1,000 a second: 5.2
+ * %, 2.2 % and, with 5 ms, 0.8 % of a CPU) and still finds processes that live for two.
  */
 int sideband_fd(const struct sideband *s);
 void sideband_get_features(const struct sideband *s, struct sideband_features *ret);

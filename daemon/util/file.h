@@ -8,7 +8,7 @@
 /*
  * Reads the file to its end into `b`, which is emptied first and keeps its memory between calls; a
  * NUL follows the last byte and is not counted. `path` is relative to `dir_fd` (AT_FDCWD: the
- * working directory). -E2BIG: larger than b->limit; then, as on every error, the content is of no
- * use.
+ * working directory). -E2BIG: not 4,000 bytes smaller than b->limit; then, as on every error, the
+ * content is of no use.
  */
 int file_read(int dir_fd, const char *path, struct buffer *b);
