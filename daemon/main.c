@@ -31,6 +31,7 @@ static const struct command {
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
+	{ "verify", cmd_verify, "check every byte of segment files" },
 	{ "status", cmd_status, "ask the running daemon how it does" },
 };
 

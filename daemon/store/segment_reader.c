@@ -5,7 +5,6 @@
  */
 #include "store/segment_reader.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#include "store/crc32c.h"
 #include "store/frame.h"
 #include "store/segment_scan.h"
 
@@ -38,74 +36,26 @@ struct epoch_walk {
 
 /* --- opening ------------------------------------------------------------- */
 
-static int read_frame(int fd, uint64_t offset, struct frame_head *h, struct buffer *payload)
-{
-	uint8_t raw[FRAME_HEAD_SIZE];
-	int r = read_fully(fd, offset, raw, sizeof(raw));
-
-	if (r < 0)
-		return r == -ENODATA ? -EBADMSG : r;
-	r = frame_head_decode(raw, h);
-	if (r < 0)
-		return r;
-	buffer_reset(payload);
-	if (!buffer_reserve(payload, MAX(h->payload_size, 1U)))
-		return payload->error;
-	r = read_fully(fd, offset + sizeof(raw), payload->data, h->payload_size);
-	if (r < 0)
-		return r == -ENODATA ? -EBADMSG : r;
-	payload->size = h->payload_size;
-	return crc32c(0, payload->data, payload->size) == h->payload_crc ? 0 : -EBADMSG;
-}
-
-static int read_header(struct segment_reader *r, struct buffer *payload)
-{
-	struct frame_file_header header;
-	struct frame_head h;
-	int error = read_frame(r->fd, 0, &h, payload);
-
-	if (error < 0)
-		return error;
-	error = h.type == FRAME_HEADER
-			? frame_file_header_decode(payload->data, payload->size, &header)
-			: -EBADMSG;
-	if (error < 0)
-		return error;
-	r->info.realtime_ns = header.realtime_ns;
-	r->info.monotonic_ns = header.monotonic_ns;
-	memcpy(r->info.boot_id, header.boot_id, sizeof(header.boot_id));
-	return 0;
-}
-
 /* By the index of a sealed file; -EBADMSG: it has none that is whole. */
 static int open_by_index(struct segment_reader *r, uint64_t size)
 {
-	_cleanup_(buffer_donep) struct buffer payload = { 0 };
-	uint64_t footer_size = FRAME_HEAD_SIZE + FOOTER_PAYLOAD_SIZE, index_offset, frames;
-	struct frame_head h;
-	int error;
+	struct frame_file_header header;
+	uint64_t frames;
+	int error = segment_read_index(r->fd, size, &r->epochs, &frames);
 
-	if (size < footer_size)
-		return -EBADMSG;
-	error = read_frame(r->fd, size - footer_size, &h, &payload);
 	if (error < 0)
 		return error;
-	if (h.type != FRAME_FOOTER || payload.size != FOOTER_PAYLOAD_SIZE)
-		return -EBADMSG;
-	frame_footer_decode(payload.data, &index_offset, &frames);
-	if (index_offset > size)
-		return -EBADMSG;
-	error = read_frame(r->fd, index_offset, &h, &payload);
+	error = segment_read_header(r->fd, &header);
 	if (error < 0)
 		return error;
-	if (h.type != FRAME_INDEX)
-		return -EBADMSG;
-	error = frame_index_decode(payload.data, payload.size, index_offset, &r->epochs);
-	if (error < 0)
-		return error;
-	r->info.sealed = true;
-	r->info.bytes = size;
-	return read_header(r, &payload);
+	r->info = (struct segment_info){
+		.sealed = true,
+		.bytes = size,
+		.realtime_ns = header.realtime_ns,
+		.monotonic_ns = header.monotonic_ns,
+	};
+	memcpy(r->info.boot_id, header.boot_id, sizeof(r->info.boot_id));
+	return 0;
 }
 
 static int open_by_scan(struct segment_reader *r)
@@ -274,7 +224,7 @@ static int next_block(struct epoch_walk *w)
 	int r;
 
 	while (w->offset < w->end) {
-		r = read_frame(w->reader->fd, w->offset, &h, &w->payload);
+		r = segment_read_frame(w->reader->fd, w->offset, &h, &w->payload);
 		if (r < 0)
 			return r;
 		if (!w->started) {
@@ -310,129 +260,4 @@ int epoch_walk_next(struct epoch_walk *w, struct record *ret)
 			w->error = r;
 	}
 	return w->error;
-}
-
-/* --- finding ------------------------------------------------------------- */
-
-struct found {
-	char *path;
-	uint64_t start_ns;
-};
-
-static bool has_suffix(const char *s, const char *suffix)
-{
-	size_t n = strlen(s), m = strlen(suffix);
-
-	return n > m && strcmp(s + n - m, suffix) == 0;
-}
-
-static int by_start(const void *a, const void *b)
-{
-	const struct found *x = a, *y = b;
-
-	if (x->start_ns != y->start_ns)
-		return x->start_ns < y->start_ns ? -1 : 1;
-	return strcmp(x->path, y->path);
-}
-
-/* When it began, by its header; 0 when that cannot be read: opening it will tell why. */
-static uint64_t start_of(const char *path)
-{
-	_cleanup_(buffer_donep) struct buffer payload = { 0 };
-	struct segment_reader r = { .fd = -1 };
-
-	r.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (r.fd < 0)
-		return 0;
-	if (read_header(&r, &payload) < 0)
-		r.info.realtime_ns = 0;
-	safe_close(r.fd);
-	return r.info.realtime_ns;
-}
-
-static int add_found(struct found **list, size_t *n, const char *directory, const char *name)
-{
-	struct found *grown = reallocarray(*list, *n + 1, sizeof(*grown)), *f;
-
-	if (!grown)
-		return -ENOMEM;
-	*list = grown;
-	f = &grown[*n];
-	if (asprintf(&f->path, "%s/%s", directory, name) < 0)
-		return -ENOMEM;
-	f->start_ns = start_of(f->path);
-	(*n)++;
-	return 0;
-}
-
-static int list_directory(const char *path, struct found **ret, size_t *ret_n)
-{
-	DIR *d = opendir(path);
-	struct dirent *entry;
-	int r = 0;
-
-	if (!d)
-		return -errno;
-	while (r >= 0 && (entry = readdir(d)))
-		if (has_suffix(entry->d_name, ".seg") || has_suffix(entry->d_name, ".seg.active"))
-			r = add_found(ret, ret_n, path, entry->d_name);
-	closedir(d);
-	return r;
-}
-
-/* Hands the paths over from the list, and frees what is left of it. */
-static int take_paths(struct found *list, size_t n, int r, char ***ret_paths, size_t *ret_n)
-{
-	char **paths = r < 0 ? NULL : reallocarray(NULL, n, sizeof(*paths));
-
-	for (size_t i = 0; i < n; i++) {
-		if (paths)
-			paths[i] = list[i].path;
-		else
-			free(list[i].path);
-	}
-	free(list);
-	if (r < 0)
-		return r;
-	if (!paths)
-		return -ENOMEM;
-	*ret_paths = paths;
-	*ret_n = n;
-	return 0;
-}
-
-int segment_find(const char *path, char ***ret_paths, size_t *ret_n)
-{
-	struct found *list = NULL;
-	struct stat st;
-	size_t n = 0;
-	int r;
-
-	if (stat(path, &st) < 0)
-		return -errno;
-	if (!S_ISDIR(st.st_mode)) {
-		char **paths = malloc(sizeof(*paths));
-
-		if (!paths || !(paths[0] = strdup(path))) {
-			free(paths);
-			return -ENOMEM;
-		}
-		*ret_paths = paths;
-		*ret_n = 1;
-		return 0;
-	}
-	r = list_directory(path, &list, &n);
-	if (r >= 0 && n == 0)
-		r = -ENOENT;
-	if (r >= 0)
-		qsort(list, n, sizeof(*list), by_start);
-	return take_paths(list, n, r, ret_paths, ret_n);
-}
-
-char **segment_paths_free(char **paths, size_t n)
-{
-	for (size_t i = 0; paths && i < n; i++)
-		free(paths[i]);
-	free(paths);
-	return NULL;
 }

@@ -20,6 +20,7 @@ struct segment_epoch {
 struct segment_info {
 	bool sealed;
 	uint64_t bytes; /* good bytes */
+	/* Not known, and 0, when the index spared the scan; then a walk tells of damage. */
 	uint64_t lost_bytes; /* behind the last good frame, or in damaged frames */
 	uint64_t skipped_frames; /* of unknown type */
 	uint64_t damaged_frames;
@@ -57,9 +58,18 @@ DEFINE_CLEANUP(struct epoch_walk *, epoch_walk_close);
 int segment_find(const char *path, char ***ret_paths, size_t *ret_n);
 char **segment_paths_free(char **paths, size_t n);
 
+struct segment_check {
+	bool sealed;
+	uint64_t bytes, frames, epochs, samples, records;
+	uint64_t skipped_frames, skipped_records; /* of types this program does not know */
+	uint64_t torn_bytes; /* of a frame that was not written to its end */
+	char *findings; /* heap, one line each; "" when there are none */
+};
+
 /*
  * Checks every byte of a file: header, every checksum, frame sequence, every record, index against
- * content. 0: whole; -EBADMSG: damaged; other negative errno: could not be read. One heap line per
- * finding goes into *ret_report.
+ * content. 0: whole; -EBADMSG: damaged, not a segment, or in a newer format, as the findings say;
+ * other negative errno: could not be read, *ret is untouched. A torn tail of a file that is not
+ * sealed is no damage.
  */
-int segment_verify(const char *path, char **ret_report);
+int segment_verify(const char *path, struct segment_check *ret);

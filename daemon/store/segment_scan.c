@@ -24,7 +24,7 @@ struct scan {
 	uint32_t next_seq;
 	uint64_t good_end; /* behind the last good frame */
 	uint8_t last_type;
-	segment_scan_frame each;
+	segment_scan_part each;
 	void *userdata;
 	struct buffer payload;
 	struct segment_scan out;
@@ -47,6 +47,67 @@ int read_fully(int fd, uint64_t offset, void *out, size_t size)
 		offset += (size_t)n;
 		size -= (size_t)n;
 	}
+	return 0;
+}
+
+int segment_read_frame(int fd, uint64_t offset, struct frame_head *ret, struct buffer *payload)
+{
+	uint8_t raw[FRAME_HEAD_SIZE];
+	int r = read_fully(fd, offset, raw, sizeof(raw));
+
+	if (r < 0)
+		return r == -ENODATA ? -EBADMSG : r;
+	r = frame_head_decode(raw, ret);
+	if (r < 0)
+		return r;
+	buffer_reset(payload);
+	if (!buffer_reserve(payload, MAX(ret->payload_size, 1U)))
+		return payload->error;
+	r = read_fully(fd, offset + sizeof(raw), payload->data, ret->payload_size);
+	if (r < 0)
+		return r == -ENODATA ? -EBADMSG : r;
+	payload->size = ret->payload_size;
+	return crc32c(0, payload->data, payload->size) == ret->payload_crc ? 0 : -EBADMSG;
+}
+
+int segment_read_header(int fd, struct frame_file_header *ret)
+{
+	_cleanup_(buffer_donep) struct buffer payload = { 0 };
+	struct frame_head h;
+	int r = segment_read_frame(fd, 0, &h, &payload);
+
+	if (r < 0)
+		return r;
+	return h.type == FRAME_HEADER ? frame_file_header_decode(payload.data, payload.size, ret)
+				      : -EBADMSG;
+}
+
+int segment_read_index(int fd, uint64_t size, struct epoch_list *ret, uint64_t *ret_frames)
+{
+	_cleanup_(buffer_donep) struct buffer payload = { 0 };
+	uint64_t footer_size = FRAME_HEAD_SIZE + FOOTER_PAYLOAD_SIZE, index_offset, frames;
+	struct frame_head h;
+	int r;
+
+	if (size < footer_size)
+		return -EBADMSG;
+	r = segment_read_frame(fd, size - footer_size, &h, &payload);
+	if (r < 0)
+		return r;
+	if (h.type != FRAME_FOOTER || payload.size != FOOTER_PAYLOAD_SIZE)
+		return -EBADMSG;
+	frame_footer_decode(payload.data, &index_offset, &frames);
+	if (index_offset > size)
+		return -EBADMSG;
+	r = segment_read_frame(fd, index_offset, &h, &payload);
+	if (r < 0)
+		return r;
+	if (h.type != FRAME_INDEX)
+		return -EBADMSG;
+	r = frame_index_decode(payload.data, payload.size, index_offset, ret);
+	if (r < 0)
+		return r;
+	*ret_frames = frames;
 	return 0;
 }
 
@@ -121,10 +182,8 @@ static int take_frame(struct scan *s, uint64_t offset, const struct frame_head *
 	uint64_t end = offset + FRAME_HEAD_SIZE + h->payload_size;
 	int r;
 
-	if (h->seq != s->next_seq) {
-		s->out.gaps++;
+	if (h->seq != s->next_seq)
 		s->in_epoch = false;
-	}
 	s->next_seq = h->seq + 1;
 	s->out.frames++;
 	s->good_end = end;
@@ -149,68 +208,103 @@ static int take_frame(struct scan *s, uint64_t offset, const struct frame_head *
 		s->out.skipped_frames++;
 		r = 0;
 	}
-	return r < 0 || !s->each ? r : s->each(s->userdata, offset, h);
+	return r < 0 || !s->each ? r : s->each(s->userdata, offset, end - offset, h);
 }
 
-static void damage(struct scan *s, uint64_t bytes)
+static int damage(struct scan *s, uint64_t offset, uint64_t bytes)
 {
 	s->out.damaged_frames++;
 	s->out.lost_bytes += bytes;
 	s->in_epoch = false;
+	return s->each ? s->each(s->userdata, offset, bytes, NULL) : 0;
 }
 
-/* Skips what is not a head. */
+/* What follows the last good frame: mostly a frame that was not written to its end. */
+static int take_tail(struct scan *s, uint64_t offset)
+{
+	if (s->out.frames == 0)
+		return -EBADMSG;
+	if (offset == s->size)
+		return 0;
+	s->out.torn_bytes = s->size - offset;
+	s->out.lost_bytes += s->out.torn_bytes;
+	return s->each ? s->each(s->userdata, offset, s->out.torn_bytes, NULL) : 0;
+}
+
+/* Is the rest of the file zero, as a file system leaves what it had not written at a power loss? */
+static int is_zero(struct scan *s, uint64_t offset)
+{
+	uint8_t window[4096];
+
+	for (size_t n; offset < s->size; offset += n) {
+		int r;
+
+		n = (size_t)MIN((uint64_t)sizeof(window), s->size - offset);
+		r = read_fully(s->fd, offset, window, n);
+		if (r < 0)
+			return r;
+		for (size_t i = 0; i < n; i++)
+			if (window[i])
+				return 0;
+	}
+	return 1;
+}
+
+/* Skips what is not a head. -ENODATA: the file ends here. */
 static int resync(struct scan *s, uint64_t *offset)
 {
-	uint64_t limit = s->out.frames ? s->size : MIN(s->size, (uint64_t)FOREIGN_BYTES), next;
-	int r = find_head(s, *offset + 1, limit, &next);
+	uint64_t limit = s->out.frames ? s->size : MIN(s->size, (uint64_t)FOREIGN_BYTES), next,
+		 at = *offset;
+	int r = find_head(s, at + 1, limit, &next);
 
 	if (r < 0)
 		return r;
 	if (next == limit) {
-		/* A tail that was being written is no damage. */
-		s->out.lost_bytes += s->size - *offset;
-		*offset = s->size;
-		return s->out.frames ? 0 : -EBADMSG;
+		r = is_zero(s, at);
+		if (r != 0)
+			return r < 0 ? r : -ENODATA;
+		next = s->size;
 	}
-	damage(s, next - *offset);
 	*offset = next;
-	return 0;
+	return damage(s, at, next - at);
+}
+
+/* The frame at *offset, or what is there instead. -ENODATA: nothing more. */
+static int scan_one(struct scan *s, uint64_t *offset)
+{
+	uint8_t raw[FRAME_HEAD_SIZE];
+	struct frame_head h;
+	uint64_t size;
+	int r;
+
+	if (*offset + FRAME_HEAD_SIZE > s->size)
+		return -ENODATA;
+	r = read_fully(s->fd, *offset, raw, sizeof(raw));
+	if (r < 0)
+		return r;
+	if (frame_head_decode(raw, &h) < 0)
+		return resync(s, offset);
+	size = FRAME_HEAD_SIZE + (uint64_t)h.payload_size;
+	r = check_payload(s, *offset, &h);
+	if (r < 0)
+		return r;
+	r = r ? take_frame(s, *offset, &h) : damage(s, *offset, size);
+	*offset += size;
+	return r;
 }
 
 static int scan_frames(struct scan *s)
 {
-	uint8_t raw[FRAME_HEAD_SIZE];
-	struct frame_head h;
 	uint64_t offset = 0;
 	int r;
 
-	while (offset + FRAME_HEAD_SIZE <= s->size) {
-		r = read_fully(s->fd, offset, raw, sizeof(raw));
-		if (r < 0)
-			return r;
-		if (frame_head_decode(raw, &h) < 0) {
-			r = resync(s, &offset);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		r = check_payload(s, offset, &h);
-		if (r == -ENODATA)
-			break;
-		if (r == 0)
-			damage(s, FRAME_HEAD_SIZE + h.payload_size);
-		else if (r > 0)
-			r = take_frame(s, offset, &h);
-		if (r < 0)
-			return r;
-		offset += FRAME_HEAD_SIZE + h.payload_size;
-	}
-	s->out.lost_bytes += s->size - MIN(offset, s->size);
-	return s->out.frames ? 0 : -EBADMSG;
+	do
+		r = scan_one(s, &offset);
+	while (r >= 0);
+	return r == -ENODATA ? take_tail(s, offset) : r;
 }
 
-int segment_scan(int fd, bool check_payloads, segment_scan_frame each, void *userdata,
+int segment_scan(int fd, bool check_payloads, segment_scan_part each, void *userdata,
 		 struct segment_scan *ret)
 {
 	struct scan s = {
