@@ -158,6 +158,14 @@ static bool is_mark(const struct picked *s, const char *name)
 	return s->rank == RANK_LABEL && (name[0] == '$' || (name[0] == '.' && name[1] == 'L'));
 }
 
+/* GNU ld appends "@VERSION" or "@@VERSION" in .symtab. */
+static size_t without_version(const char *name, size_t size)
+{
+	const char *at = memchr(name, '@', size);
+
+	return at && at > name ? (size_t)(at - name) : size;
+}
+
 static int name_picked(struct picking *p, const struct elf_symbol_table *t,
 		       struct function_index_builder *b)
 {
@@ -180,7 +188,8 @@ static int name_picked(struct picking *p, const struct elf_symbol_table *t,
 		if (!end || end == name || is_mark(s, name))
 			continue;
 		r = function_index_builder_add(b, s->start, s->size, s->limit, name,
-					       (size_t)(end - name), s->rank);
+					       without_version(name, (size_t)(end - name)),
+					       s->rank);
 		if (r < 0)
 			return r;
 	}

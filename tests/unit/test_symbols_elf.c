@@ -132,7 +132,8 @@ static void compare_with_nm(int line, const char *path, const char *debug, size_
 	if (debug)
 		nm_read(&nm, "", debug);
 	nm_read_segments(&nm, path);
-	assert_true(nm.n > 0);
+	if (nm.n == 0)
+		fail_msg("line %d: nm shows nothing of %s", line, path);
 	qsort(nm.list, nm.n, sizeof(*nm.list), compare_nm);
 	assert_int_equal(index_file(path, "/usr/lib/debug", &index), 0);
 	for (size_t i = 0; i < nm.n; i++) {
@@ -166,7 +167,7 @@ static void agrees_with_nm(void **state)
 		{ __LINE__, "readlink -f /proc/$PPID/exe", 200 },
 		{ __LINE__, "readlink -f /bin/bash", 3000 },
 		{ __LINE__, "ldd /bin/bash | sed -n 's/.*=> \\(.*libc.so.6\\).*/\\1/p'", 5000 },
-		{ __LINE__, "readlink -f $(command -v python3)", 3000 },
+		{ __LINE__, "readlink -f /usr/bin/python3", 3000 },
 		{ __LINE__, "gcc -print-prog-name=cc1", 10000 },
 		{ __LINE__, "gcc -print-file-name=libstdc++.so.6", 5000 },
 	};
