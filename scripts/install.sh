@@ -82,10 +82,10 @@ install_config() {
 }
 
 install_unit() {
-	local unit=$DESTDIR$unit_dir/$name.service command=$PREFIX/bin/$name
+	local unit=$DESTDIR$unit_dir/$name.service
 
-	sed -i -e "s|/usr/share/$name|$share|" -e "s|^ExecStart=/usr/bin/$name|ExecStart=$command|" "$unit"
-	[ "$SYSCONFDIR" = /etc ] || sed -i "s|^ExecStart=.*|& --config=$config|" "$unit"
+	sed -i -e "s|/usr/share/$name|$share|" -e "s|^\(Exec.*=\)/usr/bin/$name|\1$PREFIX/bin/$name|" "$unit"
+	[ "$SYSCONFDIR" = /etc ] || sed -i "s|^Exec.*=.*/bin/$name .*|& --config=$config|" "$unit"
 }
 
 install_files() {
@@ -157,7 +157,7 @@ remove_config() {
 	local target=$DESTDIR$config
 
 	if [ "$purge" = yes ]; then
-		rm -rf "${DESTDIR:?}$SYSCONFDIR/$name"
+		rm -rf "$DESTDIR${SYSCONFDIR:?}/$name"
 	elif [ -e "$target" ] && cmp -s "$target" "$DESTDIR$share/$name.conf"; then
 		rm -f "$target"
 	elif [ -e "$target" ]; then

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct options {
 	const char *config;
 	const char *socket;
 	const char *request;
+	bool quiet;
 };
 
 static void help(void)
@@ -25,6 +27,7 @@ static void help(void)
 	       "  -j, --json          as JSON\n"
 	       "      --rotate        close the file being written instead, and begin another\n"
 	       "      --reload        have the configuration read again instead\n"
+	       "  -q, --quiet         prints nothing when all is well\n"
 	       "  -s, --socket=PATH   the daemon's socket; default: as configured\n"
 	       "  -c, --config=FILE   configuration that names it\n"
 	       "  -h, --help          this text\n\n"
@@ -40,6 +43,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "json", no_argument, NULL, 'j' },
 		{ "rotate", no_argument, NULL, OPT_ROTATE },
 		{ "reload", no_argument, NULL, OPT_RELOAD },
+		{ "quiet", no_argument, NULL, 'q' },
 		{ "socket", required_argument, NULL, 's' },
 		{ "config", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
@@ -47,13 +51,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "js:c:h", options, NULL)) >= 0) {
+	while ((opt = getopt_long(argc, argv, "jqs:c:h", options, NULL)) >= 0) {
 		if (opt == 'j')
 			o->request = "status json";
 		else if (opt == OPT_ROTATE)
 			o->request = "rotate";
 		else if (opt == OPT_RELOAD)
 			o->request = "reload";
+		else if (opt == 'q')
+			o->quiet = true;
 		else if (opt == 's')
 			o->socket = optarg;
 		else if (opt == 'c')
@@ -71,21 +77,21 @@ static int parse_options(int argc, char **argv, struct options *o)
 }
 
 /* A wrong configuration must not stand in the way of asking, unless it was named. */
-static int find_socket(const struct options *o, struct config *c, const char **ret)
+static int find_socket(const struct options *o, struct config *c, char **ret_messages,
+		       const char **ret)
 {
-	_cleanup_free_ char *messages = NULL;
-	int r = 0;
+	int r;
 
-	*ret = o->socket ? o->socket : DEFAULT_SOCKET;
-	if (!o->socket)
-		r = config_load(o->config, c, &messages);
-	if (r == 0 && !o->socket)
-		*ret = c->control_socket;
-	if (r < 0 && o->config) {
-		fprintf(stderr, "%s", messages ? messages : "ebpf-profiler: out of memory\n");
-		return EXIT_CONFIG;
+	if (o->socket) {
+		*ret = o->socket;
+		return EXIT_OK;
 	}
-	return EXIT_OK;
+	r = config_load(o->config, c, ret_messages);
+	*ret = r == 0 ? c->control_socket : DEFAULT_SOCKET;
+	if (r == 0 || !o->config)
+		return EXIT_OK;
+	fputs(*ret_messages ? *ret_messages : "ebpf-profiler: out of memory\n", stderr);
+	return EXIT_CONFIG;
 }
 
 static int explain(const char *path, int error)
@@ -122,6 +128,7 @@ int cmd_status(int argc, char **argv)
 {
 	_cleanup_(config_done) struct config c = { 0 };
 	_cleanup_(buffer_donep) struct buffer reply = { 0 };
+	_cleanup_free_ char *messages = NULL;
 	struct options o = { .request = "status" };
 	const char *path;
 	int r;
@@ -129,17 +136,20 @@ int cmd_status(int argc, char **argv)
 	r = parse_options(argc, argv, &o);
 	if (r)
 		return r - 1;
-	r = find_socket(&o, &c, &path);
+	r = find_socket(&o, &c, &messages, &path);
 	if (r)
 		return r;
 	r = control_ask(path, o.request, &reply);
-	if (r < 0)
+	if (r < 0) {
+		/* Perhaps it names another socket. */
+		fputs(messages ? messages : "", stderr);
 		return explain(path, r);
+	}
 	if (r > 0) {
 		fprintf(stderr, "ebpf-profiler: %.*s", (int)reply.size, (const char *)reply.data);
 		return EXIT_FAILED;
 	}
-	if (reply.size && fwrite(reply.data, reply.size, 1, stdout) != 1)
+	if (reply.size && !o.quiet && fwrite(reply.data, reply.size, 1, stdout) != 1)
 		return EXIT_FAILED;
 	return EXIT_OK;
 }

@@ -7,7 +7,7 @@
 
 #include "engine/control.h"
 
-#define TIMEOUT_SECONDS 10
+#define TIMEOUT_SECONDS 30 /* a reload attaches to every CPU again */
 #define MAX_REPLY_BYTES (8 * 1024 * 1024)
 
 static int connect_to_daemon(const char *path)

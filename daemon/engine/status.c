@@ -7,6 +7,7 @@
 #include "util/parse.h"
 
 #define MAX_LINE_SENTENCES 3 /* of what is degraded, in the line */
+#define MAX_LINE_SENTENCE 120 /* bytes */
 
 static const char *const phase_names[] = {
 	[ENGINE_STARTING] = "starting",
@@ -53,7 +54,7 @@ static const char *next_sentence(const struct buffer *l, const char *sentence)
 	return next < (const char *)l->data + l->size ? next : NULL;
 }
 
-static void add_replaced_events(const struct engine_status *s, struct buffer *l)
+static void add_replaced_events(const struct engine_status *s, bool brief, struct buffer *l)
 {
 	for (size_t i = 0; i < s->n_events; i++) {
 		const struct status_event *e = &s->events[i];
@@ -63,14 +64,16 @@ static void add_replaced_events(const struct engine_status *s, struct buffer *l)
 		put_safe(l, e->name);
 		put(l, " instead of ");
 		put_safe(l, e->requested);
-		put(l, ": ");
-		put_safe(l, e->reason);
+		if (!brief) {
+			put(l, ": ");
+			put_safe(l, e->reason);
+		}
 		end_sentence(l);
 	}
 }
 
-/* Everything that the three renderings call degraded, the worst first. */
-static void collect_sentences(const struct engine_status *s, struct buffer *l)
+/* Everything that the three renderings call degraded, the worst first; `brief` without reasons. */
+static void collect_sentences(const struct engine_status *s, bool brief, struct buffer *l)
 {
 	if (s->writing_suspended) {
 		buffer_printf(l, "writing suspended: %s", strerror(-s->write_error));
@@ -90,7 +93,7 @@ static void collect_sentences(const struct engine_status *s, struct buffer *l)
 			      100 * s->rate_factor, s->cpu_budget_percent);
 		end_sentence(l);
 	}
-	add_replaced_events(s, l);
+	add_replaced_events(s, brief, l);
 	for (size_t i = 0; i < s->n_degraded; i++) {
 		put_safe(l, s->degraded[i]);
 		end_sentence(l);
@@ -151,12 +154,14 @@ static void put_memory(const struct engine_status *s, struct buffer *out)
 
 static void put_degraded(const struct buffer *l, struct buffer *out)
 {
+	char text[MAX_LINE_SENTENCE];
 	size_t n = 0;
 
 	for (const char *one = first_sentence(l); one; one = next_sentence(l, one)) {
 		if (n < MAX_LINE_SENTENCES) {
 			put(out, n ? "; " : "DEGRADED: ");
-			put(out, one);
+			put(out, text_safe(one, text, sizeof(text)));
+			put(out, strlen(one) >= sizeof(text) ? "..." : "");
 		}
 		n++;
 	}
@@ -175,7 +180,7 @@ void status_put_line(const struct engine_status *s, struct buffer *out)
 		put(out, phase_names[s->phase]);
 		return;
 	}
-	collect_sentences(s, &l);
+	collect_sentences(s, true, &l);
 	put_degraded(&l, out);
 	put(out, "sampling ");
 	put_events(s, out);
@@ -246,7 +251,7 @@ static void put_degraded_lines(const struct engine_status *s, struct buffer *out
 	_cleanup_(buffer_donep) struct buffer l = { 0 };
 	const char *label = "Degraded";
 
-	collect_sentences(s, &l);
+	collect_sentences(s, false, &l);
 	for (const char *one = first_sentence(&l); one; one = next_sentence(&l, one)) {
 		put_label(out, label);
 		put(out, one);
@@ -336,7 +341,7 @@ static void json_degraded(struct json *j, const struct engine_status *s)
 {
 	_cleanup_(buffer_donep) struct buffer l = { 0 };
 
-	collect_sentences(s, &l);
+	collect_sentences(s, false, &l);
 	json_open_array(j, "degraded");
 	for (const char *one = first_sentence(&l); one; one = next_sentence(&l, one))
 		json_string(j, NULL, one);

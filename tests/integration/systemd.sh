@@ -50,7 +50,7 @@ mkdir -p /etc/systemd/journald.conf.d
 printf "[Journal]\nStorage=volatile\nRateLimitBurst=0\nReadKMsg=no\n" >/etc/systemd/journald.conf.d/test.conf
 hostname test
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=lxc SYSTEMD_UNIT_PATH=/run/units \
-	/lib/systemd/systemd --unit=test.target --log-target=console --show-status=no
+	/lib/systemd/systemd --unit=test.target --log-target=journal --show-status=no
 '
 
 boot_systemd() {

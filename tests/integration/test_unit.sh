@@ -11,7 +11,7 @@ root=$work/root
 make_unit() {
 	rm -rf "$work/unit"
 	mkdir -p "$work/unit/$name.service.d"
-	sed "s|^ExecStart=/usr/bin/$name|ExecStart=$PROFILER|" systemd/$name.service >"$work/unit/$name.service"
+	sed "s|^\(Exec.*=\)/usr/bin/$name|\1$PROFILER|" systemd/$name.service >"$work/unit/$name.service"
 	[ -z "${1:-}" ] || cp "$1" "$work/unit/$name.service.d/"
 }
 
@@ -121,8 +121,9 @@ check "uninstall with PURGE=yes leaves no file and no directory of its own" sh -
 install_to env PREFIX=/opt/p SYSCONFDIR=/opt/etc >"$work/log"
 check "PREFIX and SYSCONFDIR reach files and unit" sh -c "
 	ls $work/dest/opt/p/bin/$name $work/dest/opt/etc/$name/$name.conf &&
-	grep -q '^ExecStart=/opt/p/bin/$name daemon --config=/opt/etc/$name/$name.conf\$' \
-		$work/dest$(pkg-config --variable=systemdsystemunitdir systemd)/$name.service"
+	unit=$work/dest$(pkg-config --variable=systemdsystemunitdir systemd)/$name.service
+	grep -q '^ExecStart=/opt/p/bin/$name daemon --config=/opt/etc/$name/$name.conf\$' \$unit &&
+	grep -q '^ExecReload=/opt/p/bin/$name status --reload --quiet --config=/opt/etc/$name/$name.conf\$' \$unit"
 DESTDIR=$work/dest PREFIX=/opt/p SYSCONFDIR=/opt/etc scripts/install.sh uninstall "$O" >"$work/log"
 check "and are taken away again" sh -c "[ -z \"\$(find $work/dest ! -type d)\" ]"
 check "wrong usage is refused with 2" sh -c "scripts/install.sh frobnicate $O; [ \$? -eq 2 ]"

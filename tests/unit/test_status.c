@@ -134,6 +134,33 @@ static void degraded_daemon_says_so_first(void **state)
 	assert_null(strchr(line, '\n'));
 }
 
+static void line_stays_short(void **state)
+{
+	/* The line leaves out why an event was replaced, and cuts long sentences; the text does
+	 * not. */
+	static const struct status_event event = {
+		.requested = "cycles", .name = "cpu-clock", .reason = "because", .freq_hz = 99
+	};
+	char sentence[301] = { 0 };
+	const char *const degraded[] = { sentence };
+	struct engine_status s = healthy;
+	_cleanup_free_ char *line = NULL, *text = NULL;
+
+	(void)state;
+	memset(sentence, 'x', sizeof(sentence) - 1);
+	s.events = &event;
+	s.n_events = 1;
+	s.degraded = degraded;
+	s.n_degraded = 1;
+	line = render(status_put_line, &s);
+	text = render(status_put_text, &s);
+	assert_memory_equal(line, "DEGRADED: cpu-clock instead of cycles; xxx", 42);
+	assert_non_null(strstr(line, "xxx... | sampling"));
+	assert_true(strlen(line) < 350);
+	assert_non_null(strstr(text, "cpu-clock instead of cycles: because\n"));
+	assert_non_null(strstr(text, sentence));
+}
+
 static void other_phases_are_one_word(void **state)
 {
 	/* Before and after running, the line is the phase, and nothing measured is told. */
@@ -162,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(healthy_daemon_in_all_renderings),
 		cmocka_unit_test(degraded_daemon_says_so_first),
+		cmocka_unit_test(line_stays_short),
 		cmocka_unit_test(other_phases_are_one_word),
 	};
 
