@@ -50,6 +50,8 @@ void json_put_quoted(struct buffer *b, const char *value, size_t size)
 		} else if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '<' || p[i] == '>' ||
 			   p[i] == '&') {
 			buffer_printf(b, "\\u%04x", p[i]);
+		} else if (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0) {
+			buffer_printf(b, "\\u%04x", p[i + 1]); /* terminals obey C1 as well */
 		} else if (n == 3 && p[i] == 0xe2 && p[i + 1] == 0x80 && (p[i + 2] | 1) == 0xa9) {
 			buffer_printf(b, "\\u20%02x",
 				      p[i + 2] - 0x80); /* line separators end a script line */

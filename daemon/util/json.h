@@ -4,8 +4,8 @@
  * Writes JSON, and makes foreign bytes harmless for terminals. No document is kept: text goes
  * straight into a buffer.
  *
- * Strings may hold anything: invalid UTF-8 becomes U+FFFD, control characters are escaped, and < >
- * & are written as \u003c ... so that the text can stand inside a <script> element.
+ * Strings may hold anything: invalid UTF-8 becomes U+FFFD, control characters (C1 too) are
+ * escaped, and < > & are written as \u003c ... so that the text can stand inside a <script> element.
  */
 #include <stdbool.h>
 #include <stdint.h>
