@@ -31,6 +31,8 @@ bool buffer_reserve(struct buffer *b, size_t more)
 		return true;
 	capacity = MAX(b->capacity * 2, (size_t)256);
 	capacity = MAX(capacity, need);
+	if (b->limit) /* the inline puts look at the capacity alone */
+		capacity = MIN(capacity, b->limit);
 	data = realloc(b->data, capacity);
 	if (!data) {
 		b->error = -ENOMEM;

@@ -30,18 +30,34 @@ int parse_u64(const char *s, uint64_t *ret)
 	return 0;
 }
 
-int parse_double(const char *s, double *ret)
+/* Digits with at most one point; no sign, exponent or hexadecimal, which strtod() would take. */
+static int parse_decimal(const char *s, const char **ret_end, double *ret)
 {
+	size_t n = strspn(s, "0123456789.");
 	char *end;
 	double v;
 
-	if (!isdigit((unsigned char)*s) && *s != '.')
-		return -EINVAL;
 	errno = 0;
 	v = strtod(s, &end);
-	if (errno)
-		return -errno;
-	if (*end || end == s || !isfinite(v) || v < 0)
+	if (n == 0 || end != s + n)
+		return -EINVAL;
+	if (errno || !isfinite(v))
+		return -ERANGE;
+	*ret_end = end;
+	*ret = v;
+	return 0;
+}
+
+int parse_double(const char *s, double *ret)
+{
+	const char *end;
+	double v;
+	int r;
+
+	r = parse_decimal(s, &end, &v);
+	if (r < 0)
+		return r;
+	if (*end)
 		return -EINVAL;
 	*ret = v;
 	return 0;
@@ -64,14 +80,14 @@ int parse_bool(const char *s, bool *ret)
 int parse_size(const char *s, uint64_t *ret_bytes)
 {
 	static const char units[] = "KMGTP";
-	const char *unit;
+	const char *unit, *end;
 	unsigned int shift = 0;
-	char *end;
 	double v;
+	int r;
 
-	if (!isdigit((unsigned char)*s))
-		return -EINVAL;
-	v = strtod(s, &end);
+	r = parse_decimal(s, &end, &v);
+	if (r < 0)
+		return r;
 	while (*end == ' ')
 		end++;
 	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
@@ -125,13 +141,12 @@ int parse_duration(const char *s, uint64_t *ret_ns)
 	while (*s) {
 		uint64_t unit = NSEC_PER_SEC;
 		size_t n = 0;
-		char *end;
 		double v;
+		int r;
 
-		if (!isdigit((unsigned char)*s))
-			return -EINVAL;
-		v = strtod(s, &end);
-		s = end;
+		r = parse_decimal(s, &s, &v);
+		if (r < 0)
+			return r;
 		while (isalpha((unsigned char)s[n]))
 			n++;
 		if (n) {
@@ -154,12 +169,16 @@ int parse_duration(const char *s, uint64_t *ret_ns)
 
 static int moment_from_calendar(struct tm *tm, bool utc, uint64_t *ret_ns)
 {
+	int day = tm->tm_mday;
 	time_t t;
 
 	tm->tm_isdst = -1;
 	t = utc ? timegm(tm) : mktime(tm);
-	if (t < 0)
+	/* The 30th of February would become the 2nd of March. */
+	if (t < 0 || tm->tm_mday != day)
 		return -EINVAL;
+	if ((uint64_t)t > UINT64_MAX / NSEC_PER_SEC)
+		return -ERANGE;
 	*ret_ns = (uint64_t)t * NSEC_PER_SEC;
 	return 0;
 }
