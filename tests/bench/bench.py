@@ -236,6 +236,12 @@ MEASUREMENTS = {
 }
 
 
+def machine():
+    """Figures mean little without it; a load from elsewhere shows in the load average."""
+    uname = os.uname()
+    return f"{uname.machine}, {os.cpu_count()} CPUs, Linux {uname.release}, load average before {os.getloadavg()[0]:.2f}"
+
+
 def print_table(rows):
     columns = ["what", "bar", "measured", "verdict", "beside"]
     shown = [dict(r, verdict={True: "holds", False: "MISSED", None: "failed"}[r["verdict"]]) for r in rows]
@@ -267,7 +273,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("bench: sampling the whole host needs root")
     work = tempfile.mkdtemp(prefix="ebpf-profiler-bench.", dir="/var/tmp")
-    rows = []
+    rows, host = [], machine()
     try:
         context = Context(options, work)
         for name in options.measurements or MEASUREMENTS:
@@ -278,9 +284,10 @@ def main():
                 rows.append(row(name, "", str(e).splitlines()[0][:100], None))
     finally:
         shutil.rmtree(work)
+    print(host)
     print_table(rows)
     with open(os.path.join(options.build, "bench.json"), "w", encoding="utf-8") as f:
-        json.dump({"options": vars(options), "rows": rows}, f, indent=1)
+        json.dump({"machine": host, "options": vars(options), "rows": rows}, f, indent=1)
     return 0 if all(r["verdict"] for r in rows) else 1
 
 
