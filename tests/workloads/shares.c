@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,10 +136,37 @@ static struct {
 	char *memory;
 } zero;
 
+/*
+ * Enters the kernel from the function that calls it: libc's read() keeps no frame pointer, and its
+ * caller would be missing from the stack.
+ */
+static inline __attribute__((always_inline)) long read_here(int fd, void *memory, unsigned long n)
+{
+#if defined(__x86_64__)
+	long r = SYS_read;
+
+	__asm__ volatile("syscall"
+			 : "+a"(r)
+			 : "D"((long)fd), "S"(memory), "d"(n)
+			 : "rcx", "r11", "memory");
+	return r;
+#elif defined(__aarch64__)
+	register long r __asm__("x0") = fd;
+	register void *to __asm__("x1") = memory;
+	register unsigned long size __asm__("x2") = n;
+	register long number __asm__("x8") = SYS_read;
+
+	__asm__ volatile("svc 0" : "+r"(r) : "r"(to), "r"(size), "r"(number) : "memory");
+	return r;
+#else
+	return read(fd, memory, n);
+#endif
+}
+
 static __attribute__((noinline)) void enter_kernel(unsigned int units)
 {
 	for (unsigned int i = 0; i < units / UNITS_PER_PERCENT; i++)
-		if (read(zero.fd, zero.memory, COPY_BYTES) != COPY_BYTES)
+		if (read_here(zero.fd, zero.memory, COPY_BYTES) != COPY_BYTES)
 			exit(1);
 }
 
