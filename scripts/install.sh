@@ -108,7 +108,7 @@ lower_paranoid() {
 
 	level=$(cat $paranoid 2>/dev/null || echo 0)
 	[ "$level" -gt 2 ] || return 0
-	if ! grep -qE 'Debian|Ubuntu' /proc/version; then
+	if ! sed 's/.*#//' /proc/version | grep -qE 'Debian|Ubuntu'; then # behind '#' stands what `uname -v` prints
 		say "kernel.perf_event_paranoid is $level and stays so: this is no Debian or Ubuntu kernel"
 		return 0
 	fi

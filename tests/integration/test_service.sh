@@ -280,8 +280,32 @@ check "profiles and their owner are kept, and that is said" sh -c "grep -q 'are 
 	nsenter -t $systemd_pid --mount -- sh -c 'ls $state/*.seg && getent passwd $name'"
 check "nothing else is left" inside sh -c "
 	! ls /etc/$name $program $unit_dir/$name.service /usr/share/$name /var/cache/$name 2>/dev/null"
-inside "$PWD/scripts/install.sh" install "$O" >"$work/log"
+inside "$PWD/scripts/install.sh" install "$O" >"$work/log" 2>&1
 check "with PURGE=yes profiles and user go, too" inside sh -c "
 	PURGE=yes $PWD/scripts/install.sh uninstall $O && ! ls $state 2>/dev/null && ! getent passwd $name && ! getent group $name"
+
+# --- perf_event_paranoid, on kernels of one's choice ---
+
+pretend() { # FILE TEXT: FILE in /proc reads TEXT
+	inside sh -c "echo '$2' >/tmp/${1##*/} && mount --bind /tmp/${1##*/} $1"
+}
+level_is() {
+	[ "$(inside cat /proc/sys/kernel/perf_event_paranoid)" = "$1" ]
+}
+sysctl_file=/etc/sysctl.d/50-$name.conf
+pretend /proc/sys/kernel/perf_event_paranoid 3
+pretend /proc/version 'Linux version 6.12.1 (me@host) (gcc (Debian 12.2.0-14) 12.2.0) #1 SMP PREEMPT_DYNAMIC Sun Nov 1'
+inside "$PWD/scripts/install.sh" install "$O" >"$work/log" 2>&1
+check "install leaves a kernel of one's own alone, though built by Debian's compiler, and says so" sh -c "
+	grep -q 'is 3 and stays so' $work/log && ! nsenter -t $systemd_pid --mount -- ls $sysctl_file"
+pretend /proc/version 'Linux version 6.1.0-18-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14) 12.2.0) #1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)'
+inside "$PWD/scripts/install.sh" install "$O" >"$work/log" 2>&1
+check "on a Debian kernel it lowers the level to 2" level_is 2
+check "by a file, and says that it is for the whole host" sh -c "
+	grep -q 'from 3 to 2 for the whole host' $work/log && nsenter -t $systemd_pid --mount -- grep -q '^kernel.perf_event_paranoid = 2' $sysctl_file"
+inside "$PWD/scripts/install.sh" install "$O" >"$work/log" 2>&1
+PURGE=yes inside "$PWD/scripts/install.sh" uninstall "$O" >"$work/log" 2>&1
+check "uninstall sets the former level back, also after a second install" level_is 3
+check "and takes the file away" inside sh -c "! ls $sysctl_file"
 
 finish

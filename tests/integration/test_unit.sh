@@ -73,6 +73,16 @@ for page in docs/man/*.[158]; do
 		sh -c "out=\$(groff -mandoc -Tutf8 -ww -z $page 2>&1) && [ -z \"\$out\" ] || { echo \"\$out\"; exit 1; }"
 done
 
+check "the manual has every command and every option" bash -c '
+	missing=0
+	for command in $('"$PROFILER"' --help | sed -n "s/^  \([a-z][a-z-]*\)  .*/\1/p"); do
+		grep -q "^\.It Cm .*\b$command\b" docs/man/ebpf-profiler.1 || { echo "$command"; missing=1; }
+		for option in $('"$PROFILER"' $command --help | grep -oE -- "--[a-z][a-z-]*" | sort -u); do
+			grep -qE -- "(Fl|,) ${option#-}\b" docs/man/ebpf-profiler.[18] || { echo "$command $option"; missing=1; }
+		done
+	done
+	exit $missing'
+
 complete_words() {
 	bash -c "
 		source scripts/$name.bash-completion
