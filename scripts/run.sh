@@ -26,10 +26,10 @@ say "Sampling the whole machine for $seconds seconds"
 "${as_root[@]}" "$program" record -d "$seconds" -o "$profile"
 
 say "Where the time went"
-# Read to the end, so that the report never meets a closed pipe.
-"${as_root[@]}" "$program" report "$profile" | awk 'NR <= 25'
+[ ${#as_root[@]} -eq 0 ] || sudo chown "$(id -u):$(id -g)" "$profile"
+"$program" report --limit=20 "$profile"
 
-"${as_root[@]}" "$program" flame -o "$flame" "$profile"
+"$program" flame -o "$flame" "$profile"
 say "Written"
 echo "  profile      $profile"
 echo "  flame graph  $flame (open it in a browser)"

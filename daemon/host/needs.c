@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/needs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
  * of samples fills, plus RLIMIT_MEMLOCK for the rest.
  */
 #define MEMLOCK_PER_CPU (1ULL << 20)
+
+#define DROP_INS "/usr/share/ebpf-profiler/drop-ins/"
 
 /* CAP_BPF, CAP_PERFMON and CAP_CHECKPOINT_RESTORE were cut out of CAP_SYS_ADMIN in 5.8 and 5.9. */
 static bool granted(const struct host_privilege *p, int capability)
@@ -64,11 +67,11 @@ static const struct need {
 	bool (*missing)(const struct host_privilege *p);
 	enum host_need_weight weight;
 	const char *lost;
-	const char *mend; /* NULL: how any capability is given */
+	const char *mend; /* for a capability: the drop-in that gives it, NULL: the unit does */
 } needs[] = {
 	{ -1, "user namespace", namespaced, HOST_NEED_SAMPLING,
-	  "This process runs in a user namespace, where no capability counts for BPF and perf "
-	  "events",
+	  "This process runs in a user namespace, where no capability counts for BPF and "
+	  "perf events",
 	  "Run it on the host itself; in a unit, without PrivateUsers=yes." },
 	{ CAP_BPF, "CAP_BPF", NULL, HOST_NEED_SAMPLING, "BPF programs and maps cannot be created",
 	  NULL },
@@ -79,13 +82,12 @@ static const struct need {
 	{ -1, "kernel.perf_event_paranoid", paranoid_in_the_way, HOST_NEED_SAMPLING,
 	  "kernel.perf_event_paranoid is above 2, a level of Debian and Ubuntu that refuses "
 	  "CAP_PERFMON",
-	  "Set it to 2 (sysctl -w kernel.perf_event_paranoid=2; the package's sysctl.d file does), "
-	  "which "
-	  "loosens the whole host to the mainline default, or give CAP_SYS_ADMIN by a drop-in." },
+	  "Set it to 2 (sysctl -w kernel.perf_event_paranoid=2, as the package's sysctl.d file "
+	  "does), which loosens the whole host to the mainline default, or give CAP_SYS_ADMIN "
+	  "(" DROP_INS "sys-admin.conf)." },
 	{ CAP_SYS_PTRACE, "CAP_SYS_PTRACE", NULL, HOST_NEED_QUALITY,
 	  "the mappings and binaries of other users' processes cannot be read: their functions "
-	  "show as "
-	  "[module+0xoffset]",
+	  "show as [module+0xoffset]",
 	  NULL },
 	{ CAP_SYSLOG, "CAP_SYSLOG", NULL, HOST_NEED_QUALITY,
 	  "/proc/kallsyms shows no addresses, so that kernel functions may have no names", NULL },
@@ -97,8 +99,7 @@ static const struct need {
 	  "Boot with lockdown=integrity (or none); Secure Boot may set it." },
 	{ -1, "kernel.kptr_restrict", kallsyms_hidden, HOST_NEED_QUALITY,
 	  "/proc/kallsyms shows no addresses although CAP_SYSLOG is there, so that kernel "
-	  "functions have "
-	  "no names",
+	  "functions have no names",
 	  "Set kernel.kptr_restrict to 1 or 0; in a unit, drop ProtectKernelTunables= and "
 	  "ProtectKernelLogs=." },
 	{ -1, "RLIMIT_MEMLOCK", lacks_memlock, HOST_NEED_QUALITY,
@@ -106,9 +107,9 @@ static const struct need {
 	  "LimitMEMLOCK=infinity in the unit, ulimit -l unlimited by hand, or CAP_IPC_LOCK." },
 	{ CAP_CHECKPOINT_RESTORE, "CAP_CHECKPOINT_RESTORE", NULL, HOST_NEED_OPTION,
 	  "/proc/PID/map_files is closed: a deleted library is named only if it was seen before",
-	  NULL },
+	  DROP_INS "checkpoint-restore.conf" },
 	{ CAP_NET_ADMIN, "CAP_NET_ADMIN", NULL, HOST_NEED_OPTION, "XDP programs cannot be attached",
-	  NULL },
+	  DROP_INS "net-admin.conf" },
 };
 
 static bool is_missing(const struct need *need, const struct host_privilege *p)
@@ -131,9 +132,15 @@ static char *need_sentence(const struct need *need, const char *name)
 	int r;
 
 	for (size_t i = 0; name[i] && i + 1 < sizeof(lower); i++)
-		lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+		lower[i] = (char)tolower((unsigned char)name[i]);
 	if (need->capability < 0)
 		r = asprintf(&sentence, "%s. %s", need->lost, need->mend);
+	else if (need->mend)
+		r = asprintf(
+			&sentence,
+			"%s is missing: %s. For the service, copy the drop-in %s; by hand, sudo "
+			"or 'setcap %s+ep' on the binary.",
+			name, need->lost, need->mend, lower);
 	else
 		r = asprintf(
 			&sentence,
