@@ -64,18 +64,18 @@ check "the kernel's part is the kernel's" kernel_share
 
 # --- beside perf ---
 
-# Both sample the same process at the same time.
+# Both sample the whole host while the workload lives, from before its start to after its end.
 beside_perf() {
-	local busy ours theirs
-	"$workloads/shares" functions 10 >/dev/null &
-	busy=$!
-	perf record -q -e cpu-clock -F 999 -p $busy -o "$work/perf.data" -- sleep 4 2>/dev/null &
-	"$PROFILER" record -F 999 -p $busy -d 4 -o "$work/perf.seg" 2>/dev/null
-	wait $!
-	kill $busy
+	local ours theirs ours_pid
+	"$PROFILER" record -F 999 --comm shares -o "$work/perf.seg" 2>/dev/null &
+	ours_pid=$!
+	until bpftool prog show | grep -q sample_to_; do sleep 0.1; done
+	perf record -q -a -e cpu-clock -F 999 -o "$work/perf.data" -- "$workloads/shares" functions 3 >/dev/null 2>&1
+	kill -INT $ours_pid
+	wait $ours_pid
 	ours=$("$PROFILER" report --json "$work/perf.seg" | python3 -c \
 		'import json,sys; print(json.load(sys.stdin)["events"][0]["samples"])')
-	theirs=$(perf script -i "$work/perf.data" -F comm 2>/dev/null | grep -c shares)
+	theirs=$(perf script -i "$work/perf.data" --comms shares -F comm 2>/dev/null | grep -c shares)
 	echo "ours $ours, perf $theirs"
 	[ "$theirs" -gt 100 ] && [ $((ours * 100)) -ge $((theirs * 95)) ] && [ $((ours * 100)) -le $((theirs * 105)) ]
 }
@@ -119,7 +119,7 @@ check "processes of 5 ms have names: brief_life, and less than 2 % unknown" \
 
 # --- filters and the whole host ---
 
-background "$workloads/shares" functions 20 >/dev/null
+background taskset -c 0 "$workloads/shares" functions 30 >/dev/null
 busy=$!
 check "the whole host, one pid" profile pid -F 999 -d 2 -p "$busy"
 check "only that pid is in it" ask pid "share('burn_seventy') > 40 and e['ledger']['filtered'] > 0"
