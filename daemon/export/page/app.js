@@ -200,6 +200,10 @@ class App {
 			', user ' + formatCount(e.truncated_user));
 		this.share(facts, 'Without name', e.unnamed_leaves, samples,
 			'Samples whose function has no name; of all frames ' + percent(e.unnamed_frames_ratio));
+		if (e.pruned_nodes > 0)
+			this.fact(facts, 'Not drawn', percent(e.pruned_samples / samples), '',
+				formatCount(e.pruned_nodes) + ' boxes below ' + percent(e.pruned_below_percent / 100) +
+				' of all, together ' + formatCount(e.pruned_samples) + ' samples');
 		this.fillWarning(e);
 	}
 
@@ -232,9 +236,10 @@ class App {
 			option.textContent = printable(e.fired + (remarks.length ? ' (' + remarks.join(', ') + ')' : ''));
 			choice.append(option);
 			e.weightless = !e.weight.some(w => w > 0) && e.pruned_top_weight === 0;
-			e.samples_total = e.samples.reduce((a, b) => a + b, e.pruned_top_samples);
+			e.pruned_samples = e.pruned_top_samples;
 			for (let k = 1; k < e.pruned.length; k += 3)
-				e.samples_total += e.pruned[k];
+				e.pruned_samples += e.pruned[k];
+			e.samples_total = e.samples.reduce((a, b) => a + b, e.pruned_samples);
 		});
 		byId('event-choice').hidden = this.data.events.length < 2;
 		choice.addEventListener('change', () => this.change({ event: choice.value }));
@@ -268,14 +273,15 @@ class App {
 	/* --- parts ------------------------------------------------------------------------------------ */
 
 	fillLegend() {
-		const self = this.view.tree.self[this.state.metric];
 		const forward = this.trees.get(this.state.event + ' 0');
-		const sums = Object.fromEntries(KINDS.map(kind => [kind, 0]));
-		const source = this.state.inverted === '1' ? forward.self[this.state.metric] : self;
-		for (let i = 1; i < forward.n; i++)
-			sums[this.names[forward.name[i]].kind] += source[i];
-		byId('legend').replaceChildren(...KINDS.filter(kind => kind !== 'root' && sums[kind] > 0)
-			.map(kind => this.legendItem(kind, sums[kind] / this.all())));
+		const self = forward.self[this.state.metric];
+		const sums = new Map();
+		for (let i = 1; i < forward.n; i++) {
+			const kind = this.names[forward.name[i]].kind;
+			sums.set(kind, (sums.get(kind) ?? 0) + self[i]);
+		}
+		byId('legend').replaceChildren(...KINDS.filter(kind => kind !== 'root' && sums.has(kind))
+			.map(kind => this.legendItem(kind, sums.get(kind) / this.all())));
 	}
 
 	legendItem(kind, ratio) {
@@ -284,7 +290,7 @@ class App {
 		const dot = document.createElement('span');
 		dot.className = 'dot';
 		dot.style.background = 'var(--' + kind + ')';
-		button.title = 'Search ' + kind + ' functions';
+		button.title = percent(ratio) + ' of all is spent in ' + kind + ' functions themselves; click to mark them';
 		button.append(dot, (kind === 'bpf' ? 'BPF' : kind === 'jit' ? 'JIT' : kind) + ' ' + percent(ratio));
 		button.addEventListener('click', () => {
 			this.change({ search: this.state.search === 'kind:' + kind ? '' : 'kind:' + kind });

@@ -72,7 +72,7 @@ class FunctionTable {
 		const where = document.createElement('span');
 		row.dataset.name = entry.name;
 		title.className = 'function';
-		title.textContent = text;
+		title.textContent = row.title = text;
 		dot.className = 'dot';
 		dot.style.background = 'var(--' + kind + ')';
 		where.className = 'module';

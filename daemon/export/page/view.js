@@ -10,7 +10,7 @@
 
 const ROW = 20;
 const NARROWEST = 0.6; // of a box, in pixels; narrower neighbours are drawn as one strip
-const TEXT_FROM = 28; // narrower boxes have no text
+const TEXT_FROM = 34; // narrower boxes have no text
 const SHADES = 5;
 const KINDS = ['kernel', 'module', 'bpf', 'library', 'executable', 'jit', 'unknown', 'root'];
 const ZOOM_MS = 180;
