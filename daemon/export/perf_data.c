@@ -399,7 +399,8 @@ int perf_data_sample(const struct profile *p, const struct profile_sample *s, vo
 	r = stack_load(&d->stack, p, s->node);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < d->stack.n; i++)
+	/* Outermost first: the kernel's image before its modules. */
+	for (size_t i = d->stack.n; i-- > 0;)
 		introduce_object(d, p, p->frames[p->nodes[d->stack.nodes[i]].frame].object,
 				 time_before(d, time_ns, false));
 	r = introduce_thread(d, p, s->thread, time_ns);
