@@ -50,6 +50,7 @@ struct perf_data {
 	uint64_t *object_ends; /* of the kernel's objects, in their offsets; NULL before the first
 				  sample */
 	bool *object_known; /* by object: introduced */
+	uint64_t *process_ns; /* by process: when it was introduced */
 	struct perf_data_times times;
 	uint64_t shift_ns; /* file time - CLOCK_MONOTONIC */
 	uint64_t round_ns; /* when this round ends */
@@ -83,6 +84,7 @@ struct perf_data *perf_data_free(struct perf_data *d)
 	id_table_done(&d->threads);
 	free(d->object_ends);
 	free(d->object_known);
+	free(d->process_ns);
 	free(d);
 	return NULL;
 }
@@ -221,13 +223,14 @@ static void put_bpf_image(struct perf_data *d, const struct profile_object *o, u
 	record_end(d);
 }
 
-static int prepare_objects(struct perf_data *d, const struct profile *p)
+static int prepare_tables(struct perf_data *d, const struct profile *p)
 {
 	if (d->object_ends)
 		return 0;
 	d->object_known = calloc(p->n_objects + 1, sizeof(*d->object_known));
 	d->object_ends = calloc(p->n_objects + 1, sizeof(*d->object_ends));
-	if (!d->object_known || !d->object_ends)
+	d->process_ns = calloc(p->n_processes + 1, sizeof(*d->process_ns));
+	if (!d->object_known || !d->object_ends || !d->process_ns)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_functions; i++) {
 		const struct profile_function *f = &p->functions[i];
@@ -262,6 +265,7 @@ static void introduce_process(struct perf_data *d, const struct profile *p, uint
 {
 	const struct profile_process *owner = &p->processes[process];
 
+	d->process_ns[process] = time_ns;
 	if (owner->pid != 0)
 		put_fork(d, owner->pid, owner->ppid, owner->pid, owner->ppid, time_ns);
 	if (owner->comm && *owner->comm)
@@ -299,7 +303,8 @@ static int introduce_thread(struct perf_data *d, const struct profile *p, uint32
 		return -ENOMEM;
 	if (*thread_slot == thread && !new_process)
 		return 0;
-	time_ns = time_before(d, time_ns, *thread_slot != ID_TABLE_NEW);
+	time_ns = MAX(time_before(d, time_ns, *thread_slot != ID_TABLE_NEW),
+		      d->process_ns[t->process]);
 	if (t->tid != owner->pid &&
 	    (*thread_slot == ID_TABLE_NEW || p->threads[*thread_slot].process != t->process))
 		put_fork(d, owner->pid, owner->pid, t->tid, owner->pid, time_ns);
@@ -308,7 +313,10 @@ static int introduce_thread(struct perf_data *d, const struct profile *p, uint32
 	return 0;
 }
 
-/* The addresses of a stack, leaf first; *ret_kernel of them are the kernel's. */
+/*
+ * The addresses of a stack, leaf first; *ret_kernel of them are the kernel's. The topmost page of
+ * addresses means a change of context to perf, which drops a chain where it finds garbage there.
+ */
 static size_t stack_addresses(struct perf_data *d, const struct profile *p, uint32_t process,
 			      size_t *ret_kernel)
 {
@@ -319,7 +327,8 @@ static size_t stack_addresses(struct perf_data *d, const struct profile *p, uint
 
 		if (n_kernel == i && frame_is_kernel(p, frame))
 			n_kernel++;
-		d->addresses[i] = profile_frame_address(p, frame, process);
+		d->addresses[i] = MIN(profile_frame_address(p, frame, process),
+				      (uint64_t)PERF_CONTEXT_MAX - 1);
 	}
 	*ret_kernel = n_kernel;
 	return n;
@@ -393,7 +402,7 @@ int perf_data_sample(const struct profile *p, const struct profile_sample *s, vo
 	uint64_t time_ns = file_time(d, s);
 	int r;
 
-	r = prepare_objects(d, p);
+	r = prepare_tables(d, p);
 	if (r < 0)
 		return r;
 	r = stack_load(&d->stack, p, s->node);

@@ -251,6 +251,36 @@ static void test_introductions(void **state)
 	assert_string_equal((const char *)h + 16, "a;b\\x0a\\x1b[2J");
 }
 
+/* An address that means a change of context to perf is not handed to it. */
+static void test_context_address(void **state)
+{
+	static const struct {
+		int line;
+		uint64_t offset, want;
+	} rows[] = {
+		{ __LINE__, 0xffffffffffffffff, 0xfffffffffffff000 },
+		{ __LINE__, PERF_CONTEXT_USER, 0xfffffffffffff000 },
+		{ __LINE__, PERF_CONTEXT_MAX, 0xfffffffffffff000 },
+		{ __LINE__, 0xfffffffffffff000, 0xfffffffffffff000 },
+		{ __LINE__, 0xffffffffffffefff, 0xffffffffffffefff },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(recording_done) struct recording r = { 0 };
+		const struct perf_event_header *h;
+		struct fixture f;
+
+		fixture_init(&f);
+		f.frames[MAIN] = (struct profile_frame){ NOWHERE, rows[i].offset, { MAIN, MAIN } };
+		record_cells(&r, &f, 10 * NSEC_PER_SEC, 1000);
+		h = nth(&r, PERF_RECORD_SAMPLE, 0);
+		if (word(h, h->size / 8 - 2) != rows[i].want)
+			fail_msg("row at line %d: %" PRIx64, rows[i].line,
+				 word(h, h->size / 8 - 2));
+	}
+}
+
 /* A pid that comes again as another process is introduced again, at its own time. */
 static void test_pid_again(void **state)
 {
@@ -262,10 +292,16 @@ static void test_pid_again(void **state)
 	fixture_init(&f);
 	f.processes[1].pid = 100;
 	f.threads[2].tid = 100;
+	f.threads[1] = (struct profile_thread){ 1, 103, "late" };
+	f.cells[1].thread = 0;
 	record_cells(&r, &f, 10 * NSEC_PER_SEC, 1000);
-	h = nth(&r, PERF_RECORD_FORK, 2);
+	h = nth(&r, PERF_RECORD_FORK, 1);
 	assert_int_equal(word(h, 0), 100 | 1ULL << 32);
 	assert_int_equal(word(h, 2), 10 * NSEC_PER_SEC + 3 * 1000);
+	/* A thread of the second process is introduced behind it, not before. */
+	h = nth(&r, PERF_RECORD_FORK, 2);
+	assert_int_equal(word(h, 1), 103 | 100ULL << 32);
+	assert_true(word(h, 2) >= 10 * NSEC_PER_SEC + 3 * 1000);
 }
 
 /* Time never starts again, and rounds promise no more than holds. */
@@ -313,7 +349,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header),	  cmocka_unit_test(test_features),
 		cmocka_unit_test(test_samples),	  cmocka_unit_test(test_introductions),
-		cmocka_unit_test(test_pid_again), cmocka_unit_test(test_times),
+		cmocka_unit_test(test_pid_again), cmocka_unit_test(test_context_address),
+		cmocka_unit_test(test_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
