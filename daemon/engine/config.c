@@ -262,3 +262,27 @@ void config_dump(const struct config *c, struct buffer *out)
 				dump_key(&keys[i], &c->profiles[p], out);
 	}
 }
+
+static bool same_value(const struct config_key *k, const struct config *a, const struct config *b)
+{
+	_cleanup_(buffer_donep) struct buffer x = { 0 }, y = { 0 };
+
+	k->type->print(k, config_key_field(k, (void *)a), &x);
+	k->type->print(k, config_key_field(k, (void *)b), &y);
+	return x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0);
+}
+
+void config_put_start_keys(const struct config *running, const struct config *fresh,
+			   struct buffer *out)
+{
+	const struct config_key *keys;
+	const char *separator = "";
+	size_t n;
+
+	keys = config_keys(&n);
+	for (size_t i = 0; i < n; i++)
+		if (keys[i].at_start && !same_value(&keys[i], running, fresh)) {
+			buffer_printf(out, "%s%s", separator, keys[i].name);
+			separator = ", ";
+		}
+}

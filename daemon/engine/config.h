@@ -88,5 +88,12 @@ int config_load_text(const char *name, const char *text, size_t size, struct con
 struct buffer;
 void config_dump(const struct config *c, struct buffer *out);
 
+/*
+ * Puts the names of the keys that differ and that a reload does not change, separated by commas;
+ * nothing when there are none.
+ */
+void config_put_start_keys(const struct config *running, const struct config *fresh,
+			   struct buffer *out);
+
 /* A profile with every key at its default; valid until the next call. NULL when out of memory. */
 struct profile_config *config_add_profile(struct config *c, const char *name);

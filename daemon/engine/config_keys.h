@@ -40,6 +40,7 @@ struct config_key {
 	const char *const *words; /* of a choice; NULL-terminated, their index is the value */
 	int (*check)(const char *item); /* of a text or of each item of a list; NULL: any */
 	const char *what; /* what a text or an item must be */
+	bool at_start; /* a reload does not change it */
 };
 
 /* All keys, those of one section one after another. */

@@ -587,6 +587,11 @@ void pipeline_get_counters(const struct pipeline *p, struct pipeline_counters *r
 	ret->ring_bytes = p->sampler ? sampler_ring_bytes(p->sampler) : 0;
 }
 
+void pipeline_get_kernel_status(const struct pipeline *p, struct kernel_space_status *ret)
+{
+	kernel_space_get_status(p->kernel, ret);
+}
+
 size_t pipeline_n_cpus(const struct pipeline *p)
 {
 	return p->n_cpus;

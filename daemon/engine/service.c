@@ -19,6 +19,7 @@
 #include "util/parse.h"
 
 #define MAX_EVENTS 32
+#define MAX_DEGRADED 64
 
 struct service {
 	struct service_options options;
@@ -26,6 +27,7 @@ struct service {
 	struct health health;
 	char **notes; /* what the plan could not do as asked */
 	size_t n_notes;
+	char kernel_names[320]; /* why kernel functions have no names, "" when they have */
 	uint64_t last_status_ns;
 	uint64_t watchdog_usec; /* 0: none */
 	uint64_t fed_drains, fed_block;
@@ -46,6 +48,7 @@ struct status_view {
 	struct engine_status status;
 	struct status_event events[MAX_EVENTS];
 	struct segment_writer_status writer;
+	const char *degraded[MAX_DEGRADED];
 };
 
 static void view_status(struct service *s, enum engine_phase phase, struct status_view *v)
@@ -53,8 +56,11 @@ static void view_status(struct service *s, enum engine_phase phase, struct statu
 	health_fill(&s->health, s->options.pipeline, s->options.config, v->events, &v->writer,
 		    &v->status);
 	v->status.phase = phase;
-	v->status.degraded = (const char *const *)s->notes;
-	v->status.n_degraded = s->n_notes;
+	v->status.degraded = v->degraded;
+	if (*s->kernel_names)
+		v->degraded[v->status.n_degraded++] = s->kernel_names;
+	for (size_t i = 0; i < s->n_notes && v->status.n_degraded < MAX_DEGRADED; i++)
+		v->degraded[v->status.n_degraded++] = s->notes[i];
 }
 
 static void notify_status(struct service *s, enum engine_phase phase, const char *state)
@@ -167,6 +173,16 @@ static void log_lines(int priority, char *lines)
 		log_msg(priority, 0, NULL, "%s", line);
 }
 
+static void warn_of_start_keys(const struct config *running, const struct config *fresh)
+{
+	_cleanup_(buffer_donep) struct buffer keys = {};
+
+	config_put_start_keys(running, fresh, &keys);
+	if (keys.size)
+		log_warning("changed, but in effect only from the next start on: %.*s",
+			    (int)keys.size, (const char *)keys.data);
+}
+
 /* 0, or a negative errno with the sentence in *ret_error; the old configuration then stays in
  * force. */
 static int reload(struct service *s, char **ret_error)
@@ -185,6 +201,7 @@ static int reload(struct service *s, char **ret_error)
 		config_done(&fresh);
 		return r;
 	}
+	warn_of_start_keys(s->options.config, &fresh);
 	config_done(s->options.config);
 	*s->options.config = fresh;
 	return 0;
@@ -214,12 +231,18 @@ void service_reload(struct service *s)
 	(void)reload_and_tell(s, &error);
 }
 
+static void log_request(const char *what, const struct ucred *peer)
+{
+	log_info("%s asked for by pid %d, uid %u", what, (int)peer->pid, (unsigned int)peer->uid);
+}
+
 static int on_reload(void *userdata, const struct ucred *peer, struct buffer *reply)
 {
 	_cleanup_free_ char *error = NULL;
-	int r = reload_and_tell(userdata, &error);
+	int r;
 
-	(void)peer;
+	log_request("reload", peer);
+	r = reload_and_tell(userdata, &error);
 	if (r < 0)
 		buffer_printf(reply, "%s\n", error ? error : strerror(-r));
 	else
@@ -234,7 +257,7 @@ void service_rotate(struct service *s)
 
 static int on_rotate(void *userdata, const struct ucred *peer, struct buffer *reply)
 {
-	(void)peer;
+	log_request("rotation", peer);
 	service_rotate(userdata);
 	buffer_printf(reply, "the segment is sealed, the next samples begin a new one\n");
 	return 0;
@@ -284,6 +307,18 @@ struct service *service_close(struct service *s)
 	return NULL;
 }
 
+static void look_at_kernel_names(struct service *s)
+{
+	struct kernel_space_status kernel;
+
+	pipeline_get_kernel_status(s->options.pipeline, &kernel);
+	if (!kernel.no_addresses)
+		return;
+	snprintf(s->kernel_names, sizeof(s->kernel_names), "kernel functions have no names: %s",
+		 kernel.reason);
+	log_msg(LOG_WARNING, 0, MESSAGE_KERNEL_SYMBOLS_HIDDEN, "%s", s->kernel_names);
+}
+
 void service_ready(struct service *s, char *const *notes, size_t n_notes)
 {
 	_cleanup_(buffer_donep) struct buffer line = {};
@@ -291,6 +326,7 @@ void service_ready(struct service *s, char *const *notes, size_t n_notes)
 
 	(void)keep_notes(s, notes, n_notes);
 	log_notes(s);
+	look_at_kernel_names(s);
 	view_status(s, ENGINE_RUNNING, &v);
 	status_put_line(&v.status, &line);
 	log_msg(LOG_INFO, 0, MESSAGE_STARTED, "%.*s", (int)line.size, (const char *)line.data);

@@ -144,6 +144,15 @@ rate = 49'
 check "systemctl reload" inside systemctl reload $name.service
 check "a changed rate is in effect" await status_has ' at 49 Hz'
 check "and in the journal" await journal_has RELOADED reload
+check "who asked for it, too" inside sh -c "journalctl -q -u $name.service | grep -q 'reload asked for by pid [0-9]*, uid [0-9]'"
+write_config <<<'[daemon]
+status-interval = 1s
+control-group = adm
+[profile cpu]
+rate = 49'
+inside systemctl reload $name.service
+check "what only a start can change is named" \
+	inside sh -c "journalctl -q -u $name.service | grep -q 'only from the next start on: control-group'"
 write_config <<<'[daemon]
 status-interval = 1s
 [profile cpu]
@@ -257,6 +266,16 @@ inside sh -c "printf '[Service]\nAmbientCapabilities=\nCapabilityBoundingSet=\nA
 inside systemctl daemon-reload
 check "without CAP_BPF: exit 4, not tried again" fails_with 4
 check "and the journal names the capability" inside sh -c "journalctl -q -u $name.service -n 20 | grep CAP_BPF"
+inside rm /run/units/$name.service.d/zz.conf
+inside systemctl daemon-reload
+
+inside sh -c "printf '[Service]\nProtectKernelLogs=yes\n' >/run/units/$name.service.d/zz.conf"
+inside systemctl daemon-reload
+start
+check "hidden kernel names are in STATUS" await sh -c "$(declare -f property inside); systemd_pid=$systemd_pid name=$name
+	property StatusText | grep 'kernel functions have no names'"
+check "and in the journal, with the reason" journal_has KERNEL_SYMBOLS_HIDDEN CAP_SYSLOG
+inside systemctl stop $name.service
 inside rm /run/units/$name.service.d/zz.conf
 inside systemctl daemon-reload
 

@@ -379,6 +379,41 @@ static void drop_ins_override_in_order(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+static void changes_for_the_next_start_are_named(void **state)
+{
+	/* Of what differs, exactly the keys that a reload leaves alone are named. */
+	static const struct {
+		int test_line;
+		const char *text;
+		const char *keys;
+	} rows[] = {
+		{ __LINE__, "", "" },
+		{ __LINE__,
+		  "[sampler]\nring-size=1M\n[profile x]\nrate=5\n[store]\nretain-size=8G\n", "" },
+		{ __LINE__, "[store]\ndirectory=/x\n", "directory" },
+		{ __LINE__, "[sampler]\nbtf=/x\nattach=link\n[daemon]\ncontrol-group=adm\n",
+		  "btf, control-group" },
+		{ __LINE__, "[symbols]\ncache-directory=\ncache-size=1G\ndebug-directory=/d\n",
+		  "cache-directory, cache-size, debug-directory" },
+	};
+	_cleanup_(config_done) struct config running = { 0 };
+	_cleanup_free_ char *messages = NULL;
+
+	(void)state;
+	assert_int_equal(load("", &running, &messages), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(config_done) struct config fresh = { 0 };
+		_cleanup_(buffer_donep) struct buffer keys = { 0 };
+		_cleanup_free_ char *text = NULL;
+
+		assert_int_equal(load(rows[i].text, &fresh, &messages), 0);
+		config_put_start_keys(&running, &fresh, &keys);
+		text = buffer_take_string(&keys);
+		if (strcmp(text, rows[i].keys) != 0)
+			fail_msg("line %d: %s", rows[i].test_line, text);
+	}
+}
+
 static void unreadable_files_are_refused(void **state)
 {
 	/* A named file that is missing, a folder, a device, or too large gives the errno and one
@@ -444,6 +479,7 @@ int main(void)
 		cmocka_unit_test(shipped_file_lists_every_default),
 		cmocka_unit_test(manual_names_every_key),
 		cmocka_unit_test(drop_ins_override_in_order),
+		cmocka_unit_test(changes_for_the_next_start_are_named),
 		cmocka_unit_test(unreadable_files_are_refused),
 		cmocka_unit_test(hostile_texts_do_no_harm),
 	};
