@@ -110,7 +110,8 @@ class Browser:
 
     def open(self, url):
         self.loaded = False
-        self.call("Page.navigate", url=url)
+        if "loaderId" not in self.call("Page.navigate", url=url):
+            return  # another fragment of the same page
         deadline = time.monotonic() + self.timeout
         while not self.loaded:
             self.note(self.receive(deadline))

@@ -26,6 +26,12 @@ const DEFAULTS = {
 	zoom: '0', table: '1',
 };
 
+/* What the address may choose; the rest is free text or a number that is checked where it is used. */
+const CHOICES = {
+	layout: ['flame', 'icicle'], inverted: ['0', '1'], metric: ['weight', 'samples'],
+	sort: ['value', 'name'], table: ['0', '1'],
+};
+
 const byId = id => document.getElementById(id);
 
 /* Makes characters visible that are not: controls, and those that turn the direction of writing. */
@@ -70,10 +76,12 @@ class App {
 		const given = new URLSearchParams(location.hash.slice(1));
 		this.state = { ...this.defaults };
 		for (const key of Object.keys(this.state))
-			if (given.has(key))
+			if (given.has(key) && (CHOICES[key]?.includes(given.get(key)) ?? true))
 				this.state[key] = given.get(key);
 		if (!this.event)
 			this.state.event = '0';
+		if (!/^\d{1,9}$/.test(this.state.zoom))
+			this.state.zoom = '0';
 		if (this.event && this.event.weightless)
 			this.state.metric = 'samples';
 	}
@@ -332,8 +340,9 @@ class App {
 	showZoom(animate) {
 		const tree = this.view.tree;
 		const wanted = Number(this.state.zoom);
-		const node = Number.isInteger(wanted) && wanted >= 0 && wanted < tree.n ? wanted : 0;
+		const node = wanted < tree.n ? wanted : 0;
 		const path = [];
+		this.state.zoom = String(node);
 		this.view.zoom(node, animate);
 		for (let i = node; i !== 0; i = tree.parent[i])
 			path.unshift(i);
