@@ -160,8 +160,9 @@ static void put_event(struct buffer *b, const struct report *r, const struct rep
 	put_rates(b, r, e);
 	buffer_put_byte(b, '\n');
 	if (e->event->reason[0] || strcmp(e->event->fired, e->event->requested) != 0) {
-		buffer_printf(b, "          asked for was ");
+		buffer_printf(b, "          ");
 		put_safe(b, e->event->requested);
+		buffer_printf(b, " not available here");
 		if (e->event->reason[0]) {
 			buffer_printf(b, ": ");
 			put_safe(b, e->event->reason);

@@ -174,22 +174,26 @@ static int make_rows(struct report *r, enum grouping by, uint32_t **ret_row_of)
 
 /* --- which nodes count for their row with children ---------------------------------------------*/
 
-/* Rows above a node and its own: one bit in each half. */
+struct sums {
+	uint64_t samples, weight;
+};
+
+/* The rows from the root down to a node, each as four bits of 128: what is missing is not there. */
 struct bloom {
 	uint64_t half[2];
 };
 
-static struct bloom bloom_of(uint32_t row)
-{
-	uint64_t h = mix64(row);
-
-	return (struct bloom){ { 1ULL << (h & 63), 1ULL << (h >> 58) } };
-}
+/* One for each node, first as the one, then as the other: this is most of the memory. */
+union scratch {
+	struct bloom path;
+	struct sums sums;
+};
 
 struct node_rows {
 	uint32_t *row; /* by node */
 	uint8_t *first; /* bit map: no ancestor is of the same row */
 	uint8_t *unknown; /* bit map: the function has no name */
+	union scratch *scratch; /* by node */
 };
 
 static bool get_bit(const uint8_t *map, size_t i)
@@ -202,39 +206,75 @@ static void set_bit(uint8_t *map, size_t i)
 	map[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
-static bool ancestor_has_row(const struct profile *p, const uint32_t *rows, uint32_t node)
+static struct bloom bloom_of(uint32_t row)
 {
-	uint32_t row = rows[node];
+	uint64_t h = mix64(row);
 
-	while ((node = p->nodes[node].parent))
-		if (rows[node] == row)
+	return (struct bloom){ { 1ULL << (h & 63) | 1ULL << (h >> 6 & 63),
+				 1ULL << (h >> 12 & 63) | 1ULL << (h >> 18 & 63) } };
+}
+
+static bool may_have(struct bloom path, struct bloom row)
+{
+	return (path.half[0] & row.half[0]) == row.half[0] &&
+	       (path.half[1] & row.half[1]) == row.half[1];
+}
+
+static bool path_has_row(const struct profile *p, const struct node_rows *n, uint32_t node,
+			 uint32_t row, struct bloom bits)
+{
+	for (; may_have(n->scratch[node].path, bits); node = p->nodes[node].parent)
+		if (n->row[node] == row)
 			return true;
 	return false;
 }
 
+/* Row and known or not, for both look-ups of every frame. */
+struct frame_rows {
+	uint32_t row[2];
+	bool known[2];
+};
+
+static struct frame_rows *frame_rows_new(const struct profile *p, const uint32_t *row_of)
+{
+	struct frame_rows *frames = malloc((p->n_frames + 1) * sizeof(*frames));
+
+	for (size_t i = 0; frames && i < p->n_frames; i++)
+		for (size_t k = 0; k < 2; k++) {
+			uint32_t function = p->frames[i].function[k];
+
+			frames[i].row[k] = row_of[function];
+			frames[i].known[k] = p->functions[function].known;
+		}
+	return frames;
+}
+
 static int node_rows_init(struct node_rows *n, const struct profile *p, const uint32_t *row_of)
 {
-	_cleanup_free_ struct bloom *above = malloc(p->n_nodes * sizeof(*above));
+	_cleanup_free_ struct frame_rows *frames = frame_rows_new(p, row_of);
 
 	n->row = malloc(p->n_nodes * sizeof(*n->row));
 	n->first = calloc(p->n_nodes / 8 + 1, 1);
 	n->unknown = calloc(p->n_nodes / 8 + 1, 1);
-	if (!above || !n->row || !n->first || !n->unknown)
+	n->scratch = malloc(p->n_nodes * sizeof(*n->scratch));
+	if (!frames || !n->row || !n->first || !n->unknown || !n->scratch)
 		return -ENOMEM;
-	above[0] = (struct bloom){ { 0, 0 } };
 	n->row[0] = 0;
+	n->scratch[0].path = (struct bloom){ { 0, 0 } };
 	set_bit(n->unknown, 0);
 	for (uint32_t i = 1; i < p->n_nodes; i++) {
-		uint32_t function = profile_node_function(p, i), row = row_of[function];
-		struct bloom own = bloom_of(row), up = above[p->nodes[i].parent];
+		const struct profile_node *node = &p->nodes[i];
+		const struct frame_rows *f = &frames[node->frame];
+		uint32_t row = f->row[!node->leaf_of_half];
+		struct bloom path = n->scratch[node->parent].path, own = bloom_of(row);
 
 		n->row[i] = row;
-		above[i] = (struct bloom){ { up.half[0] | own.half[0], up.half[1] | own.half[1] } };
-		if (!(up.half[0] & own.half[0]) || !(up.half[1] & own.half[1]) ||
-		    !ancestor_has_row(p, n->row, i))
+		if (!path_has_row(p, n, node->parent, row, own))
 			set_bit(n->first, i);
-		if (!p->functions[function].known)
+		if (!f->known[!node->leaf_of_half])
 			set_bit(n->unknown, i);
+		n->scratch[i].path = (struct bloom){ { path.half[0] | own.half[0],
+						       path.half[1] | own.half[1] } };
 	}
 	return 0;
 }
@@ -244,13 +284,10 @@ static void node_rows_done(struct node_rows *n)
 	free(n->row);
 	free(n->first);
 	free(n->unknown);
+	free(n->scratch);
 }
 
 /* --- one event ---------------------------------------------------------------------------------*/
-
-struct sums {
-	uint64_t samples, weight;
-};
 
 static bool has_event(const struct report_event *e, uint32_t event)
 {
@@ -266,37 +303,36 @@ static void add_self(struct report_row *row, uint64_t samples, uint64_t weight)
 	row->self_weight += weight;
 }
 
-static int fill_by_stack(const struct profile *p, const struct node_rows *n, struct report_event *e)
+static void fill_by_stack(const struct profile *p, const struct node_rows *n,
+			  struct report_event *e)
 {
-	_cleanup_free_ struct sums *sums = calloc(p->n_nodes, sizeof(*sums));
+	union scratch *scratch = n->scratch;
 
-	if (!sums)
-		return -ENOMEM;
+	memset(scratch, 0, p->n_nodes * sizeof(*scratch));
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct profile_cell *c = &p->cells[i];
 
 		if (!has_event(e, c->event))
 			continue;
 		add_self(&e->rows[n->row[c->node]], c->samples, c->weight);
-		sums[c->node].samples += c->samples;
-		sums[c->node].weight += c->weight;
+		scratch[c->node].sums.samples += c->samples;
+		scratch[c->node].sums.weight += c->weight;
 		if (get_bit(n->unknown, c->node))
 			e->unknown_weight += c->weight;
 	}
-	e->rows[0].total_samples = sums[0].samples;
-	e->rows[0].total_weight = sums[0].weight;
+	e->rows[0].total_samples = scratch[0].sums.samples;
+	e->rows[0].total_weight = scratch[0].sums.weight;
 	for (size_t i = p->n_nodes; i-- > 1;) {
 		struct report_row *row = &e->rows[n->row[i]];
-		struct sums *up = &sums[p->nodes[i].parent];
+		struct sums *up = &scratch[p->nodes[i].parent].sums, own = scratch[i].sums;
 
-		up->samples += sums[i].samples;
-		up->weight += sums[i].weight;
+		up->samples += own.samples;
+		up->weight += own.weight;
 		if (get_bit(n->first, i)) {
-			row->total_samples += sums[i].samples;
-			row->total_weight += sums[i].weight;
+			row->total_samples += own.samples;
+			row->total_weight += own.weight;
 		}
 	}
-	return 0;
 }
 
 static size_t cell_key(enum grouping by, const struct profile_cell *c)
@@ -372,8 +408,6 @@ static void sort_rows(struct report_event *e, bool by_total)
 static int fill_event(struct report *r, const uint32_t *row_of, const struct node_rows *nodes,
 		      struct report_event *e)
 {
-	int error = 0;
-
 	e->n_rows = r->names.n;
 	e->rows = calloc(e->n_rows + 1, sizeof(*e->rows));
 	if (!e->rows)
@@ -385,10 +419,10 @@ static int fill_event(struct report *r, const uint32_t *row_of, const struct nod
 		e->rows[i].module = name + strlen(name) + 1;
 	}
 	if (r->grouping->by_stack)
-		error = fill_by_stack(r->profile, nodes, e);
+		fill_by_stack(r->profile, nodes, e);
 	else
 		fill_flat(r->profile, grouping_of(r), row_of, e);
-	return error;
+	return 0;
 }
 
 /* --- the report --------------------------------------------------------------------------------*/

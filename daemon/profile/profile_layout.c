@@ -417,6 +417,8 @@ char *profile_explain_no_samples(const struct profile *p)
 
 	if (l->first_ns == 0) {
 		buffer_printf(&b, "The segments hold no samples");
+	} else if (p->unreadable && p->n_events == 0) {
+		buffer_printf(&b, "No sample of the segments could be read");
 	} else if (f->event && p->n_events == 0 && l->event_names.n) {
 		buffer_printf(&b, "There are no samples of '%s'; sampled were: ", f->event);
 		put_events(&b, &l->event_names);

@@ -2,6 +2,7 @@
 #include "profile/profile_tree.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -30,6 +31,18 @@ static void *table_new(size_t n, size_t size)
 		return NULL;
 	madvise(p, n * size, MADV_HUGEPAGE);
 	return p;
+}
+
+/* An array that grows at its end, and is read all over. */
+static void *array_grow(void *array, size_t n, size_t size)
+{
+	const uintptr_t page = 4096, huge = 2 << 20;
+	void *grown = reallocarray(array, n, size);
+
+	if (grown && n * size >= 2 * huge)
+		madvise((void *)(((uintptr_t)grown + page - 1) & -page), n * size - 2 * page,
+			MADV_HUGEPAGE);
+	return grown;
 }
 
 static void table_free(void *p, size_t n, size_t size)
@@ -193,7 +206,7 @@ static int nodes_reserve(struct tree *t, size_t more)
 		return -E2BIG;
 	if (need > t->nodes_capacity) {
 		size_t capacity = MAX(need, t->nodes_capacity * 2);
-		struct tree_node *nodes = reallocarray(t->nodes, capacity, sizeof(*nodes));
+		struct tree_node *nodes = array_grow(t->nodes, capacity, sizeof(*nodes));
 
 		if (!nodes)
 			return -ENOMEM;
@@ -323,7 +336,7 @@ static int cells_reserve(struct tree *t, size_t more)
 		return -E2BIG;
 	if (need > t->labels_capacity) {
 		size_t capacity = MAX(need + 1024, t->labels_capacity * 2);
-		struct tree_label *labels = reallocarray(t->labels, capacity, sizeof(*labels));
+		struct tree_label *labels = array_grow(t->labels, capacity, sizeof(*labels));
 
 		if (!labels)
 			return -ENOMEM;
@@ -422,12 +435,22 @@ static size_t count_new_cells(const struct tree *t, const struct tree *from)
 	return MIN(n * MERGE_SAMPLE + n * MERGE_SAMPLE / 16, from->n_labels);
 }
 
+/* The two halves of a merge, side by side: the cells know their nodes by from's ids at first. */
+struct merge {
+	struct tree *tree;
+	const struct tree *from;
+	int error; /* of the cells */
+};
+
 /*
  * Both tables are in the order of their keys, so that this walks through memory forwards. But then
- * one end of `t` fills up first: it must have its final size before.
+ * one end of the tree's fills up first: it must have its final size before.
  */
-static int merge_cells(struct tree *t, const struct tree *from, const uint32_t *ids)
+static void *merge_cells(void *userdata)
 {
+	struct merge *m = userdata;
+	const struct tree *from = m->from;
+	struct tree *t = m->tree;
 	int r = cells_reserve(t, count_new_cells(t, from));
 
 	for (size_t i = 0; r >= 0 && i < (size_t)1 << from->cell_bits; i++) {
@@ -438,33 +461,40 @@ static int merge_cells(struct tree *t, const struct tree *from, const uint32_t *
 			continue;
 		cell = cell_find(t->cells, t->cell_bits, c->key);
 		if (!cell->label) {
-			struct tree_label label = from->labels[c->label - 1];
-
 			r = cells_reserve(t, 1);
 			if (r < 0)
 				break;
 			cell = cell_find(t->cells, t->cell_bits, c->key);
-			label.node = ids[label.node];
-			t->labels[t->n_labels++] = label;
+			t->labels[t->n_labels++] = from->labels[c->label - 1];
 			cell->key = c->key;
 			cell->label = (uint32_t)t->n_labels;
 		}
 		cell->samples += c->samples;
 		cell->weight += c->weight;
 	}
-	return r;
+	m->error = r;
+	return NULL;
 }
 
 int tree_merge(struct tree *t, const struct tree *from)
 {
 	uint32_t *ids = malloc(from->n_nodes * sizeof(*ids));
+	struct merge m = { .tree = t, .from = from };
+	size_t n_labels = t->n_labels;
+	pthread_t thread;
+	bool parallel;
 	int r;
 
 	if (!ids)
 		return -ENOMEM;
+	parallel = pthread_create(&thread, NULL, merge_cells, &m) == 0;
 	r = merge_nodes(t, from, ids);
-	if (r >= 0)
-		r = merge_cells(t, from, ids);
+	if (parallel)
+		pthread_join(thread, NULL);
+	else
+		merge_cells(&m);
+	for (size_t i = n_labels; r >= 0 && i < t->n_labels; i++)
+		t->labels[i].node = ids[t->labels[i].node];
 	free(ids);
-	return r;
+	return r < 0 ? r : m.error;
 }

@@ -255,7 +255,7 @@ static void test_command(void **state)
 		{ __LINE__,
 		  { path },
 		  EXIT_OK,
-		  "asked for was cycles: no PMU: ENOENT; cpu-clock fired" },
+		  "cycles not available here: no PMU: ENOENT; cpu-clock fired" },
 		{ __LINE__,
 		  { path },
 		  EXIT_OK,
