@@ -35,17 +35,12 @@ static void put_number(struct buffer *b, uint64_t n)
 	}
 }
 
-static double percent(uint64_t part, uint64_t whole)
-{
-	return whole ? 100.0 * (double)part / (double)whole : 0;
-}
-
 static void put_part(struct buffer *b, const char *what, uint64_t part, uint64_t whole)
 {
 	buffer_printf(b, "%s ", what);
 	put_number(b, part);
 	if (whole)
-		buffer_printf(b, " (%.2f %%)", percent(part, whole));
+		buffer_printf(b, " (%.2f %%)", report_percent(part, whole));
 }
 
 static void put_moment(struct buffer *b, uint64_t realtime_ns, bool with_zone)
@@ -225,7 +220,7 @@ static void put_ledger(struct buffer *b, const struct report_event *e,
 	buffer_printf(b, " time%s", l->throttled == 1 ? "" : "s");
 	if (l->enabled_ns && (double)l->running_ns < 0.995 * (double)l->enabled_ns)
 		buffer_printf(b, ", counting %.1f %% of the time",
-			      percent(l->running_ns, l->enabled_ns));
+			      report_percent(l->running_ns, l->enabled_ns));
 	buffer_put_byte(b, '\n');
 }
 
@@ -234,13 +229,13 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 	buffer_printf(
 		b,
 		"Stacks    truncated %.2f %% (kernel %.2f %%), unreadable %.2f %% (kernel %.2f %%)",
-		percent(e->user_status[STACK_TRUNCATED], e->samples),
-		percent(e->kernel_status[STACK_TRUNCATED], e->samples),
-		percent(e->user_status[STACK_FAULT], e->samples),
-		percent(e->kernel_status[STACK_FAULT], e->samples));
+		report_percent(e->user_status[STACK_TRUNCATED], e->samples),
+		report_percent(e->kernel_status[STACK_TRUNCATED], e->samples),
+		report_percent(e->user_status[STACK_FAULT], e->samples),
+		report_percent(e->kernel_status[STACK_FAULT], e->samples));
 	if (r->grouping->by_stack)
 		buffer_printf(b, ", without a function name %.2f %%",
-			      percent(e->unknown_weight, e->weight));
+			      report_percent(e->unknown_weight, e->weight));
 	buffer_put_byte(b, '\n');
 }
 
@@ -318,9 +313,9 @@ static void put_shares(struct buffer *b, const struct report *r, const struct re
 	size_t at;
 	_cleanup_(buffer_donep) struct buffer number = { 0 };
 
-	buffer_printf(b, "%7.2f %%", percent(row->self_weight, e->weight));
+	buffer_printf(b, "%7.2f %%", report_percent(row->self_weight, e->weight));
 	if (r->grouping->by_stack && with_total)
-		buffer_printf(b, "  %7.2f %%", percent(row->total_weight, e->weight));
+		buffer_printf(b, "  %7.2f %%", report_percent(row->total_weight, e->weight));
 	else if (r->grouping->by_stack)
 		buffer_printf(b, "%11s", "");
 	put_number(&number, row->self_samples);
@@ -398,165 +393,4 @@ void report_print(const struct report *r, const struct report_style *style, stru
 		buffer_put_byte(out, '\n');
 		put_table(out, r, e, style);
 	}
-}
-
-/* --- JSON --------------------------------------------------------------------------------------*/
-
-static void json_host(struct json *j, const struct profile *p)
-{
-	json_open_object(j, "host");
-	json_string(j, "hostname", p->host.hostname);
-	json_string(j, "kernel", p->host.kernel);
-	json_string(j, "arch", p->host.arch);
-	json_string(j, "cpu_model", p->host.cpu_model);
-	json_uint(j, "cpus", p->host.cpus);
-	json_uint(j, "numa_nodes", p->host.nodes);
-	json_string(j, "virtualization", p->host.virtualization);
-	json_string(j, "version", p->host.version);
-	json_close_object(j);
-}
-
-static void json_window(struct json *j, const struct profile *p, const struct report_style *style)
-{
-	json_open_object(j, "window");
-	json_uint(j, "since_ns", style->since_ns);
-	json_uint(j, "until_ns", style->until_ns);
-	json_uint(j, "first_sample_ns", p->first_ns);
-	json_uint(j, "last_sample_ns", p->last_ns);
-	json_close_object(j);
-}
-
-static void json_notes(struct json *j, const struct profile *p)
-{
-	json_open_array(j, "notes");
-	for (size_t i = 0; i < p->n_notes; i++) {
-		json_open_object(j, NULL);
-		json_uint(j, "time_ns", p->notes[i].realtime_ns);
-		json_string(j, "text", p->notes[i].text);
-		json_close_object(j);
-	}
-	json_close_array(j);
-}
-
-static void json_statuses(struct json *j, const char *key, const uint64_t *counts)
-{
-	static const char *const names[PROFILE_STATUSES] = {
-		[STACK_NONE] = "none",
-		[STACK_COMPLETE] = "complete",
-		[STACK_TRUNCATED] = "truncated",
-		[STACK_FAULT] = "fault",
-		[STACK_UNVERIFIED] = "unverified",
-		[STACK_NO_MAPPING] = "no_mapping",
-		[STACK_NO_ROWS] = "no_rows",
-		[PROFILE_STATUSES - 1] = "unknown",
-	};
-
-	json_open_object(j, key);
-	for (size_t i = 0; i < PROFILE_STATUSES; i++)
-		json_uint(j, names[i], counts[i]);
-	json_close_object(j);
-}
-
-static void json_ledger(struct json *j, const struct profile_ledger *l)
-{
-	json_open_object(j, "ledger");
-	json_uint(j, "seen", l->seen);
-	json_uint(j, "filtered", l->filtered);
-	json_uint(j, "sent", l->sent);
-	json_uint(j, "full", l->full);
-	json_uint(j, "fault", l->fault);
-	json_uint(j, "received", l->received);
-	json_uint(j, "gaps", l->gaps);
-	json_uint(j, "dropped", l->dropped);
-	json_uint(j, "lost", report_lost(l));
-	json_uint(j, "expected", l->expected);
-	json_uint(j, "not_delivered", report_not_delivered(l));
-	json_uint(j, "throttled", l->throttled);
-	json_uint(j, "count", l->count);
-	json_uint(j, "enabled_ns", l->enabled_ns);
-	json_uint(j, "running_ns", l->running_ns);
-	json_close_object(j);
-}
-
-static void json_configurations(struct json *j, const struct report *r,
-				const struct report_event *e)
-{
-	json_open_array(j, "configurations");
-	for (size_t i = 0; i < e->n_events; i++) {
-		const struct profile_event *event = &r->profile->events[e->events[i]];
-
-		json_open_object(j, NULL);
-		json_string(j, "profile", event->profile);
-		json_string(j, "pmu", event->pmu);
-		json_uint(j, "type", event->type);
-		json_uint(j, "config", event->config);
-		json_string(j, "mode", event->freq ? "frequency" : "period");
-		json_uint(j, "value", event->value);
-		json_uint(j, "samples", event->samples);
-		json_close_object(j);
-	}
-	json_close_array(j);
-}
-
-static void json_row(struct json *j, const struct report *r, const struct report_event *e,
-		     const struct report_row *row)
-{
-	json_open_object(j, NULL);
-	json_string(j, "name", row->name);
-	if (r->grouping->has_module)
-		json_string(j, "module", row->module);
-	json_double(j, "self_percent", percent(row->self_weight, e->weight));
-	json_uint(j, "self_samples", row->self_samples);
-	json_uint(j, "self_weight", row->self_weight);
-	if (r->grouping->by_stack) {
-		json_double(j, "children_percent", percent(row->total_weight, e->weight));
-		json_uint(j, "children_samples", row->total_samples);
-		json_uint(j, "children_weight", row->total_weight);
-	}
-	json_close_object(j);
-}
-
-static void json_event(struct json *j, const struct report *r, const struct report_event *e,
-		       size_t limit)
-{
-	size_t n = limit ? MIN(limit, e->n_rows) : e->n_rows;
-
-	json_open_object(j, NULL);
-	json_string(j, "requested", e->event->requested);
-	json_string(j, "fired", e->event->fired);
-	json_string(j, "reason", e->event->reason);
-	json_string(j, "unit", e->event->unit);
-	json_configurations(j, r, e);
-	json_uint(j, "samples", e->samples);
-	json_uint(j, "weight", e->weight);
-	json_ledger(j, &e->ledger);
-	json_statuses(j, "kernel_stacks", e->kernel_status);
-	json_statuses(j, "user_stacks", e->user_status);
-	if (r->grouping->by_stack)
-		json_uint(j, "unsymbolised_weight", e->unknown_weight);
-	json_open_array(j, "rows");
-	for (size_t i = 0; i < n; i++)
-		json_row(j, r, e, &e->rows[i]);
-	json_close_array(j);
-	json_uint(j, "rows_left_out", e->n_rows - n);
-	json_close_object(j);
-}
-
-void report_print_json(const struct report *r, const struct report_style *style, struct buffer *out)
-{
-	struct json j;
-
-	json_init(&j, out, true);
-	json_open_object(&j, NULL);
-	json_host(&j, r->profile);
-	json_window(&j, r->profile, style);
-	json_uint(&j, "segments", r->profile->n_segments);
-	json_uint(&j, "unreadable_parts", r->profile->unreadable);
-	json_notes(&j, r->profile);
-	json_string(&j, "by", r->grouping->name);
-	json_open_array(&j, "events");
-	for (size_t i = 0; i < r->n_events; i++)
-		json_event(&j, r, &r->events[i], style->limit);
-	json_close_array(&j);
-	json_close_object(&j);
 }

@@ -6,6 +6,11 @@
 #include "cmd/report_rows.h"
 #include "util/buffer.h"
 
+static inline double report_percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
 struct report_style {
 	size_t limit; /* rows of a table; 0: all */
 	size_t columns; /* of the terminal; 0: as wide as need be */

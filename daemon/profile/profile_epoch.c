@@ -14,7 +14,6 @@
 
 /* An epoch this long after --until may still name functions of frames before it. */
 #define LATE_FUNCTIONS_NS (30 * NSEC_PER_SEC)
-#define MAX_CPUS 65536
 
 static int reserve(void *items, size_t *capacity, size_t need, size_t size)
 {
@@ -43,24 +42,10 @@ static int add_id(struct epoch_ids *list, uint32_t id)
 	return 0;
 }
 
-static int init_cpus(struct epoch *e, const struct profile_filter *f)
-{
-	if (f->n_cpus == 0)
-		return 0;
-	e->n_cpu_passes = MAX_CPUS;
-	e->cpu_passes = calloc(MAX_CPUS / 8, 1);
-	if (!e->cpu_passes)
-		return -ENOMEM;
-	for (size_t i = 0; i < f->n_cpus; i++)
-		if (f->cpus[i] < MAX_CPUS)
-			e->cpu_passes[f->cpus[i] / 8] |= (uint8_t)(1 << f->cpus[i] % 8);
-	return 0;
-}
-
 int epoch_init(struct epoch *e, struct load *l, struct tally *tally)
 {
 	*e = (struct epoch){ .load = l, .tally = tally };
-	return init_cpus(e, l->filter);
+	return epoch_filter_init(&e->filter, l->filter);
 }
 
 static void forget_objects(struct epoch *e)
@@ -82,7 +67,7 @@ void epoch_done(struct epoch *e)
 	free(e->frames.ids);
 	free(e->thread_passes);
 	free(e->process_passes);
-	free(e->cpu_passes);
+	epoch_filter_done(&e->filter);
 	buffer_done(&e->key);
 }
 
@@ -108,66 +93,6 @@ static int add_key(struct epoch *e, struct dictionary *d, size_t key_size, uint3
 	return dictionary_add(d, e->key.data, key_size, e->key.size, ret_id);
 }
 
-/* --- filter ------------------------------------------------------------------------------------*/
-
-static bool same_text(struct record_bytes a, const char *b)
-{
-	return a.size == strlen(b) && memcmp(a.data, b, a.size) == 0;
-}
-
-static bool passes_names(const char *const *names, struct record_bytes s)
-{
-	for (; *names; names++)
-		if (same_text(s, *names))
-			return true;
-	return false;
-}
-
-static bool passes_units(const char *const *units, struct record_bytes s)
-{
-	static const char suffix[] = ".service";
-	size_t n = sizeof(suffix) - 1;
-
-	if (passes_names(units, s))
-		return true;
-	if (s.size < n || memcmp(s.data + s.size - n, suffix, n) != 0)
-		return false;
-	s.size -= n;
-	return passes_names(units, s);
-}
-
-static bool passes_containers(const char *const *ids, struct record_bytes s)
-{
-	for (; *ids; ids++)
-		if (s.size >= strlen(*ids) && memcmp(s.data, *ids, strlen(*ids)) == 0)
-			return true;
-	return false;
-}
-
-static bool passes_pids(const struct profile_filter *f, uint32_t pid)
-{
-	for (size_t i = 0; i < f->n_pids; i++)
-		if (f->pids[i] == pid)
-			return true;
-	return f->n_pids == 0;
-}
-
-static bool process_passes(const struct profile_filter *f, const struct record_process *p)
-{
-	return passes_pids(f, p->pid) && (!f->units || passes_units(f->units, p->unit)) &&
-	       (!f->containers || passes_containers(f->containers, p->container));
-}
-
-static bool cpu_passes(const struct epoch *e, uint32_t cpu)
-{
-	return !e->cpu_passes || (cpu < e->n_cpu_passes && e->cpu_passes[cpu / 8] >> (cpu % 8) & 1);
-}
-
-static bool time_passes(const struct profile_filter *f, uint64_t realtime_ns)
-{
-	return realtime_ns >= f->since_ns && (!f->until_ns || realtime_ns < f->until_ns);
-}
-
 /* --- records -----------------------------------------------------------------------------------*/
 
 static int on_host(struct epoch *e, const struct record_host *h)
@@ -182,7 +107,7 @@ static int on_host(struct epoch *e, const struct record_host *h)
 	for (size_t i = 0; i < HOST_FACTS; i++) {
 		char *copy;
 
-		if (!same_text(h->key, names[i]))
+		if (!record_bytes_equal(h->key, names[i]))
 			continue;
 		copy = strndup(h->value.data, h->value.size);
 		if (!copy)
@@ -205,7 +130,6 @@ static int on_event(struct epoch *e, const struct record_event *v)
 	struct event_key fixed = {
 		.config = v->config, .value = v->value, .type = v->type, .freq = v->freq
 	};
-	const char *wanted = e->load->filter->event;
 	uint32_t id = PROFILE_NONE, name;
 	struct event_tally *tally;
 	int r;
@@ -215,7 +139,7 @@ static int on_event(struct epoch *e, const struct record_event *v)
 	r = add_key(e, &e->load->event_names, e->key.size, &name);
 	if (r < 0)
 		return r;
-	if (wanted && !same_text(v->fired, wanted) && !same_text(v->requested, wanted))
+	if (!filter_event(&e->filter, v))
 		return add_id(&e->events, PROFILE_NONE);
 
 	begin_key(e, &fixed, sizeof(fixed));
@@ -324,7 +248,7 @@ static int on_process(struct epoch *e, const struct record_process *p)
 			    sizeof(*e->process_passes));
 	if (r < 0)
 		return r;
-	e->process_passes[e->processes.n] = process_passes(e->load->filter, p);
+	e->process_passes[e->processes.n] = filter_process(&e->filter, p);
 	return add_id(&e->processes, id);
 }
 
@@ -343,18 +267,14 @@ static int on_mapping(struct epoch *e, const struct record_mapping *m)
 	return r < 0 ? r : dictionary_add(&e->load->mappings, &key, sizeof(key), sizeof(key), &id);
 }
 
-/* --comm is the name of the process or of the thread. */
 static bool thread_passes(struct epoch *e, const struct record_thread *t)
 {
-	const char *const *comms = e->load->filter->comms;
 	const struct process_key *process;
 
 	if (!e->process_passes[t->process])
 		return false;
-	if (!comms || passes_names(comms, t->name))
-		return true;
 	process = dictionary_get_shared(&e->load->processes, e->processes.ids[t->process]);
-	return passes_names(comms, record_string((const char *)(process + 1)));
+	return filter_comm(&e->filter, (const char *)(process + 1), t->name);
 }
 
 static int on_thread(struct epoch *e, const struct record_thread *t)
@@ -418,8 +338,8 @@ static int on_ledger(struct epoch *e, const struct record_ledger *l)
 	struct event_tally *t;
 	int r;
 
-	if (!e->tally || event == PROFILE_NONE || !cpu_passes(e, l->cpu) ||
-	    !time_passes(e->load->filter, l->time_ns + (uint64_t)e->clock_offset_ns))
+	if (!e->tally || event == PROFILE_NONE || !filter_cpu(&e->filter, l->cpu) ||
+	    !filter_time(&e->filter, l->time_ns + (uint64_t)e->clock_offset_ns))
 		return 0;
 	r = tally_event(e->tally, event, &t);
 	if (r < 0)
@@ -448,7 +368,7 @@ static int on_note(struct epoch *e, const struct record_note *n)
 	_cleanup_free_ char *text = NULL;
 	struct note *grown;
 
-	if (!e->tally || !time_passes(e->load->filter, realtime_ns))
+	if (!e->tally || !filter_time(&e->filter, realtime_ns))
 		return 0;
 	text = strndup(n->text.data, n->text.size);
 	grown = reallocarray(e->tally->notes, e->tally->n_notes + 1, sizeof(*grown));
@@ -507,8 +427,8 @@ static bool on_sample(struct epoch *e, const struct record_sample *s, struct epo
 	uint64_t realtime_ns = s->time_ns + (uint64_t)e->clock_offset_ns;
 	uint32_t event = e->events.ids[s->event];
 
-	if (event == PROFILE_NONE || !e->thread_passes[s->thread] || !cpu_passes(e, s->cpu) ||
-	    !time_passes(e->load->filter, realtime_ns))
+	if (event == PROFILE_NONE || !e->thread_passes[s->thread] ||
+	    !filter_cpu(&e->filter, s->cpu) || !filter_time(&e->filter, realtime_ns))
 		return false;
 	*ret = (struct epoch_sample){
 		.sample = {

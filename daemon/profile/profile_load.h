@@ -5,6 +5,7 @@
  *
  *   profile_sources.c  paths -> segments -> (segment, epoch) pairs, handed to the threads
  *   profile_epoch.c    one epoch -> samples in the ids of the profile, and everything else it says
+ *   profile_filter.c   which samples pass
  *   profile_tally.c    samples and ledgers -> sums
  *   profile_tree.c     samples -> call tree and cells, one tree a thread
  *   profile.c          the threads, and their results as one struct profile
@@ -160,6 +161,23 @@ int tally_sample(struct tally *t, const struct profile_sample *s);
 /* Adds `from`, whose notes and facts are taken. */
 int tally_merge(struct tally *t, struct tally *from);
 
+/* --- which samples pass ------------------------------------------------------------------------*/
+
+struct epoch_filter {
+	const struct profile_filter *wanted;
+	uint8_t *cpus; /* bit map; NULL: all */
+};
+
+int epoch_filter_init(struct epoch_filter *e, const struct profile_filter *wanted);
+void epoch_filter_done(struct epoch_filter *e);
+bool record_bytes_equal(struct record_bytes a, const char *b);
+bool filter_event(const struct epoch_filter *e, const struct record_event *v);
+bool filter_process(const struct epoch_filter *e, const struct record_process *p);
+/* The name of the process or of the thread. */
+bool filter_comm(const struct epoch_filter *e, const char *process, struct record_bytes thread);
+bool filter_cpu(const struct epoch_filter *e, uint32_t cpu);
+bool filter_time(const struct epoch_filter *e, uint64_t realtime_ns);
+
 /* --- one epoch ---------------------------------------------------------------------------------*/
 
 /* Ids of the epoch to ids of the profile. */
@@ -186,12 +204,11 @@ struct epoch {
 	int64_t clock_offset_ns; /* realtime - monotonic */
 	struct tally_facts host;
 	struct epoch_ids events, processes, threads, frames;
-	bool *thread_passes, *process_passes; /* the filter, by the epoch's ids */
+	bool *thread_passes, *process_passes; /* by the epoch's ids */
 	size_t thread_passes_capacity, process_passes_capacity;
 	struct epoch_object *objects;
 	size_t n_objects, objects_capacity;
-	uint8_t *cpu_passes; /* bit map; NULL: all */
-	size_t n_cpu_passes; /* bits */
+	struct epoch_filter filter;
 	struct buffer key;
 	struct tree_path paths[EPOCH_PATHS];
 };
