@@ -18,7 +18,8 @@ struct program {
 
 /* libbpf's own messages are for whoever debugs; the verifier's words reach the user in the error
  * sentence. */
-static int libbpf_message(enum libbpf_print_level level, const char *format, va_list ap)
+static _printf_(2, 0) int libbpf_message(enum libbpf_print_level level, const char *format,
+					 va_list ap)
 {
 	char text[1024];
 

@@ -76,9 +76,10 @@ near "and hardly a frame is without one" "$(value "100 * e['unsymbolised_weight'
 if command -v perf >/dev/null; then
 	# Both at once on the same process, so that they see the same seconds.
 	record "$work/both.seg" -F 999 -e cpu-clock -- \
-		perf record -q -N -g -F 999 -e cpu-clock -o "$work/perf.data" -- "$workloads/shares" functions 8
+		perf record -q -B -g -F 999 -e cpu-clock -o "$work/perf.data" -- "$workloads/shares" functions 8
 	perf script -i "$work/perf.data" -F comm,ip,sym >"$work/perf.txt" 2>/dev/null
-	perf_samples=$(awk '/^shares/' "$work/perf.txt" | wc -l)
+	perf_samples=$(grep -c '^shares' "$work/perf.txt")
+	[ "$perf_samples" -gt 0 ] || sed 's/^/# /' "$work/record.err" "$work/truth"
 	near "as many samples as perf record" "$(value "e['samples']" --comm=shares "$work/both.seg")" "$perf_samples" $((perf_samples / 20))
 	seventy=$(awk '/^shares/ { leaf = 1; n++; next } leaf { if ($2 == "burn_seventy") hits++; leaf = 0 } END { print 100 * hits / n }' "$work/perf.txt")
 	near "the same share as perf finds" "$(value "row('burn_seventy')['self_percent']" --comm=shares "$work/both.seg")" "$seventy" 3
