@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -393,5 +394,6 @@ int kernel_space_read(struct kernel_space *k)
 	free(k->modules);
 	k->modules = modules;
 	k->n_modules = n_modules;
+	malloc_trim(0); /* the building took three times what the indexes need */
 	return r;
 }

@@ -10,7 +10,7 @@
 #include "symbols/symbols.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,6 +33,7 @@
 
 #define DEFAULT_CACHE_BYTES (256ULL << 20)
 #define WORKER_NICE 10
+#define LARGE_BLOCK_BYTES (256 << 10)
 
 struct request {
 	struct request *next;
@@ -138,6 +139,7 @@ static int load_or_build(struct symbols *s, struct request *r)
 	error = build(s, r);
 	if (error == 0 && cached)
 		index_cache_store(s->cache, &r->build_id, st.st_uid, &r->index);
+	malloc_trim(0); /* building takes several times what the index needs */
 	return error;
 }
 
@@ -216,6 +218,9 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 		if (r < 0)
 			log_warning_errno(r, "No symbol cache in %s", options->cache_directory);
 	}
+	/* By default glibc learns from large blocks to keep them, up to 64 MB per thread: an index
+	 * takes a few such blocks, once. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	r = start_worker(s);
 	if (r < 0)
 		return r;
