@@ -144,8 +144,9 @@ static int put_stack(struct buffer *b, struct record_coder *c, struct coder_stac
 		return r;
 	stack->user_frames = s->user_frames;
 	stack->kernel_frames = s->kernel_frames;
-	memcpy(stack->frames + RECORD_MAX_STACK - total, s->frames,
-	       (d->user + d->kernel) * sizeof(*s->frames));
+	if (d->user + d->kernel)
+		memcpy(stack->frames + RECORD_MAX_STACK - total, s->frames,
+		       (d->user + d->kernel) * sizeof(*s->frames));
 	return 0;
 }
 
