@@ -17,6 +17,7 @@
 #include "util/parse.h"
 
 #define SUFFIX ".seg"
+#define KEEP_FREE_INTERVAL_NS (10 * NSEC_PER_SEC)
 #define STAMP_FORMAT "%Y%m%dT%H%M%SZ"
 
 /* Does `name` begin with 20250131T101530Z-42.seg? Sets what is behind it. */
@@ -249,7 +250,10 @@ int segment_store_seal(struct segment_store *s, struct segment_file *f)
 
 	if (r < 0)
 		return r;
-	return parse_name(f->name, &sequence, &rest) ? add_segment(s, f->name, sequence) : -EINVAL;
+	/* Sealed it is, even if it cannot be listed. */
+	if (parse_name(f->name, &sequence, &rest))
+		(void)add_segment(s, f->name, sequence);
+	return 0;
 }
 
 bool segment_store_delete_oldest(struct segment_store *s)
@@ -267,13 +271,32 @@ bool segment_store_delete_oldest(struct segment_store *s)
 	return true;
 }
 
-static bool too_little_free(const struct segment_store *s, unsigned int keep_free_percent)
+/* How many bytes are missing to what is to be kept free. */
+static uint64_t missing_bytes(const struct segment_store *s, unsigned int keep_free_percent)
 {
 	struct statvfs fs;
+	double missing;
 
 	if (keep_free_percent == 0 || fstatvfs(s->directory, &fs) < 0)
-		return false;
-	return (double)fs.f_bavail * 100 < (double)fs.f_blocks * keep_free_percent;
+		return 0;
+	missing = (double)fs.f_blocks * keep_free_percent / 100 - (double)fs.f_bavail;
+	return missing > 0 ? (uint64_t)(missing * (double)fs.f_frsize) : 0;
+}
+
+/*
+ * Deletes no more than what is missing, and looks again only after a while: some file systems (XFS)
+ * count deleted blocks as free only later.
+ */
+static void keep_free(struct segment_store *s, unsigned int keep_free_percent)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), missing, before = s->bytes;
+
+	if (s->free_checked_ns && now_ns - s->free_checked_ns < KEEP_FREE_INTERVAL_NS)
+		return;
+	s->free_checked_ns = now_ns;
+	missing = missing_bytes(s, keep_free_percent);
+	while (before - s->bytes < missing && segment_store_delete_oldest(s))
+		;
 }
 
 bool segment_store_make_room(struct segment_store *s, const struct segment_writer_options *limits,
@@ -284,8 +307,7 @@ bool segment_store_make_room(struct segment_store *s, const struct segment_write
 	while (s->n > 0 && limits->retain_ns && now_ns > s->segments[0].end_ns &&
 	       now_ns - s->segments[0].end_ns > limits->retain_ns)
 		segment_store_delete_oldest(s);
-	while (s->n > 0 && too_little_free(s, limits->keep_free_percent))
-		segment_store_delete_oldest(s);
+	keep_free(s, limits->keep_free_percent);
 	while (s->n > 0 && limits->retain_bytes && s->bytes + active_bytes > limits->retain_bytes)
 		segment_store_delete_oldest(s);
 	return !limits->retain_bytes || s->bytes + active_bytes <= limits->retain_bytes;

@@ -23,6 +23,7 @@ struct segment_store {
 	uint64_t bytes; /* of them */
 	uint64_t next_sequence;
 	uint64_t deleted;
+	uint64_t free_checked_ns; /* CLOCK_MONOTONIC */
 };
 
 /*

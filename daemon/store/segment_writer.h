@@ -16,6 +16,8 @@
 
 #include "util/buffer.h"
 
+#define SEGMENT_DEFAULT_LEVEL 3
+
 struct segment_writer_options {
 	const char *
 		directory; /* state directory; segments are named by start time and sequence. Or: */
@@ -24,9 +26,10 @@ struct segment_writer_options {
 	uint64_t rotate_ns; /* 0: no limit */
 	uint64_t retain_bytes; /* total of all segments in `directory`, a hard cap; 0: no limit */
 	uint64_t retain_ns; /* age of the end of a sealed segment; 0: no limit */
-	unsigned int keep_free_percent; /* of the file system; the oldest segments go first */
+	unsigned int keep_free_percent; /* of the file system; the oldest sealed segments go
+					   for it, and when a write finds the disk full; 0: none */
 	uint64_t sync_interval_ns; /* fdatasync at most this often; 0: after every block */
-	int compression_level; /* zstd, 0: default 3 */
+	int compression_level; /* zstd, 1 to 19; 0: SEGMENT_DEFAULT_LEVEL */
 	uint64_t epoch_bytes; /* compressed size after which a new epoch is asked for; 0: 4 MiB */
 	uint64_t retry_ns; /* how long to wait before trying a disk that failed again; 0: 5 s */
 };
