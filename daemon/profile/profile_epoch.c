@@ -295,24 +295,13 @@ static int on_thread(struct epoch *e, const struct record_thread *t)
 	return add_id(&e->threads, id);
 }
 
-/* An address of the kernel that lies in no known part of it: in an image that begins at 0. */
-static int unknown_kernel(struct epoch *e, uint32_t *ret_id)
-{
-	struct epoch_object kernel = { .key = { .kind = OBJECT_KERNEL } };
-
-	return add_object(e, &kernel, "[kernel]", strlen("[kernel]"), ret_id);
-}
-
 static int on_frame(struct epoch *e, const struct record_frame *f)
 {
 	struct frame_key key = { .offset = f->offset };
 	uint32_t id;
 	int r;
 
-	if (e->objects[f->object].key.kind == OBJECT_UNKNOWN && f->offset >> 63)
-		r = unknown_kernel(e, &key.object);
-	else
-		r = object_id(e, f->object, PROFILE_NONE, &key.object);
+	r = object_id(e, f->object, PROFILE_NONE, &key.object);
 	if (r >= 0)
 		r = dictionary_add(&e->load->frames, &key, sizeof(key), sizeof(key), &id);
 	return r < 0 ? r : add_id(&e->frames, id);

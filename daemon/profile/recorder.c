@@ -70,7 +70,8 @@ struct recorder {
 	struct id_table threads, frames, functions;
 	struct cached_frame *cache; /* [FRAME_CACHE] */
 	uint32_t last_space;
-	struct object *unknown; /* for addresses outside every mapping */
+	struct object *unknown; /* for user addresses outside every mapping */
+	struct object *unknown_kernel; /* for kernel addresses outside image, modules and programs */
 	struct previous *previous; /* [n_cpus] */
 	struct fact *facts;
 	size_t n_facts;
@@ -93,6 +94,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 {
 	_cleanup_(recorder_freep) struct recorder *r = calloc(1, sizeof(*r));
 	struct object_key unknown = { .kind = OBJECT_UNKNOWN, .path = "" };
+	struct object_key unknown_kernel = { .kind = OBJECT_KERNEL, .path = "[kernel]" };
 
 	if (!r)
 		return -ENOMEM;
@@ -103,7 +105,8 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	r->previous = calloc(options->n_cpus, sizeof(*r->previous));
 	r->cache = calloc(FRAME_CACHE, sizeof(*r->cache));
 	r->unknown = object_table_get(options->objects, &unknown);
-	if (!r->coder || !r->previous || !r->cache || !r->unknown)
+	r->unknown_kernel = object_table_get(options->objects, &unknown_kernel);
+	if (!r->coder || !r->previous || !r->cache || !r->unknown || !r->unknown_kernel)
 		return -ENOMEM;
 	*ret = TAKE_PTR(r);
 	return 0;
@@ -129,6 +132,7 @@ struct recorder *recorder_free(struct recorder *r)
 	id_table_done(&r->frames);
 	id_table_done(&r->functions);
 	object_unref(r->unknown);
+	object_unref(r->unknown_kernel);
 	record_coder_free(r->coder);
 	buffer_done(&r->block);
 	free(r);
@@ -385,7 +389,7 @@ static void need_functions(struct recorder *r, struct object *o, uint64_t offset
 			put_function(r, o, &f);
 	} else if (o->index_state == INDEX_READY) {
 		put_functions_at(r, o, offset);
-	} else if (o->index_state != INDEX_FAILED) {
+	} else if (o->index_state != INDEX_FAILED && o != r->unknown_kernel) {
 		remember_offset(o, offset);
 	}
 }
@@ -428,7 +432,9 @@ static uint32_t kernel_frame(struct recorder *r, uint64_t address)
 {
 	struct object *o = kernel_space_find(r->options.kernel, address);
 
-	return o ? frame_id(r, o, address - o->base, 0) : frame_id(r, r->unknown, address, 0);
+	if (!o)
+		o = r->unknown_kernel;
+	return frame_id(r, o, address - o->base, 0);
 }
 
 static uint32_t user_frame(struct recorder *r, struct process *p, uint64_t address)

@@ -121,7 +121,7 @@ static void test_stacks(void **state)
 		{ __LINE__, &(struct stack){ 0, 2, { NOWHERE, MAIN_CALL } }, "main;[app+0x9000]",
 		  8 },
 		{ __LINE__, &(struct stack){ 1, 1, { KERNEL_NOWHERE, MAIN_CALL } },
-		  "main|[kernel+0xffffffffc0000010]", 9 },
+		  "main|[unknown+0xffffffffc0000010]", 9 },
 		/* the same address in two processes is not the same function */
 		{ __LINE__, &(struct stack){ 0, 1, { JIT_WEB } }, "jit of web", 11 },
 		{ __LINE__, &(struct stack){ 0, 1, { JIT_DB } }, "jit of db", 12 },
