@@ -35,11 +35,11 @@ enum selection_option {
 	{ "cpu", required_argument, NULL, SELECTION_CPU }
 
 #define SELECTION_HELP                                                                             \
-	"Which samples (an option given several times, or a list, means any of them):\n"           \
+	"Which samples (pid, comm, unit, container and cpu may be given several times):\n"         \
 	"  FILE|DIR...          segments, together one time line; default /var/lib/ebpf-profiler\n"\
 	"      --since=WHEN     from here on: -5m, 10:00, '2026-01-31 10:00:30', @SECONDS\n"       \
 	"      --until=WHEN     up to here\n"                                                      \
-	"      --event=NAME     the event asked for, or the one that fired\n"                      \
+	"      --event=NAME     one event, as asked for or as it fired\n"                          \
 	"      --pid=PID,...    processes\n"                                                       \
 	"      --comm=NAME      name of the process or the thread\n"                               \
 	"      --unit=NAME      systemd unit, '.service' may be left out\n"                        \

@@ -392,11 +392,11 @@ static void put_moment(struct buffer *b, uint64_t realtime_ns)
 static void put_window(struct buffer *b, const struct profile_filter *f)
 {
 	if (f->since_ns) {
-		buffer_printf(b, " since ");
+		buffer_printf(b, f->until_ns ? " between " : " since ");
 		put_moment(b, f->since_ns);
 	}
 	if (f->until_ns) {
-		buffer_printf(b, " until ");
+		buffer_printf(b, f->since_ns ? " and " : " until ");
 		put_moment(b, f->until_ns);
 	}
 }
