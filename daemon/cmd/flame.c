@@ -15,7 +15,7 @@
 #include "util/parse.h"
 
 #define DEFAULT_OUTPUT "flame.html"
-#define DEFAULT_MIN_PERCENT 0.01
+#define DEFAULT_MIN_PERCENT 0.001
 
 static const char help[] =
 	"Usage: ebpf-profiler flame [OPTION]... [FILE|DIR]...\n\n"
@@ -25,7 +25,7 @@ static const char help[] =
 	"all\n"
 	"      --inverted       open with leaf functions first, their callers above them\n"
 	"      --title=TEXT     in place of host and event\n"
-	"      --min-percent=P  leave out boxes below P percent of the event; default 0.01\n"
+	"      --min-percent=P  leave out boxes below P percent of the event; default 0.001\n"
 	"      --help\n\n" SELECTION_HELP "\n"
 	"Exit codes: 0 written, 1 failed, 2 wrong options, 4 not permitted, 7 no data.\n";
 

@@ -20,14 +20,14 @@
 #include "util/json.h"
 #include "util/parse.h"
 
-#define MAX_NODES 200000
+#define MAX_NODES 100000
 #define DATA_MARK "@DATA@"
 
 struct page {
 	const struct profile *p;
 	const struct flame_options *options;
 	struct frame_kinds kinds;
-	struct root_labels labels;
+	struct flame_names known;
 	uint32_t *name_ids; /* by name of flame_tree.h: its number in the page + 1; 0: not used */
 	uint32_t *names; /* the other way round */
 	size_t n_names;
@@ -38,7 +38,7 @@ struct page {
 static void page_done(struct page *page)
 {
 	frame_kinds_done(&page->kinds);
-	root_labels_done(&page->labels);
+	flame_names_done(&page->known);
 	free(page->name_ids);
 	free(page->names);
 	buffer_done(&page->b);
@@ -61,12 +61,12 @@ static void put_unnamed(struct page *page, const struct flame_tree *t)
 
 	for (size_t i = 1; i < t->n_nodes; i++) {
 		const struct flame_node *n = &t->nodes[i];
-		bool label = n->name < page->labels.n;
+		bool label = n->name < page->known.labels.n;
 
 		if (label)
 			continue;
 		frames += n->samples;
-		if (!p->functions[n->name - page->labels.n].known) {
+		if (!p->functions[n->name - page->known.labels.n].known) {
 			unnamed += n->samples;
 			leaves += n->self_samples;
 		}
@@ -164,7 +164,7 @@ static void put_functions(struct page *page, const struct flame_tree *t)
 	struct json *j = &page->j;
 
 	json_open_array(j, "functions");
-	for (size_t name = page->labels.n; name < t->n_names; name++) {
+	for (size_t name = page->known.labels.n; name < page->known.n; name++) {
 		const struct flame_function *f = &t->functions[name];
 
 		if (page->name_ids[name] == 0 || f->samples == 0)
@@ -214,7 +214,7 @@ static int put_event(struct page *page, uint32_t event, FILE *out)
 	uint64_t threshold;
 	int r;
 
-	r = flame_tree_init(&t, page->p, event, &page->labels);
+	r = flame_tree_init(&t, page->p, event, &page->known);
 	if (r < 0)
 		return r;
 	threshold =
@@ -277,7 +277,7 @@ static void put_facts(struct page *page)
 static int put_names(struct page *page, FILE *out)
 {
 	const struct profile *p = page->p;
-	size_t n_labels = page->labels.n;
+	size_t n_labels = page->known.labels.n;
 	struct json *j = &page->j;
 	int r = 0;
 
@@ -290,7 +290,7 @@ static int put_names(struct page *page, FILE *out)
 		uint32_t name = page->names[i];
 
 		json_string(j, NULL,
-			    name < n_labels ? page->labels.texts[name]
+			    name < n_labels ? page->known.labels.texts[name]
 					    : p->functions[name - n_labels].name);
 		r = buffer_flush_to(&page->b, out, false);
 	}
@@ -342,10 +342,10 @@ int export_flame(const struct profile *p, const struct flame_options *options, F
 
 	r = frame_kinds_init(&page.kinds, p);
 	if (r == 0)
-		r = root_labels_init(&page.labels, p, options->root);
+		r = flame_names_init(&page.known, p, options->root);
 	if (r < 0)
 		return r;
-	n = page.labels.n + p->n_functions + 1;
+	n = page.known.n + 1;
 	page.name_ids = calloc(n, sizeof(*page.name_ids));
 	page.names = calloc(n, sizeof(*page.names));
 	if (!page.name_ids || !page.names)

@@ -18,7 +18,7 @@ struct flame_options {
 	const char *title; /* NULL: host and event */
 	const char *command; /* how the page was made; shown in it */
 	double min_percent;
-	size_t max_nodes; /* 0: 200,000 */
+	size_t max_nodes; /* 0: 100,000 */
 };
 
 /* Cells must be told apart by thread (unless root is ROOT_ALL). 0 or a negative errno. */

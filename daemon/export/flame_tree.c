@@ -3,9 +3,71 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profile/id_table.h"
 #include "util/cleanup.h"
+
+struct function_key {
+	const char *name, *module;
+	uint32_t function;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+	const struct function_key *x = a, *y = b;
+	int r = strcmp(x->name, y->name);
+
+	if (r == 0)
+		r = strcmp(x->module, y->module);
+	if (r != 0)
+		return r;
+	return (x->function > y->function) - (x->function < y->function);
+}
+
+static int find_same_functions(struct flame_names *names, const struct profile *p)
+{
+	_cleanup_free_ struct function_key *keys = calloc(p->n_functions + 1, sizeof(*keys));
+
+	names->function = calloc(p->n_functions + 1, sizeof(*names->function));
+	if (!keys || !names->function)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->n_functions; i++)
+		keys[i] = (struct function_key){ p->functions[i].name,
+						 p->objects[p->functions[i].object].name, i };
+	qsort(keys, p->n_functions, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < p->n_functions; i++) {
+		bool same = i > 0 && strcmp(keys[i].name, keys[i - 1].name) == 0 &&
+			    strcmp(keys[i].module, keys[i - 1].module) == 0;
+
+		names->function[keys[i].function] =
+			same ? names->function[keys[i - 1].function] : keys[i].function;
+	}
+	return 0;
+}
+
+int flame_names_init(struct flame_names *names, const struct profile *p, enum stack_root root)
+{
+	_cleanup_(flame_names_donep) struct flame_names made = { 0 };
+	int r;
+
+	r = root_labels_init(&made.labels, p, root);
+	if (r == 0)
+		r = find_same_functions(&made, p);
+	if (r < 0)
+		return r;
+	made.n = made.labels.n + p->n_functions;
+	*names = made;
+	made = (struct flame_names){ 0 };
+	return 0;
+}
+
+void flame_names_done(struct flame_names *names)
+{
+	root_labels_done(&names->labels);
+	free(names->function);
+	*names = (struct flame_names){ 0 };
+}
 
 /* A stack of the event under one root label. */
 struct labelled {
@@ -88,7 +150,7 @@ static uint32_t child(struct flame_tree *t, struct id_table *children, uint32_t 
 }
 
 static int add_stack(struct flame_tree *t, struct memory *m, const struct profile *p,
-		     const struct labelled *s, uint32_t n_labels)
+		     const struct labelled *s, const struct flame_names *names)
 {
 	uint32_t node = child(t, &m->children, 0, s->label);
 	size_t known = 0;
@@ -104,7 +166,9 @@ static int add_stack(struct flame_tree *t, struct memory *m, const struct profil
 	for (size_t i = known; i-- > 0 && node != 0;) {
 		uint32_t from = m->stack.nodes[i];
 
-		node = child(t, &m->children, node, n_labels + profile_node_function(p, from));
+		node = child(t, &m->children, node,
+			     (uint32_t)names->labels.n +
+				     names->function[profile_node_function(p, from)]);
 		m->node[from] = node;
 		m->label[from] = s->label + 1;
 	}
@@ -116,7 +180,7 @@ static int add_stack(struct flame_tree *t, struct memory *m, const struct profil
 }
 
 static int add_stacks(struct flame_tree *t, const struct profile *p, uint32_t event,
-		      const struct root_labels *labels)
+		      const struct flame_names *names)
 {
 	_cleanup_(memory_done) struct memory m = {
 		.node = calloc(p->n_nodes + 1, sizeof(*m.node)),
@@ -126,14 +190,14 @@ static int add_stacks(struct flame_tree *t, const struct profile *p, uint32_t ev
 	size_t n;
 	int r = 0;
 
-	stacks = select_stacks(p, event, labels, &n);
+	stacks = select_stacks(p, event, &names->labels, &n);
 	t->nodes = calloc(1024, sizeof(*t->nodes));
 	if (!m.node || !m.label || !stacks || !t->nodes)
 		return -ENOMEM;
 	t->capacity = 1024;
 	t->n_nodes = 1;
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_stack(t, &m, p, &stacks[i], (uint32_t)labels->n);
+		r = add_stack(t, &m, p, &stacks[i], names);
 	return r;
 }
 
@@ -196,14 +260,14 @@ static int ancestors_enter(struct ancestors *a, uint32_t depth, uint32_t name, b
 	return 0;
 }
 
-static int sum_functions(struct flame_tree *t)
+static int sum_functions(struct flame_tree *t, size_t n_names)
 {
 	_cleanup_(ancestors_done) struct ancestors a = {
-		.times = calloc(t->n_names + 1, sizeof(*a.times)),
+		.times = calloc(n_names + 1, sizeof(*a.times)),
 	};
 	uint32_t depth = 0;
 
-	t->functions = calloc(t->n_names + 1, sizeof(*t->functions));
+	t->functions = calloc(n_names + 1, sizeof(*t->functions));
 	if (!t->functions || !a.times)
 		return -ENOMEM;
 	for (uint32_t i = flame_tree_next(t, 0, true, &depth); i != 0;
@@ -223,18 +287,16 @@ static int sum_functions(struct flame_tree *t)
 }
 
 int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t event,
-		    const struct root_labels *labels)
+		    const struct flame_names *names)
 {
-	_cleanup_(flame_tree_donep) struct flame_tree made = {
-		.n_names = labels->n + p->n_functions,
-	};
+	_cleanup_(flame_tree_donep) struct flame_tree made = { 0 };
 	int r;
 
-	r = add_stacks(&made, p, event, labels);
+	r = add_stacks(&made, p, event, names);
 	if (r < 0)
 		return r;
 	sum_up(&made);
-	r = sum_functions(&made);
+	r = sum_functions(&made, names->n);
 	if (r < 0)
 		return r;
 	*t = made;

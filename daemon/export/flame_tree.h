@@ -5,7 +5,8 @@
  * same function under the same parent are one node.
  *
  * Node 0 is the whole; parents come before their children. A name is a root label (below n_labels)
- * or, from there on, a function.
+ * or, from there on, a function. Functions of the same name and module are one, whatever build of
+ * the module they are from.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,15 @@
 
 #include "export/frames.h"
 #include "profile/profile.h"
+
+struct flame_names {
+	struct root_labels labels;
+	uint32_t *function; /* by function: the one that stands for all of its name and module */
+	size_t n; /* labels and functions */
+};
+
+int flame_names_init(struct flame_names *names, const struct profile *p, enum stack_root root);
+void flame_names_done(struct flame_names *names);
 
 struct flame_node {
 	uint32_t parent, name;
@@ -30,11 +40,10 @@ struct flame_tree {
 	struct flame_node *nodes;
 	size_t n_nodes, capacity;
 	struct flame_function *functions; /* by name */
-	size_t n_names;
 };
 
 int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t event,
-		    const struct root_labels *labels);
+		    const struct flame_names *names);
 void flame_tree_done(struct flame_tree *t);
 
 /* What a node is measured by: its weight, or its samples when the event has no weights. */
@@ -51,6 +60,11 @@ uint64_t flame_tree_threshold(const struct flame_tree *t, double min_percent, si
  * below. *depth follows. 0: the walk is over.
  */
 uint32_t flame_tree_next(const struct flame_tree *t, uint32_t node, bool descend, uint32_t *depth);
+
+static inline void flame_names_donep(struct flame_names *names)
+{
+	flame_names_done(names);
+}
 
 static inline void flame_tree_donep(struct flame_tree *t)
 {

@@ -37,17 +37,17 @@ static const struct flame_node *at(const struct flame_tree *t, size_t n, const u
 static void test_tree(void **state)
 {
 	_cleanup_(flame_tree_donep) struct flame_tree t = { 0 };
-	_cleanup_(root_labels_donep) struct root_labels labels = { 0 };
+	_cleanup_(flame_names_donep) struct flame_names names = { 0 };
 	struct fixture f;
 	uint32_t n;
 
 	(void)state;
 	fixture_init(&f);
-	assert_int_equal(root_labels_init(&labels, &f.p, ROOT_PROCESS), 0);
-	assert_int_equal(labels.n, 3); /* and "all", for cells without a thread */
-	n = (uint32_t)labels.n;
-	assert_string_equal(labels.texts[2], "demo");
-	assert_int_equal(flame_tree_init(&t, &f.p, 0, &labels), 0);
+	assert_int_equal(flame_names_init(&names, &f.p, ROOT_PROCESS), 0);
+	assert_int_equal(names.labels.n, 3); /* and "all", for cells without a thread */
+	n = (uint32_t)names.labels.n;
+	assert_string_equal(names.labels.texts[2], "demo");
+	assert_int_equal(flame_tree_init(&t, &f.p, 0, &names), 0);
 	assert_int_equal(t.nodes[0].samples, 100);
 	assert_int_equal(t.nodes[0].weight, 100 * CPU_PERIOD);
 	assert_int_equal(AT(&t, 2)->samples, 80);
@@ -68,7 +68,7 @@ static void test_tree(void **state)
 static void test_recursion(void **state)
 {
 	_cleanup_(flame_tree_donep) struct flame_tree t = { 0 };
-	_cleanup_(root_labels_donep) struct root_labels labels = { 0 };
+	_cleanup_(flame_names_donep) struct flame_names names = { 0 };
 	struct fixture f;
 	uint32_t n;
 
@@ -78,13 +78,43 @@ static void test_recursion(void **state)
 	f.frames[DO_SYSCALL_64].function[0] = f.frames[DO_SYSCALL_64].function[1] = MAIN;
 	f.frames[VFS_READ].function[0] = f.frames[VFS_READ].function[1] = WORK;
 	f.frames[NFT_DO_CHAIN].function[0] = f.frames[NFT_DO_CHAIN].function[1] = WORK;
-	assert_int_equal(root_labels_init(&labels, &f.p, ROOT_ALL), 0);
-	assert_int_equal(labels.n, 1);
+	assert_int_equal(flame_names_init(&names, &f.p, ROOT_ALL), 0);
+	assert_int_equal(names.labels.n, 1);
 	n = 1;
-	assert_int_equal(flame_tree_init(&t, &f.p, 0, &labels), 0);
+	assert_int_equal(flame_tree_init(&t, &f.p, 0, &names), 0);
 	assert_int_equal(AT(&t, 0, n + MAIN, n + MAIN, n + WORK, n + WORK)->samples, 30);
 	assert_int_equal(t.functions[n + MAIN].samples, 95);
 	assert_int_equal(t.functions[n + WORK].samples, 95);
+}
+
+/* Functions of the same name and module are one box, from whatever build of the module; a module of
+ * another name keeps its own. */
+static void test_same_function(void **state)
+{
+	static const struct {
+		int line;
+		const char *module;
+		uint64_t samples;
+	} rows[] = {
+		{ __LINE__, "demo", 4 + 95 },
+		{ __LINE__, "other", 95 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(flame_tree_donep) struct flame_tree t = { 0 };
+		_cleanup_(flame_names_donep) struct flame_names names = { 0 };
+		struct fixture f;
+
+		fixture_init(&f);
+		f.functions[JITTED].name = "main";
+		f.objects[JIT_MEMORY].name = rows[i].module;
+		assert_int_equal(flame_names_init(&names, &f.p, ROOT_ALL), 0);
+		assert_int_equal(flame_tree_init(&t, &f.p, 0, &names), 0);
+		if (AT(&t, 0, 1 + MAIN)->samples != rows[i].samples)
+			fail_msg("row at line %d: %" PRIu64, rows[i].line,
+				 AT(&t, 0, 1 + MAIN)->samples);
+	}
 }
 
 /* Boxes below the threshold go, whole subtrees at a time, and never more remain than allowed. */
@@ -100,13 +130,13 @@ static void test_threshold(void **state)
 		{ __LINE__, 100, 1000, 1, 1 },	{ __LINE__, 0, 1, 1, 1 },
 	};
 	_cleanup_(flame_tree_donep) struct flame_tree t = { 0 };
-	_cleanup_(root_labels_donep) struct root_labels labels = { 0 };
+	_cleanup_(flame_names_donep) struct flame_names names = { 0 };
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f);
-	assert_int_equal(root_labels_init(&labels, &f.p, ROOT_PROCESS), 0);
-	assert_int_equal(flame_tree_init(&t, &f.p, 0, &labels), 0);
+	assert_int_equal(flame_names_init(&names, &f.p, ROOT_PROCESS), 0);
+	assert_int_equal(flame_tree_init(&t, &f.p, 0, &names), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t threshold = flame_tree_threshold(&t, rows[i].percent, rows[i].max);
 		size_t kept = 0;
@@ -203,9 +233,9 @@ static void test_policy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tree),	  cmocka_unit_test(test_recursion),
-		cmocka_unit_test(test_threshold), cmocka_unit_test(test_data),
-		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_same_function), cmocka_unit_test(test_threshold),
+		cmocka_unit_test(test_data),	      cmocka_unit_test(test_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

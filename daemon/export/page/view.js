@@ -79,18 +79,23 @@ class View {
 		this.strip = mix(read('unknown'), back, 0.45);
 	}
 
-	/* The window changed its size, or the screen its resolution. */
+	/* The window changed its size, or the screen its resolution. Draws at once: a new size empties a canvas. */
 	resize() {
 		const ratio = window.devicePixelRatio || 1;
-		this.width = this.graph.clientWidth;
-		this.height = this.graph.clientHeight;
-		this.canvas.width = Math.max(1, Math.round(this.width * ratio));
-		this.canvas.height = Math.max(1, Math.round(this.height * ratio));
-		this.canvas.style.width = this.width + 'px';
-		this.canvas.style.height = this.height + 'px';
+		const { clientWidth: width, clientHeight: height } = this.graph;
+		if (width === this.width && height === this.height && ratio === this.ratio)
+			return;
+		this.width = width;
+		this.height = height;
 		this.ratio = ratio;
+		this.canvas.width = Math.max(1, Math.round(width * ratio));
+		this.canvas.height = Math.max(1, Math.round(height * ratio));
+		this.canvas.style.width = width + 'px';
+		this.canvas.style.height = height + 'px';
 		this.measureRows();
-		this.redraw();
+		if (this.layout === 'flame' && this.zoomed === 0)
+			this.scrollToRoot();
+		this.draw(performance.now());
 	}
 
 	show(tree, layout) {
