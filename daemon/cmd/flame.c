@@ -125,7 +125,7 @@ static int write_page(const struct arguments *a, const struct profile *p)
 		return EXIT_FAILED;
 	}
 	if (strcmp(a->output, "-") != 0)
-		fprintf(stderr, "%s\n", a->output);
+		fprintf(stderr, "Wrote %s\n", a->output);
 	return EXIT_OK;
 }
 
