@@ -14,26 +14,51 @@ shift
 
 passed=0 failed=0 skipped=0
 skips=() failures=()
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
 
-run() {
-	local name=$1 code ok notok skip started=$SECONDS
+# execute NAME COMMAND...: leaves output, exit code and seconds in files called by the name.
+execute() {
+	local file=$out/${1//\//_} started=$SECONDS
 	shift
-	"$@" >"$out" 2>&1 </dev/null
-	code=$?
-	skip=$(grep -cE '^ok .*# SKIP' "$out")
-	ok=$(($(grep -cE '^ok( |$)' "$out") - skip))
-	notok=$(grep -cE '^not ok( |$)' "$out")
+	"$@" >"$file" 2>&1 </dev/null
+	echo $? >"$file.code"
+	echo $((SECONDS - started)) >"$file.seconds"
+}
+
+# account NAME: counts what an executed test said.
+account() {
+	local name=$1 file=$out/${1//\//_} code ok notok skip
+	code=$(<"$file.code")
+	skip=$(grep -cE '^ok .*# SKIP' "$file")
+	ok=$(($(grep -cE '^ok( |$)' "$file") - skip))
+	notok=$(grep -cE '^not ok( |$)' "$file")
 	if [ "$notok" -eq 0 ] && { [ "$code" -ne 0 ] || [ $((ok + skip)) -eq 0 ]; }; then
 		notok=1
 		failures+=("$name: exit code $code without a result")
 	fi
-	while IFS= read -r line; do skips+=("$name: ${line#ok }"); done < <(grep -E '^ok .*# SKIP' "$out")
-	while IFS= read -r line; do failures+=("$name: ${line#not ok }"); done < <(grep -E '^not ok' "$out")
+	while IFS= read -r line; do skips+=("$name: ${line#ok }"); done < <(grep -E '^ok .*# SKIP' "$file")
+	while IFS= read -r line; do failures+=("$name: ${line#not ok }"); done < <(grep -E '^not ok' "$file")
 	passed=$((passed + ok)) failed=$((failed + notok)) skipped=$((skipped + skip))
-	printf '  %-40s %4d passed %3d failed %3d skipped  %3ds\n' "$name" "$ok" "$notok" "$skip" $((SECONDS - started))
-	[ "$notok" -eq 0 ] || sed 's/^/    | /' "$out" | tail -n 100
+	printf '  %-40s %4d passed %3d failed %3d skipped  %3ds\n' "$name" "$ok" "$notok" "$skip" "$(<"$file.seconds")"
+	[ "$notok" -eq 0 ] || sed 's/^/    | /' "$file" | tail -n 100
+}
+
+run() {
+	execute "$@"
+	account "$1"
+}
+
+# Fuzzers take their time whatever runs beside them: one on each CPU.
+run_fuzzers() {
+	local names=() name
+	for t in tests/fuzz/fuzz_*.c; do names+=("$(basename "$t" .c)"); done
+	for name in "${names[@]}"; do
+		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+		execute "fuzz/$name" tests/fuzz/run.sh "$O" 10 "$name" &
+	done
+	wait
+	for name in "${names[@]}"; do account "fuzz/$name"; done
 }
 
 for suite; do
@@ -45,10 +70,7 @@ for suite; do
 		done
 		;;
 	fuzz)
-		for t in tests/fuzz/fuzz_*.c; do
-			[ -e "$t" ] || continue
-			run "fuzz/$(basename "$t" .c)" tests/fuzz/run.sh "$O" 10 "$(basename "$t" .c)"
-		done
+		run_fuzzers
 		;;
 	integration)
 		for t in tests/integration/test_*.sh; do

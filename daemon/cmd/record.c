@@ -123,7 +123,14 @@ static void print_summary(const struct record_options *o, const struct engine_re
 				"through\n");
 }
 
-static int finish(const struct record_options *o, const struct child *child,
+/* A command that outlives the sampling is ended, as perf does. */
+static void end_child(struct child *c)
+{
+	if (kill(c->pid, SIGTERM) == 0)
+		(void)waitpid(c->pid, NULL, 0);
+}
+
+static int finish(const struct record_options *o, struct child *child,
 		  const struct engine_result *result)
 {
 	int error = child->pid > 0 ? child_exec_error(child) : 0;
@@ -133,8 +140,11 @@ static int finish(const struct record_options *o, const struct child *child,
 		return error == -ENOENT ? 127 : 126;
 	}
 	print_summary(o, result);
-	if (!result->child_ended)
+	if (!result->child_ended) {
+		if (child->pid > 0)
+			end_child(child);
 		return EXIT_OK;
+	}
 	return WIFEXITED(result->child_status) ? WEXITSTATUS(result->child_status)
 					       : 128 + WTERMSIG(result->child_status);
 }

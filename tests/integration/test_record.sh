@@ -146,6 +146,8 @@ expect() {
 cd "$work"
 check "the exit code is the command's" expect 7 'samples in' "$PROFILER" record -- sh -c 'exit 7'
 check "a command killed by a signal" expect 143 'samples in' "$PROFILER" record -- sh -c 'kill -TERM $$'
+check "a command that outlives the duration is ended" \
+	expect 0 'samples in' timeout 20 "$PROFILER" record -d 1 -- sleep 30
 check "a command that does not exist" expect 127 'Cannot run' "$PROFILER" record -- /does/not/exist
 check "a command that is no program" expect 126 'Cannot run' "$PROFILER" record -- /etc/passwd
 check "an unknown event names what is near" expect 2 'cpu-clock' "$PROFILER" record -e cpu-clok -d 1
