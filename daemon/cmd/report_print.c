@@ -241,12 +241,22 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 
 /* --- tables ------------------------------------------------------------------------------------*/
 
+/* True when text_put_safe() writes it as it is, one column a byte. */
+static bool is_plain(const char *s)
+{
+	while (*s >= ' ' && *s <= '~')
+		s++;
+	return *s == 0;
+}
+
 /* Columns a string takes, as text_put_safe() writes it. */
 static size_t text_width(const char *s)
 {
 	_cleanup_(buffer_donep) struct buffer b = { 0 };
 	size_t width = 0;
 
+	if (is_plain(s))
+		return strlen(s);
 	put_safe(&b, s);
 	for (size_t i = 0; i < b.size; i++)
 		width += (b.data[i] & 0xc0) != 0x80;
@@ -260,11 +270,11 @@ static void put_cell(struct buffer *out, const char *s, size_t width)
 	size_t used = 0, end = 0;
 	bool cut;
 
-	put_safe(&b, s);
 	if (width == 0) {
-		buffer_put(out, b.data, b.size);
+		put_safe(out, s);
 		return;
 	}
+	put_safe(&b, s);
 	cut = text_width(s) > width;
 	while (end < b.size && used < (cut ? width - 1 : width)) {
 		end++;

@@ -172,6 +172,9 @@ static int make_rows(struct report *r, enum grouping by, uint32_t **ret_row_of)
 	return error;
 }
 
+/* Nodes between asking for a line of memory and using it. */
+#define AHEAD 16
+
 /* --- which nodes count for their row with children ---------------------------------------------*/
 
 struct sums {
@@ -268,6 +271,10 @@ static int node_rows_init(struct node_rows *n, const struct profile *p, const ui
 		uint32_t row = f->row[!node->leaf_of_half];
 		struct bloom path = n->scratch[node->parent].path, own = bloom_of(row);
 
+		if (i + AHEAD < p->n_nodes) {
+			__builtin_prefetch(&frames[node[AHEAD].frame]);
+			__builtin_prefetch(&n->scratch[node[AHEAD].parent]);
+		}
 		n->row[i] = row;
 		if (!path_has_row(p, n, node->parent, row, own))
 			set_bit(n->first, i);
@@ -326,6 +333,10 @@ static void fill_by_stack(const struct profile *p, const struct node_rows *n,
 		struct report_row *row = &e->rows[n->row[i]];
 		struct sums *up = &scratch[p->nodes[i].parent].sums, own = scratch[i].sums;
 
+		if (i > AHEAD) {
+			__builtin_prefetch(&scratch[p->nodes[i - AHEAD].parent], 1);
+			__builtin_prefetch(&e->rows[n->row[i - AHEAD]], 1);
+		}
 		up->samples += own.samples;
 		up->weight += own.weight;
 		if (get_bit(n->first, i)) {

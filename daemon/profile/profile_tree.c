@@ -12,6 +12,7 @@
 #define PATH_FACTOR 0x9e3779b97f4a7c15ULL
 #define LEAF_FRAME 0xd1b54a32d192ed03ULL
 #define MIN_BITS 12
+#define LARGE_BITS 20
 #define MAX_NODES (1u << 31)
 /* How far ahead of its use a line is asked for while merging. */
 #define PREFETCH_SLOTS 24
@@ -31,6 +32,14 @@ static void *table_new(size_t n, size_t size)
 		return NULL;
 	madvise(p, n * size, MADV_HUGEPAGE);
 	return p;
+}
+
+/* The size that leaves a third free; small tables grow fourfold, for growing means moving all. */
+static unsigned int table_bits(unsigned int bits, size_t need)
+{
+	while (need * 3 > (size_t)2 << bits)
+		bits += bits < LARGE_BITS ? 2 : 1;
+	return bits;
 }
 
 /* An array that grows at its end, and is read all over. */
@@ -200,7 +209,7 @@ static int node_slots_grow(struct tree *t, unsigned int bits)
 static int nodes_reserve(struct tree *t, size_t more)
 {
 	size_t need = t->n_nodes + more;
-	unsigned int bits = t->node_bits;
+	unsigned int bits;
 
 	if (need > MAX_NODES)
 		return -E2BIG;
@@ -213,8 +222,7 @@ static int nodes_reserve(struct tree *t, size_t more)
 		t->nodes = nodes;
 		t->nodes_capacity = capacity;
 	}
-	while (need * 3 > ((size_t)2 << bits))
-		bits++;
+	bits = table_bits(t->node_bits, need);
 	return bits == t->node_bits ? 0 : node_slots_grow(t, bits);
 }
 
@@ -329,7 +337,7 @@ static struct tree_cell *cell_find(struct tree_cell *cells, unsigned int bits, u
 static int cells_reserve(struct tree *t, size_t more)
 {
 	size_t need = t->n_labels + more, size = (size_t)1 << t->cell_bits;
-	unsigned int bits = t->cell_bits;
+	unsigned int bits;
 	struct tree_cell *cells;
 
 	if (need >= UINT32_MAX)
@@ -343,8 +351,7 @@ static int cells_reserve(struct tree *t, size_t more)
 		t->labels = labels;
 		t->labels_capacity = capacity;
 	}
-	while (need * 3 > ((size_t)2 << bits))
-		bits++;
+	bits = table_bits(t->cell_bits, need);
 	if (bits == t->cell_bits)
 		return 0;
 	cells = table_new((size_t)1 << bits, sizeof(*cells));

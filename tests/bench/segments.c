@@ -27,6 +27,7 @@
 #define MEAN_DEPTH 20
 #define STEP_NS 1001001ULL /* 999 Hz */
 #define FUNCTION_BYTES 4096
+#define JITTER_NS 16000 /* of a timer interrupt */
 
 struct thread {
 	uint32_t process, program;
@@ -290,12 +291,12 @@ static int write_samples(struct host *h, struct segment_writer *w, uint64_t samp
 		}
 		if (draw(h, 8) == 0)
 			on_cpu[cpu] = draw(h, h->n_threads);
-		put_sample(h, time_ns + cpu * 1000, cpu, &h->threads[on_cpu[cpu]]);
+		put_sample(h, time_ns + draw(h, JITTER_NS), cpu, &h->threads[on_cpu[cpu]]);
 		in_block++;
 		if (h->block.size < 256 * 1024 && i + 1 < samples)
 			continue;
 		if (h->block.error || segment_writer_submit(w, &h->block, start, first_ns,
-							    time_ns + CPUS * 1000, in_block) < 0)
+							    time_ns + JITTER_NS, in_block) < 0)
 			return -1;
 		wait_for(w, ++block);
 		in_block = 0;
