@@ -153,6 +153,14 @@ static int open_recorder(struct pipeline *p)
 	return r < 0 ? r : facts_add(p->recorder);
 }
 
+static void expect_build_ids(struct pipeline *p)
+{
+	struct sideband_features features;
+
+	sideband_get_features(p->sideband, &features);
+	process_table_expect_build_ids(p->processes, features.build_id);
+}
+
 /* Without the sideband (a capability is missing) processes are read from /proc when they are first
  * sampled. */
 static int open_processes(struct pipeline *p)
@@ -169,6 +177,8 @@ static int open_processes(struct pipeline *p)
 	if (r < 0)
 		log_warning("%s; processes are read from /proc as they are sampled",
 			    error ? error : strerror(-r));
+	else
+		expect_build_ids(p);
 	if (p->options.task > 0)
 		return 0;
 	p->scanning = true;

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include "host/build_id_leak.h"
 #include "host/cpus.h"
 #include "util/cleanup.h"
 
@@ -332,7 +333,9 @@ static int try_sideband(struct perf_event_attr attr)
 
 static int try_sideband_build_id(void)
 {
-	return try_sideband((struct perf_event_attr){ .build_id = 1 });
+	int r = try_sideband((struct perf_event_attr){ .build_id = 1 });
+
+	return r < 0 ? r : host_build_id_leaks() ? -EOPNOTSUPP : 0;
 }
 
 static int try_sideband_ksymbol(void)
@@ -425,10 +428,11 @@ static const struct probe {
 				     { "attach_link", "attach by BPF link", HOST_FEATURE_FALLBACK,
 				       "the ioctl takes its place" } },
 	[HOST_FEATURE_SIDEBAND_BUILD_ID] = { try_sideband_build_id,
-					     { "sideband_build_id", "build-ids in mapping records",
-					       HOST_FEATURE_QUALITY,
-					       "a binary that is gone before it can be opened has "
-					       "no build-id" } },
+					     { "sideband_build_id",
+					       "build-ids in our mapping records alone",
+					       HOST_FEATURE_FALLBACK,
+					       "they are read from the files; asking would mark "
+					       "the records of every perf on the host" } },
 	[HOST_FEATURE_SIDEBAND_KSYMBOL] = { try_sideband_ksymbol,
 					    { "sideband_ksymbol",
 					      "records of kernel symbols and BPF programs",

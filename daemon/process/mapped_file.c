@@ -98,17 +98,17 @@ static bool mountinfo_says_remote(char *text, dev_t device)
 	return false;
 }
 
-static bool look_at_device(struct mapped_files *f, pid_t pid, dev_t device)
+static bool look_at_device(struct mapped_files *f, const char *who, dev_t device)
 {
 	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/%d/mountinfo", f->procfs, (int)pid);
+	snprintf(path, sizeof(path), "%s/%s/mountinfo", f->procfs, who);
 	if (file_read(AT_FDCWD, path, &f->text) < 0)
 		return true;
 	return mountinfo_says_remote((char *)f->text.data, device);
 }
 
-static bool is_remote(struct mapped_files *f, pid_t pid, dev_t device, uint64_t now)
+static bool is_remote(struct mapped_files *f, const char *who, dev_t device, uint64_t now)
 {
 	struct mapped_device *d;
 
@@ -121,7 +121,7 @@ static bool is_remote(struct mapped_files *f, pid_t pid, dev_t device, uint64_t 
 	*d = (struct mapped_device){
 		.device = device,
 		.checked_ns = now,
-		.remote = look_at_device(f, pid, device),
+		.remote = look_at_device(f, who, device),
 	};
 	return d->remote;
 }
@@ -179,14 +179,14 @@ static int open_below(int root_fd, const char *path)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static int open_in_root(const struct mapped_files *f, const struct mapped_file *file,
-			struct statx *ret_stat)
+static int open_in_root(const struct mapped_files *f, const char *who,
+			const struct mapped_file *file, struct statx *ret_stat)
 {
 	_cleanup_close_ int root_fd = -1, fd = -1;
 	char path[4096];
 	int r;
 
-	snprintf(path, sizeof(path), "%s/%d/root", f->procfs, (int)file->pid);
+	snprintf(path, sizeof(path), "%s/%s/root", f->procfs, who);
 	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return -errno;
@@ -197,23 +197,24 @@ static int open_in_root(const struct mapped_files *f, const struct mapped_file *
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-static int find_file(struct mapped_files *f, const struct mapped_file *file, struct statx *ret_stat)
+static int find_file(struct mapped_files *f, const char *who, const struct mapped_file *file,
+		     struct statx *ret_stat)
 {
 	char path[4096];
 	int fd, exe;
 
 	if (!f->no_map_files) {
-		snprintf(path, sizeof(path), "%s/%d/map_files/%llx-%llx", f->procfs, (int)file->pid,
+		snprintf(path, sizeof(path), "%s/%s/map_files/%llx-%llx", f->procfs, who,
 			 (unsigned long long)file->start, (unsigned long long)file->end);
 		fd = open_link(path, file, ret_stat);
 		if (fd >= 0)
 			return fd;
 		f->no_map_files = fd == -EPERM;
 	}
-	fd = open_in_root(f, file, ret_stat);
+	fd = open_in_root(f, who, file, ret_stat);
 	if (fd >= 0)
 		return fd;
-	snprintf(path, sizeof(path), "%s/%d/exe", f->procfs, (int)file->pid);
+	snprintf(path, sizeof(path), "%s/%s/exe", f->procfs, who);
 	exe = open_link(path, file, ret_stat);
 	return exe >= 0 ? exe : fd;
 }
@@ -275,18 +276,35 @@ static bool is_unchanged(const struct known_file *k, const struct statx *st)
 	       k->mtime.tv_sec == st->stx_mtime.tv_sec && k->mtime.tv_nsec == st->stx_mtime.tv_nsec;
 }
 
+/*
+ * Whose view of the file system is used: the process's own, or ours when it is gone already, where
+ * device and inode tell whether the file at that path is the one that was mapped.
+ */
+static void choose_view(const struct mapped_files *f, pid_t pid, char out[static 16])
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%d", f->procfs, (int)pid);
+	if (access(path, F_OK) == 0)
+		snprintf(out, 16, "%d", (int)pid);
+	else
+		snprintf(out, 16, "self");
+}
+
 static int refresh(struct mapped_files *f, const struct mapped_file *file, struct known_file *k,
 		   uint64_t now)
 {
 	_cleanup_close_ int fd = -1;
 	struct statx st;
+	char who[16];
 
-	if (is_remote(f, file->pid, file->device, now))
+	choose_view(f, file->pid, who);
+	if (is_remote(f, who, file->device, now))
 		return -EREMOTE;
-	fd = find_file(f, file, &st);
+	fd = find_file(f, who, file, &st);
 	if (fd < 0)
 		return fd;
-	if (device_of(&st) != file->device && is_remote(f, file->pid, device_of(&st), now))
+	if (device_of(&st) != file->device && is_remote(f, who, device_of(&st), now))
 		return -EREMOTE;
 	if (!is_unchanged(k, &st)) {
 		k->result = read_build_id(fd, &k->build_id);

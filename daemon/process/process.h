@@ -94,6 +94,12 @@ struct perf_event_header;
 int process_table_apply(struct process_table *t, const struct perf_event_header *h);
 
 /*
+ * Whether mapping records bring build-ids (sideband_get_features()); true until told. Where they do
+ * not, a record that says so was marked for another event: host/build_id_leak.h.
+ */
+void process_table_expect_build_ids(struct process_table *t, bool expected);
+
+/*
  * The process a sample of `pid` at `time_ns` belongs to; reads /proc when it is unknown, and gives
  * a placeholder (empty names, no mappings) when it is gone. cgroup_id is the sample's (0: unknown):
  * a change re-reads the labels. Never NULL. Borrowed, valid until process_table_forget().

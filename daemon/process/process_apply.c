@@ -220,9 +220,10 @@ static int apply_comm(struct process_table *t, const struct perf_event_header *h
 
 /* --- mmap2 --- */
 
-static void get_identity(const struct mmap2_record *map, struct map_source *ret)
+static void get_identity(const struct process_table *t, const struct mmap2_record *map,
+			 struct map_source *ret)
 {
-	if (!(map->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID)) {
+	if (t->ignore_build_ids || !(map->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID)) {
 		ret->device = makedev(map->major, map->minor);
 		ret->inode = map->inode;
 		return;
@@ -256,7 +257,7 @@ static int apply_mmap2(struct process_table *t, const struct perf_event_header *
 	source.start = map->start;
 	source.pgoff = map->pgoff;
 	source.path = path;
-	get_identity(map, &source);
+	get_identity(t, map, &source);
 	r = map_add(t, e, &e->p.mappings, &source);
 	return r == -ENOMEM ? r : 0;
 }
@@ -270,6 +271,11 @@ static int apply_lost(struct process_table *t, const struct perf_event_header *h
 	t->stats.lost += lost->lost;
 	t->losses++;
 	return 0;
+}
+
+void process_table_expect_build_ids(struct process_table *t, bool expected)
+{
+	t->ignore_build_ids = !expected;
 }
 
 int process_table_apply(struct process_table *t, const struct perf_event_header *h)

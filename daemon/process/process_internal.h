@@ -55,6 +55,7 @@ struct process_table {
 	uint64_t losses; /* how often records were lost */
 	uint64_t swept_losses;
 	uint64_t ticks_per_second;
+	bool ignore_build_ids; /* of mapping records */
 	struct entry nobody; /* given out when memory is short */
 };
 

@@ -16,6 +16,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "host/build_id_leak.h"
+
 #define DEFAULT_RING_BYTES (128 << 10)
 
 struct sideband_cpu {
@@ -222,6 +224,9 @@ int sideband_open(const struct sideband_options *options, const int *cpus, size_
 	s->pid = options->pid;
 	s->ring_bytes = options->ring_bytes ?: DEFAULT_RING_BYTES;
 	attr_init(&s->attr, s->pid);
+	/* Where the kernel would mark everybody's records, the files are read instead. */
+	if (s->attr.build_id && host_build_id_leaks() != 0)
+		s->attr.build_id = 0;
 	r = open_all(s, cpus, n_cpus, ret_error);
 	if (r < 0)
 		return r;

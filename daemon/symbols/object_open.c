@@ -58,7 +58,11 @@ static int open_by_path(const struct object *o, const char *procfs, pid_t pid)
 	if (o->path[0] != '/')
 		return -ENOENT;
 	root = open_process_root(procfs, pid);
-	return root < 0 ? root : accept(o, open_in_root(root, o->path), TRUST_PATH);
+	if (root >= 0)
+		return accept(o, open_in_root(root, o->path), TRUST_PATH);
+	/* The process is gone: the file that we see at its path may be the one. */
+	root = root == -ENOENT ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : root;
+	return root < 0 ? root : accept(o, open_in_root(root, o->path), TRUST_NOTHING);
 }
 
 static int open_link(const char *procfs, pid_t pid, const char *name)

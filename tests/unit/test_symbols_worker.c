@@ -336,6 +336,7 @@ static void next_process_is_asked_when_the_first_is_gone(void **state)
 	struct build_id id;
 	struct object *o;
 	struct mapped m;
+	char here[4096];
 	pid_t gone, pid;
 
 	start(&h, state, NULL);
@@ -344,14 +345,36 @@ static void next_process_is_asked_when_the_first_is_gone(void **state)
 	gone = run_program(in(h.f, "program"));
 	end_program(gone);
 	o = get_object(&h, in(h.f, "program"), &id, 0, 0);
+	assert_int_equal(rename(strcpy(here, in(h.f, "program")), in(h.f, "away")), 0);
 	symbols_request(h.symbols, o, gone, 0, 0);
 	assert_int_equal(wait_done(&h), 0);
 	assert_int_equal(o->index_state, INDEX_NONE);
+	assert_int_equal(rename(in(h.f, "away"), here), 0);
 	pid = run_program(in(h.f, "program"));
 	m = wait_mapping(pid, "/program");
 	expect_named(&h, o, pid, &m);
 	object_unref(o);
 	end_program(pid);
+	stop(&h);
+}
+
+static void program_of_a_gone_process_is_found_where_it_still_lies(void **state)
+{
+	struct host h;
+	struct build_id id;
+	struct object *o;
+	pid_t gone;
+
+	start(&h, state, NULL);
+	compile(h.f, "program", 1, "-Wl,--build-id");
+	id = id_of(in(h.f, "program"));
+	gone = run_program(in(h.f, "program"));
+	end_program(gone);
+	o = get_object(&h, in(h.f, "program"), &id, 0, 0);
+	symbols_request(h.symbols, o, gone, 0, 0);
+	assert_int_equal(wait_done(&h), 1);
+	assert_int_equal(o->index_state, INDEX_READY);
+	object_unref(o);
 	stop(&h);
 }
 
@@ -659,6 +682,7 @@ int main(void)
 		FIXTURE_TEST(what_lies_at_the_path_must_be_the_object),
 		FIXTURE_TEST(program_gone_after_the_request_is_indexed),
 		FIXTURE_TEST(next_process_is_asked_when_the_first_is_gone),
+		FIXTURE_TEST(program_of_a_gone_process_is_found_where_it_still_lies),
 		FIXTURE_TEST(file_that_cannot_be_indexed_fails_once),
 		FIXTURE_TEST(requests_under_way_are_bounded),
 		FIXTURE_TEST(worker_can_be_left_in_the_middle),
