@@ -55,6 +55,8 @@ UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 WORKLOADS := $(sort $(wildcard tests/workloads/*.c))
 BENCHES := $(sort $(wildcard tests/bench/*.c))
+VM_SOURCES := $(sort $(filter-out %.bpf.c,$(wildcard tests/vm/*.c)))
+VM_BPF := $(sort $(wildcard tests/vm/*.bpf.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)
 GENERATED := $(SKELETONS) $(O)/gen/flame_page.h
@@ -65,6 +67,7 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzzers/%)
 WORKLOAD_PROGRAMS := $(WORKLOADS:tests/workloads/%.c=$(O)/workloads/%)
 BENCH_PROGRAMS := $(BENCHES:tests/bench/%.c=$(O)/bench/%)
+VM_PROGRAMS := $(VM_SOURCES:tests/vm/%.c=$(O)/vm-programs/%) $(VM_BPF:tests/vm/%.c=$(O)/vm-programs/%.o)
 
 # --- the product ------------------------------------------------------------------------------------------------------
 
@@ -168,6 +171,20 @@ $(O)/fuzzers/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/libebpf-profiler.a
 
 # Measuring tools that call the stages themselves.
 $(O)/bench/%: $(O)/obj/tests/bench/%.o $(O)/libebpf-profiler.a
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+# What runs in the lab's guests beside the product (scripts/build-vm-images.sh), with the workloads.
+.PHONY: vm-programs
+vm-programs: $(VM_PROGRAMS) $(WORKLOAD_PROGRAMS)
+
+$(O)/vm-programs/%.bpf.o: tests/vm/%.bpf.c
+	$(call msg,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/vm-programs/%: $(O)/obj/tests/vm/%.o $(O)/libebpf-profiler.a
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)

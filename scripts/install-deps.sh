@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that building, running and testing need and this machine lacks. Quiet when there is
 # nothing to do. Needs root only when something is missing.
+#
+# usage: install-deps.sh [vm]    vm: what the virtual machines of scripts/run-vm-tests.sh need, too
 set -euo pipefail
 
 packages=(
@@ -12,6 +14,10 @@ packages=(
 	libcmocka-dev libclang-rt-14-dev linux-perf golang-go binutils strace python3 gdb chromium
 	systemd groff-base procps passwd util-linux diffutils
 )
+if [ "${1:-}" = vm ]; then
+	packages+=(qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd
+		binutils-aarch64-linux-gnu binutils-riscv64-linux-gnu)
+fi
 
 missing=()
 for p in "${packages[@]}"; do

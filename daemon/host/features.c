@@ -27,7 +27,7 @@
  */
 
 /* The shortest program: return 0. Returns its fd or a negative errno. */
-static int load_nothing(enum bpf_prog_type type, const struct bpf_prog_load_opts *options)
+static int load_nothing(enum bpf_prog_type type, struct bpf_prog_load_opts *options)
 {
 	const struct bpf_insn insns[] = { MOV_IMM(BPF_REG_0, 0), EXIT() };
 

@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Boots the guests of tests/vm/guests.conf one after the other, and tells what they said.
+#
+# usage: run-vm-tests.sh [OPTION]...
+#   --kernel NAME         only guests with this kernel of tests/vm/kernels.conf; may be repeated
+#   --arch ARCH           only guests of this architecture (amd64, arm64, riscv64); may be repeated
+#   --guest NAME          only this guest of tests/vm/guests.conf; may be repeated
+#   --kernel-image FILE   run the matrix on this kernel image instead (of --arch, amd64 without one)
+#   --json FILE  --junit FILE  --markdown FILE    the results, too
+#   --timeout SECONDS     a guest that takes longer hangs (300)
+#   --keep                keep the consoles of guests that passed, too
+#   --no-build            take kernels and roots as they are
+#
+# Guests are emulated: no hardware virtualisation is needed, and none is used. Consoles of guests that failed are kept
+# below build/vm/results.
+#
+# Exit code: 0 nothing failed; 1 a row or a guest failed; 2 wrong usage; 3 a package, a tool or disk space is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+O=${O:-build}
+
+die() {
+	echo "run-vm-tests: $1" >&2
+	exit "${2:-3}"
+}
+
+lab=$O/vm kernels=() archs=() names=() image='' timeout=300 keep='' build=yes judge=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --timeout)
+		[ $# -ge 2 ] || die "$1 needs a value; see --help" 2
+		;;&
+	--kernel) kernels+=("$2") && shift 2 ;;
+	--arch) archs+=("$2") && shift 2 ;;
+	--guest) names+=("$2") && shift 2 ;;
+	--kernel-image) image=$2 && shift 2 ;;
+	--json | --junit | --markdown) judge+=("$1" "$(realpath -m "$2")") && shift 2 ;;
+	--timeout) timeout=$2 && shift 2 ;;
+	--keep) keep=yes && shift ;;
+	--no-build) build='' && shift ;;
+	-h | --help) sed -n '3,19s/^# \{0,1\}//p' "$0" && exit ;;
+	*) die "'$1' is not expected here; see --help" 2 ;;
+	esac
+done
+[[ $timeout =~ ^[0-9]+$ ]] || die "--timeout '$timeout' is no number of seconds" 2
+[ -z "$image" ] || [ -r "$image" ] || die "the kernel image $image cannot be read" 2
+
+chosen() { # NAME LIST...: is in the list, or the list is empty
+	local name=$1 x
+	shift
+	[ $# -gt 0 ] || return 0
+	for x; do [ "$x" != "$name" ] || return 0; done
+	return 1
+}
+
+rows() { # FILE: its rows, without comments
+	sed -e '/^[[:space:]]*#/d' -e '/^[[:space:]]*$/d' -e 's/[[:space:]]*|[[:space:]]*/|/g' "$1"
+}
+
+# --- which guests -----------------------------------------------------------------------------------------------------
+
+known() { # WHAT NAME LIST
+	grep -qxF -- "$2" <<<"$3" || die "there is no $1 '$2'; known are: $(sort -u <<<"$3" | tr '\n' ' ')" 2
+}
+for x in "${kernels[@]}"; do known kernel "$x" "$(rows tests/vm/kernels.conf | awk '{ print $1 }')"; done
+for x in "${archs[@]}"; do known architecture "$x" "$(rows tests/vm/kernels.conf | awk '{ print $2 }')"; done
+for x in "${names[@]}"; do known guest "$x" "$(rows tests/vm/guests.conf | cut -d'|' -f1)"; done
+
+if [ -n "$image" ]; then
+	selection="image|${archs[0]:-amd64}|image|matrix|512|-smp 2|"
+else
+	selection=$(rows tests/vm/guests.conf | while IFS='|' read -r name arch kernel rest; do
+		if chosen "$name" "${names[@]}" && chosen "$arch" "${archs[@]}" && chosen "$kernel" "${kernels[@]}"; then
+			echo "$name|$arch|$kernel|$rest"
+		fi
+	done)
+	[ -n "$selection" ] || die "no guest has this kernel and architecture (tests/vm/guests.conf)" 2
+fi
+
+# --- kernels and roots ------------------------------------------------------------------------------------------------
+
+if [ -n "$build" ]; then
+	options=()
+	for x in $(cut -d'|' -f2 <<<"$selection" | sort -u); do options+=(--arch "$x"); done
+	for x in $(cut -d'|' -f3 <<<"$selection" | sort -u); do [ "$x" = image ] || options+=(--kernel "$x"); done
+	scripts/build-vm-images.sh "${options[@]}" || exit
+fi
+lab=$(realpath "$lab")
+
+# --- one guest --------------------------------------------------------------------------------------------------------
+
+# The command of a guest's machine, in the array `machine`; what guests.conf adds comes after it.
+machine_of() {
+	case $1 in
+	amd64) machine=(qemu-system-x86_64 -M q35 -cpu max) ;;
+	arm64) machine=(qemu-system-aarch64 -M virt,gic-version=3) ;;
+	riscv64) machine=(qemu-system-riscv64 -M virt) ;;
+	esac
+	command -v "${machine[0]}" >/dev/null || die "${machine[0]} is not installed; scripts/install-deps.sh vm installs it"
+}
+console_of() { if [ "$1" = arm64 ]; then echo ttyAMA0; else echo ttyS0; fi; }
+
+kernel_release() { # NAME ARCH
+	rows tests/vm/kernels.conf | awk -v name="$1" -v arch="$2" '$1 == name && $2 == arch { print $5 }'
+}
+
+run_guest() {
+	local name=$1 arch=$2 kernel=$3 tests=$4 memory=$5 options=$6 command_line=$7
+	local dir=$results/$name vmlinuz=$lab/kernels/$2/$3/vmlinuz started=${EPOCHREALTIME/./} code=0
+	local -a machine
+
+	machine_of "$arch"
+	[ "$kernel" != image ] || vmlinuz=$image
+	mkdir -p "$dir"
+	printf '%s ' "$name" >&2
+	# shellcheck disable=SC2086
+	timeout --foreground -k 5 "$timeout" "${machine[@]}" -m "$memory" $options -nographic -no-reboot -nic none \
+		-kernel "$vmlinuz" -initrd "$lab/roots/$arch.cpio" \
+		-append "console=$(console_of "$arch") panic=-1 quiet loglevel=3 vm.arguments=$tests $command_line" \
+		</dev/null >"$dir/console" 2>&1 || code=$?
+	{
+		echo "arch $arch"
+		echo "kernel $kernel"
+		echo "release $(kernel_release "$kernel" "$arch")"
+		echo "tests $tests"
+		echo "seconds $(((${EPOCHREALTIME/./} - started) / 1000000))"
+		echo "exit $code"
+	} >"$dir/guest"
+	echo "$(((${EPOCHREALTIME/./} - started) / 1000000)) s, $(grep -c $'@vm\tresult\tPASS' "$dir/console") passed" >&2
+}
+
+results=$lab/results
+rm -rf "$results"
+mkdir -p "$results"
+while IFS='|' read -r name arch kernel tests memory options command_line; do
+	run_guest "$name" "$arch" "$kernel" "$tests" "$memory" "$options" "$command_line" </dev/null
+done <<<"$selection"
+
+code=0
+python3 tests/vm/matrix.py judge "$results" "${judge[@]}" || code=1
+if [ -z "$keep" ] && [ $code -eq 0 ]; then
+	rm -rf "$results"
+fi
+exit $code

@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs inside a guest of the lab, as root: loads, attaches and triggers every BPF program, goes the whole way of a sample,
+# and tells the result on standard output, for tests/vm/matrix.py to read.
+#
+# usage: test-bpf-in-vm.sh TEST...     files of tests/vm/worlds/, without .sh; "matrix" is the usual one
+#
+# Lines, fields separated by tabs; the rest of the console is for people:
+#   @vm kernel RELEASE MACHINE      @vm objects NAME SHA256          @vm insns PROGRAM COUNT
+#   @vm result PASS|FAIL|SKIP PROGRAM TEST SECONDS DETAIL             @vm log PROGRAM TEST TEXT
+#   @vm begin TEST                  @vm end                          (no "end": the guest did not come that far)
+# PROGRAM is the BPF program a row is about, or "-" where a row is about the whole.
+set -u
+cd "$(dirname "$0")/.."
+O=$PWD/build
+PROFILER=$O/ebpf-profiler
+workloads=$O/workloads
+work=/tmp/work
+mkdir -p $work
+cd $work || exit 1
+
+say() {
+	local IFS=$'\t'
+	printf '@vm\t%s\n' "$*"
+}
+
+# emit STATUS PROGRAM TEST SECONDS DETAIL
+emit() {
+	say result "$1" "$2" "$3" "$4" "$(tr '\t\n' '  ' <<<"$5")"
+}
+
+log() { # PROGRAM TEST <text
+	local line
+	tail -n 40 | while IFS= read -r line; do say log "$1" "$2" "$line"; done
+}
+
+# attempt PROGRAM TEST COMMAND...: its failure is the row's. Exit code 77 is a skip, whose reason is the last line.
+attempt() {
+	local program=$1 test=$2 code started=${EPOCHREALTIME/./} seconds
+	shift 2
+	"$@" >"$work/attempt.out" 2>&1
+	code=$?
+	seconds=$(((${EPOCHREALTIME/./} - started) / 1000))
+	seconds=$((seconds / 1000)).$(printf %03d $((seconds % 1000)))
+	case $code in
+	0) emit PASS "$program" "$test" "$seconds" "" ;;
+	77) emit SKIP "$program" "$test" "$seconds" "$(tail -n 1 "$work/attempt.out")" ;;
+	*)
+		emit FAIL "$program" "$test" "$seconds" "exit code $code: $(tail -n 1 "$work/attempt.out")"
+		log "$program" "$test" <"$work/attempt.out"
+		return 1
+		;;
+	esac
+}
+
+# profile NAME OPTION... -- COMMAND...: records; the report by function is $work/NAME.json. 77: the kernel cannot.
+profile() {
+	local name=$1 code
+	shift
+	timeout 120 "$PROFILER" record -o "$work/$name.seg" "$@" >"$work/$name.out" 2>"$work/$name.err"
+	code=$?
+	cat "$work/$name.err"
+	if [ $code -eq 69 ]; then return 77; fi
+	[ $code -eq 0 ] || return 1
+	"$PROFILER" report --json --limit 0 "$work/$name.seg" >"$work/$name.json"
+}
+
+# ask NAME EXPRESSION...: Python over the report `r`; its first event is `e`, an event by what fired is event(NAME), its
+# rows by function are rows(EVENT). Every expression must hold.
+ask() {
+	python3 - "$work/$1.json" "${@:2}" <<-'PY'
+		import json, sys
+		r = json.load(open(sys.argv[1]))
+		e = r["events"][0]
+		def event(name):
+		    return next(x for x in r["events"] if x["fired"] == name)
+		def rows(e):
+		    return {x["name"]: x for x in e["rows"]}
+		def share(e, name, key="children_percent"):
+		    return rows(e)[name][key] if name in rows(e) else 0.0
+		def ratio(a, b):
+		    return a / b if b else float("inf")
+		failed = 0
+		for text in sys.argv[2:]:
+		    v = eval(text)
+		    failed += not v
+		    if not v:
+		        print(json.dumps([{k: x[k] for k in ("fired", "samples", "weight", "ledger")} for x in r["events"]]))
+		        print([(x["name"], x["self_percent"]) for x in e["rows"][:6]])
+		        print(text, "->", v)
+		sys.exit(failed != 0)
+	PY
+}
+
+# Warnings and oopses of the kernel are failures of ours until shown otherwise. Emulation itself is slow: stalls are not.
+kernel_is_calm() {
+	! dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|refcount|scheduling while atomic' | grep -vE 'stall|soft lockup'
+}
+
+say kernel "$(uname -r)" "$(uname -m)"
+while read -r sum name; do say objects "$name" "$sum"; done <"$O/objects.sha256"
+for world; do
+	say begin "$world"
+	# shellcheck source=/dev/null
+	source "$O/../tests/vm/worlds/$world.sh"
+	attempt - "$world: the kernel has nothing to complain about" kernel_is_calm
+done
+say end

@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the guests of the lab said, judged and told.
+
+usage: matrix.py judge RESULTS [--json FILE] [--junit FILE] [--markdown FILE]
+
+RESULTS has one directory per guest that was started, with the files
+    guest     "key value" lines: arch, kernel, release (how it must begin, or -), tests, seconds, exit (QEMU's, 124: timeout)
+    console   everything the guest printed; lines as told in scripts/test-bpf-in-vm.sh
+
+A guest that panics, hangs, stops early or runs another kernel than it was given fails. A skip fails unless
+expected-skips.conf names it. A program that no test triggers fails. The program that no verifier may accept must fail
+with the verifier's words: that is how the lab shows that it can see a failure. The exit code is 0 when nothing failed.
+"""
+import argparse
+import dataclasses
+import fnmatch
+import json
+import os
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UNVERIFIABLE = "reads_through_null"
+BUDGET_SLACK = 1.25
+
+
+@dataclasses.dataclass
+class Row:
+    status: str
+    program: str
+    test: str
+    seconds: float = 0.0
+    detail: str = ""
+    log: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Guest:
+    name: str
+    arch: str
+    kernel: str
+    tests: list
+    seconds: float
+    release: str = ""
+    ended: bool = False
+    rows: list = dataclasses.field(default_factory=list)
+    objects: dict = dataclasses.field(default_factory=dict)
+    instructions: dict = dataclasses.field(default_factory=dict)
+
+    def fail(self, test, detail, log=(), program="-"):
+        self.rows.append(Row("FAIL", program, test, 0.0, detail, list(log)))
+
+    def count(self, status):
+        return sum(r.status == status for r in self.rows)
+
+    def status(self):
+        return "FAIL" if self.count("FAIL") or not self.count("PASS") else "PASS"
+
+
+def table(name, separator=None):
+    """Rows of a configuration file beside this one."""
+    with open(os.path.join(HERE, name), encoding="utf-8") as f:
+        lines = [line.strip() for line in f]
+    return [
+        [field.strip() for field in line.split(separator)]
+        for line in lines
+        if line and not line.startswith("#")
+    ]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_console(guest, text):
+    """Adds what the guest said; returns the lines for people."""
+    others = []
+    for line in text.replace("\r", "").split("\n"):
+        at = line.find("@vm\t")
+        if at < 0:
+            others.append(line)
+            continue
+        kind, *fields = line[at + 4 :].split("\t")
+        try:
+            read_line(guest, kind, fields)
+        except (ValueError, IndexError):
+            guest.fail("the console can be read", "a broken line: " + line)
+    return others
+
+
+def read_line(guest, kind, fields):
+    if kind == "kernel":
+        guest.release = fields[0]
+    elif kind == "objects":
+        guest.objects[fields[0]] = fields[1]
+    elif kind == "insns":
+        guest.instructions[fields[0]] = int(fields[1])
+    elif kind == "result":
+        status, program, test, seconds, detail = fields[:5]
+        if status not in ("PASS", "FAIL", "SKIP"):
+            raise ValueError(status)
+        guest.rows.append(Row(status, program, test, float(seconds), detail.strip()))
+    elif kind == "log":
+        rows = [r for r in guest.rows if (r.program, r.test) == (fields[0], fields[1])]
+        (rows[-1] if rows else guest.rows[-1]).log.append(fields[2] if len(fields) > 2 else "")
+    elif kind == "end":
+        guest.ended = True
+    elif kind != "begin":
+        raise ValueError(kind)
+
+
+def read_guest(directory):
+    with open(os.path.join(directory, "guest"), encoding="utf-8") as f:
+        facts = dict(line.rstrip("\n").split(" ", 1) for line in f if " " in line)
+    guest = Guest(
+        os.path.basename(directory), facts["arch"], facts["kernel"], facts["tests"].split(","), float(facts["seconds"])
+    )
+    with open(os.path.join(directory, "console"), encoding="utf-8", errors="replace") as f:
+        others = read_console(guest, f.read())
+    judge_end(guest, facts, others)
+    return guest
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+def judge_end(guest, facts, others):
+    """Did it run the right kernel, and to the end?"""
+    tail = [line for line in others if line.strip()][-30:]
+    panics = [line for line in others if "Kernel panic" in line]
+    last = guest.rows[-1].test if guest.rows else "nothing"
+    if panics:
+        guest.fail("runs to the end", "the guest panicked after '%s': %s" % (last, panics[0].strip()), tail)
+    elif not guest.ended and facts["exit"] == "124":
+        guest.fail("runs to the end", "the guest hung after '%s' and was stopped after %.0f s" % (last, guest.seconds), tail)
+    elif not guest.ended:
+        guest.fail("runs to the end", "the guest stopped after '%s', QEMU's exit code is %s" % (last, facts["exit"]), tail)
+    if facts["kernel"] == "image":
+        guest.kernel = ".".join(guest.release.split(".")[:2]) or "image"
+    elif guest.release and facts["release"] != "-" and not guest.release.startswith(facts["release"]):
+        guest.fail("runs the kernel it was given", "%s was given, %s runs" % (facts["release"], guest.release))
+
+
+def judge_skips(guest, expected):
+    for row in guest.rows:
+        if row.status != "SKIP":
+            continue
+        if not any(
+            fnmatch.fnmatchcase(guest.kernel, kernel)
+            and fnmatch.fnmatchcase(row.program, program)
+            and fnmatch.fnmatchcase(row.test, test)
+            and reason in row.detail
+            for kernel, program, test, reason in expected
+        ):
+            row.status = "FAIL"
+            row.detail = "skipped, and expected-skips.conf does not expect it: " + row.detail
+
+
+def judge_self_test(guest):
+    rows = [r for r in guest.rows if r.program == UNVERIFIABLE]
+    guest.rows = [r for r in guest.rows if r.program != UNVERIFIABLE]
+    seen = len(rows) == 1 and rows[0].status == "FAIL" and any("invalid mem access" in line for line in rows[0].log)
+    if seen:
+        guest.rows.append(Row("PASS", "-", "an unverifiable program is seen to fail", 0.0, rows[0].log[-2]))
+    else:
+        guest.fail("an unverifiable program is seen to fail", "the guest says %s" % [(r.status, r.detail) for r in rows])
+
+
+def judge_coverage(guest):
+    verified = [r.program for r in guest.rows if r.test == "verified"]
+    for program in verified:
+        if not any(r.program == program and r.test != "verified" for r in guest.rows):
+            guest.fail("is triggered", "no test attaches and triggers it", program=program)
+    if not verified:
+        guest.fail("programs are verified", "the guest names no program")
+
+
+def judge_budget(guest, budget):
+    for program, arch, kernel, instructions in budget:
+        if (arch, kernel) != (guest.arch, guest.kernel):
+            continue
+        used, allowed = guest.instructions.get(program), int(int(instructions) * BUDGET_SLACK)
+        detail = "%s instructions, at most %d" % (used, allowed)
+        status = "PASS" if used is not None and used <= allowed else "FAIL"
+        guest.rows.append(Row(status, program, "verifier budget", 0.0, detail))
+
+
+def judge_objects(guests):
+    for name in sorted({name for g in guests for name in g.objects}):
+        sums = {g.objects.get(name) for g in guests if g.objects}
+        if len(sums) > 1:
+            guests[-1].fail("all guests load the same bytes", "%s differs between guests" % name)
+
+
+def judge(guests):
+    expected, budget = table("expected-skips.conf", "|"), table("verifier-budget.conf")
+    for guest in guests:
+        if "matrix" in guest.tests and guest.ended:
+            judge_self_test(guest)
+            judge_coverage(guest)
+            judge_budget(guest, budget)
+        judge_skips(guest, expected)
+    judge_objects(guests)
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+
+
+def programs_of(guests):
+    return sorted({r.program for g in guests for r in g.rows if r.program != "-"})
+
+
+def cell(guest, program):
+    rows = [r for r in guest.rows if r.program == program]
+    for status in ("FAIL", "SKIP", "PASS"):
+        if any(r.status == status for r in rows):
+            passed = sum(r.status == "PASS" for r in rows)
+            return status if status == "FAIL" or passed == len(rows) else "PASS (%d skipped)" % (len(rows) - passed)
+    return "-"
+
+
+def matrix(guests):
+    """Header and lines: kernels down, programs across; kernels that did not run are named."""
+    programs = programs_of(guests)
+    header = ["architecture", "kernel", "release", *programs, "the rest", "seconds"]
+    lines = []
+    for name, arch, *_ in table("kernels.conf"):
+        chosen = [g for g in guests if (g.arch, g.kernel) == (arch, name) and "matrix" in g.tests]
+        if not chosen:
+            lines.append([arch, name, "not run", *["-"] * len(programs), "-", "-"])
+        for g in chosen:
+            cells = [cell(g, p) for p in programs]
+            lines.append([arch, name, g.release or "none", *cells, cell(g, "-"), "%.0f" % g.seconds])
+    known = {(arch, name) for name, arch, *_ in table("kernels.conf")}
+    for g in guests:
+        if "matrix" in g.tests and (g.arch, g.kernel) not in known:
+            lines.append([g.arch, g.kernel, g.release, *[cell(g, p) for p in programs], cell(g, "-"), "%.0f" % g.seconds])
+    return header, lines
+
+
+def worlds(guests):
+    header = ["guest", "release", "passed", "failed", "skipped", "seconds"]
+    return header, [
+        [g.name, g.release or "none", *[str(g.count(s)) for s in ("PASS", "FAIL", "SKIP")], "%.0f" % g.seconds]
+        for g in guests
+    ]
+
+
+def aligned(header, lines):
+    widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in [header, *lines])
+
+
+def markdown_table(header, lines):
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)
+
+
+def failures(guests):
+    return [(g, r) for g in guests for r in g.rows if r.status == "FAIL"]
+
+
+def skips(guests):
+    return [(g, r) for g in guests for r in g.rows if r.status == "SKIP"]
+
+
+def subject(row):
+    return row.test if row.program == "-" else "%s: %s" % (row.program, row.test)
+
+
+def console_text(guests):
+    parts = [aligned(*matrix(guests)), "", aligned(*worlds(guests))]
+    for g, r in skips(guests):
+        parts.append("skipped: %s: %s: %s" % (g.name, subject(r), r.detail))
+    for g, r in failures(guests):
+        parts.append("FAILED: %s: %s: %s" % (g.name, subject(r), r.detail))
+        parts += ["    | " + line for line in r.log]
+    return "\n".join(parts)
+
+
+def markdown_text(guests):
+    parts = ["# Virtual machines", "", "## Kernels", "", markdown_table(*matrix(guests))]
+    parts += ["", "## Guests", "", markdown_table(*worlds(guests)), "", "## BPF objects", ""]
+    objects = {name: s for g in guests for name, s in g.objects.items()}
+    parts += ["* `%s` SHA-256 `%s`" % pair for pair in sorted(objects.items())]
+    if skips(guests):
+        parts += ["", "## Skipped, as expected", ""]
+        parts += ["* %s: %s: %s" % (g.name, subject(r), r.detail) for g, r in skips(guests)]
+    if failures(guests):
+        parts += ["", "## Failures"]
+    for g, r in failures(guests):
+        parts += ["", "### %s: %s" % (g.name, subject(r)), "", r.detail]
+        if r.log:
+            parts += ["", "```", *r.log, "```"]
+    return "\n".join(parts) + "\n"
+
+
+def junit_tree(guests):
+    root = xml.Element("testsuites")
+    for g in guests:
+        suite = xml.SubElement(
+            root,
+            "testsuite",
+            name=g.name,
+            tests=str(len(g.rows)),
+            failures=str(g.count("FAIL")),
+            skipped=str(g.count("SKIP")),
+            time="%.3f" % g.seconds,
+        )
+        for r in g.rows:
+            case = xml.SubElement(suite, "testcase", classname=g.name, name=subject(r), time="%.3f" % r.seconds)
+            text = printable("\n".join([r.detail, *r.log]))
+            if r.status == "FAIL":
+                xml.SubElement(case, "failure", message=printable(r.detail)).text = text
+            elif r.status == "SKIP":
+                xml.SubElement(case, "skipped", message=printable(r.detail))
+    return xml.ElementTree(root)
+
+
+def printable(text):
+    """XML 1.0 knows no control characters."""
+    return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", text)
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def judge_command(options):
+    names = sorted(os.listdir(options.results), key=lambda n: os.path.getmtime(os.path.join(options.results, n, "guest")))
+    guests = [read_guest(os.path.join(options.results, n)) for n in names]
+    judge(guests)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as f:
+            json.dump([dataclasses.asdict(g) for g in guests], f, indent=1)
+    if options.markdown:
+        with open(options.markdown, "w", encoding="utf-8") as f:
+            f.write(markdown_text(guests))
+    if options.junit:
+        junit_tree(guests).write(options.junit, encoding="utf-8", xml_declaration=True)
+    print(console_text(guests))
+    counts = [sum(g.count(s) for g in guests) for s in ("PASS", "FAIL", "SKIP")]
+    print("%d passed, %d failed, %d skipped" % tuple(counts))
+    return 1 if counts[1] or not counts[0] else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Judges what the guests of the lab said.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("judge")
+    command.add_argument("results")
+    for option in ("--json", "--junit", "--markdown"):
+        command.add_argument(option)
+    options = parser.parse_args()
+    return judge_command(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

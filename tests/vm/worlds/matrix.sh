@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by scripts/test-bpf-in-vm.sh: every BPF program verified, attached in both modes and triggered; the whole way.
+
+verify_all() {
+	local verdict object program text
+	"$O/vm-programs/verify_programs" "$O"/bpf/*.bpf.o "$O"/vm-programs/*.bpf.o >"$work/verified" || return 1
+	while IFS=$'\t' read -r verdict object program text; do
+		case $verdict in
+		accepted)
+			emit PASS "$program" verified 0 "$text instructions"
+			say insns "$program" "$text"
+			;;
+		refused) emit FAIL "$program" verified 0 "$text" ;;
+		log) say log "$program" verified "$text" ;;
+		esac
+	done <"$work/verified"
+	[ -s "$work/verified" ]
+}
+verify_all || emit FAIL - "programs are verified" 0 "verify_programs failed"
+
+# One way of a sample: attached, triggered, and its effect is a report with a function known by construction.
+sampler_way() {
+	local way=way-$1-$2
+	profile "$way" -F 199 --attach "$1" --transport "$2" -- "$workloads/shares" functions 2 || return
+	ask "$way" "share(e, 'burn_seventy') > 40" "e['samples'] >= 20" "e['ledger']['lost'] == 0"
+}
+for attach in link ioctl; do
+	attempt sample_to_perf_ring "attached by $attach, triggered" sampler_way $attach perf
+	attempt sample_to_bpf_ring "attached by $attach, triggered" sampler_way $attach bpf
+done
+
+# Every page fault is a sample: nothing may be lost, and each sample's period is one.
+page_faults() {
+	profile "faults-$1" -e cpu-clock@199Hz,page-faults@1 --transport "$1" -- "$workloads/pages" 20000 || return
+	ask "faults-$1" "event('page-faults')['weight'] == event('page-faults')['ledger']['count']" \
+		"event('page-faults')['samples'] >= 20000" "share(event('page-faults'), 'touch_pages') > 90"
+}
+attempt sample_to_perf_ring "sum of periods = the event's own count" page_faults perf
+attempt sample_to_bpf_ring "sum of periods = the event's own count" page_faults bpf
+
+whole_way() {
+	profile whole -F 199 -- "$workloads/shares" functions 2 &&
+		ask whole "share(e, 'burn_seventy') > 40" "e['unsymbolised_weight'] * 20 < e['weight']" &&
+		"$PROFILER" verify "$work/whole.seg" &&
+		"$PROFILER" export --format folded -o - "$work/whole.seg" | grep -q burn_seventy &&
+		"$PROFILER" flame -o "$work/flame.html" "$work/whole.seg" && grep -q burn_seventy "$work/flame.html"
+}
+attempt - "record, report, verify, export, flame" whole_way
+
+whole_host() {
+	"$workloads/shares" functions 6 >/dev/null &
+	profile host -F 199 -d 2 -e cycles
+	local r=$?
+	kill $! && wait
+	[ $r -eq 0 ] && ask host "share(e, 'burn_seventy') > 10"
+}
+attempt - "the whole host" whole_host
+
+check_says() {
+	"$PROFILER" check --json >"$work/check.json"
+	local code=$?
+	cat "$work/check.json"
+	[ $code -eq 0 ] || [ $code -eq 3 ]
+}
+attempt - "check finds a sampler that works" check_says
+
+nothing_left() {
+	! grep -ls '^prog_type' /proc/[0-9]*/fdinfo/* 2>/dev/null | grep . && ! ls /sys/fs/bpf | grep .
+}
+attempt - "nothing is left behind" nothing_left
