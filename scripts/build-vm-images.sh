@@ -63,9 +63,10 @@ build_kernel() {
 	deb=$(lab_download "$suite" "$package:$arch")
 	rm -rf "$dir"
 	mkdir -p "$dir/unpacked"
-	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/unpacked" --wildcards './boot/vmlinu*' ||
-		die "the kernel image of $package cannot be unpacked: $(df -h --output=avail "$lab" | tail -1) free"
-	mv "$dir"/unpacked/boot/vmlinu* "$dir/vmlinuz"
+	# linux-image-* has it as boot/vmlinuz-RELEASE, linux-binary-* as usr/lib/modules/RELEASE/vmlinuz.
+	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/unpacked" --wildcards '*/vmlinu[xz]*' ||
+		die "the kernel image of $package cannot be unpacked; free: $(df -h --output=avail "$lab" | tail -1)"
+	mv "$(find "$dir/unpacked" -type f -name 'vmlinu*')" "$dir/vmlinuz"
 	rm -r "$dir/unpacked"
 	echo "$package" >"$dir/package"
 	echo "kernel $arch $name: $package"

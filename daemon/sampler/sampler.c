@@ -96,12 +96,13 @@ static void event_done(struct sampler *s, struct event *e)
 
 /* --- attaching --- */
 
+/* bpf_link for perf events came with Linux 5.15; older kernels say EINVAL. */
 static int attach_link(struct sampler *s, struct event *e, struct slot *slot)
 {
 	int fd = bpf_link_create(program_fd(e->program), slot->fd, BPF_PERF_EVENT, NULL);
 
 	if (fd < 0)
-		return -errno;
+		return errno == EINVAL ? -EOPNOTSUPP : -errno;
 	slot->link = fd;
 	s->linked = true;
 	return 0;
@@ -112,7 +113,6 @@ static int attach_ioctl(struct event *e, struct slot *slot)
 	return ioctl(slot->fd, PERF_EVENT_IOC_SET_BPF, program_fd(e->program)) < 0 ? -errno : 0;
 }
 
-/* bpf_link for perf events came with Linux 5.15; older kernels say EINVAL. */
 static int attach(struct sampler *s, struct event *e, struct slot *slot)
 {
 	int r;
@@ -131,7 +131,7 @@ static char *attach_error(const struct sampler *s, const struct event *e, int er
 	const char *hint = "";
 	char *text;
 
-	if (error == -EINVAL && s->options.attach == ATTACH_LINK)
+	if (error == -EOPNOTSUPP && s->options.attach == ATTACH_LINK)
 		hint = "; bpf_link for perf events needs Linux 5.15, 'attach = ioctl' works before";
 	if (asprintf(&text, "cannot attach the BPF program to %s by %s: %s%s", e->spec.pmu.name,
 		     how, strerror(-error), hint) < 0)
