@@ -113,8 +113,7 @@ unsigned int health_update(struct health *h, struct pipeline *p, double budget_p
 	return h->lost_recently ? changes | HEALTH_LOSING : changes;
 }
 
-static void fill_events(const struct health *h, struct sampler *s, size_t n_cpus,
-			struct status_event *events)
+static void fill_events(struct sampler *s, size_t n_cpus, struct status_event *events)
 {
 	for (size_t i = 0; i < sampler_n_events(s); i++) {
 		const struct sampler_event *e = sampler_get_event(s, i);
@@ -125,9 +124,7 @@ static void fill_events(const struct health *h, struct sampler *s, size_t n_cpus
 			.requested = e->requested,
 			.name = e->pmu.name,
 			.reason = e->reason,
-			.freq_hz =
-				a->freq ? (uint64_t)((double)a->sample_freq * h->rate_factor + 0.5)
-					: 0,
+			.freq_hz = a->freq ? a->sample_freq : 0,
 			.period = a->freq ? 0 : a->sample_period,
 			.n_cpus = n_cpus,
 		};
@@ -143,7 +140,7 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 
 	pipeline_get_counters(p, &n);
 	segment_writer_get_status(pipeline_writer(p), writer);
-	fill_events(h, s, pipeline_n_cpus(p), events);
+	fill_events(s, pipeline_n_cpus(p), events);
 	*ret = (struct engine_status){
 		.phase = ENGINE_RUNNING,
 		.pid = getpid(),

@@ -319,6 +319,13 @@ int pipeline_enable(struct pipeline *p)
 	return sampler_enable(p->sampler);
 }
 
+void pipeline_scale_rate(struct pipeline *p, double factor)
+{
+	sampler_scale_rate(p->sampler, factor);
+	for (size_t i = 0; i < p->n_cpus; i++)
+		route_throttling(p, p->cpus[i]);
+}
+
 int pipeline_replace_event(struct pipeline *p, size_t i, const struct sampler_event *by,
 			   char **ret_error)
 {

@@ -66,6 +66,8 @@ void pipeline_take_symbols(struct pipeline *p);
 void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool online, void *userdata),
 			 void *userdata);
 void pipeline_note(struct pipeline *p, const char *text);
+/* As sampler_scale_rate(). */
+void pipeline_scale_rate(struct pipeline *p, double factor);
 int pipeline_replace_event(struct pipeline *p, size_t i, const struct sampler_event *by,
 			   char **ret_error);
 

@@ -378,7 +378,7 @@ static void tell_rate(struct service *s, bool lowered)
 {
 	char text[160];
 
-	sampler_scale_rate(pipeline_sampler(s->options.pipeline), s->health.rate_factor);
+	pipeline_scale_rate(s->options.pipeline, s->health.rate_factor);
 	snprintf(text, sizeof(text),
 		 "rate %s to %.0f %% of the configured one: own CPU use is %.2f %%, the budget "
 		 "%.2f %%",

@@ -36,6 +36,7 @@ struct event {
 	int *only_cpus; /* the filter's; NULL: all */
 	size_t n_only_cpus;
 	struct ledger_rate rate;
+	double configured_hz; /* frequency mode: before any back-off */
 };
 
 struct sampler {
@@ -250,6 +251,7 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 		e->slots[cpu].fd = e->slots[cpu].link = -1;
 	complete_attr(s, &e->spec.pmu.attr);
 	e->rate = rate_of(&e->spec.pmu);
+	e->configured_hz = e->rate.hz;
 	return load_program(s, e, index, ret_error);
 }
 
@@ -529,23 +531,39 @@ int sampler_cpu_online(struct sampler *s, int cpu)
 	return r;
 }
 
+/*
+ * A clock event is opened anew: the kernel would go on to report the period it was opened with
+ * (hw.last_period of an hrtimer event is set once, kernel/events/core.c).
+ */
+static void reopen_slot(struct sampler *s, struct event *e, int cpu)
+{
+	struct slot *slot = &e->slots[cpu];
+
+	read_slot(s, e, (size_t)cpu);
+	slot_close(slot);
+	if (slot_open(s, e, cpu, NULL) == 0 && s->enabled)
+		(void)slot_enable(s, slot, cpu);
+}
+
 void sampler_scale_rate(struct sampler *s, double factor)
 {
+	read_idle(s);
 	for (size_t i = 0; i < s->n_events; i++) {
 		struct event *e = &s->events[i];
-		double hz = MAX((double)e->spec.pmu.attr.sample_freq * factor, 1.0);
-		uint64_t value = (uint64_t)hz;
+		uint64_t hz = (uint64_t)MAX(e->configured_hz * factor, 1.0);
 
 		if (!e->spec.pmu.attr.freq)
 			continue;
-		/* The kernel turns a clock event's frequency into a period when it is opened. */
-		if (e->rate.by_time) {
-			value = (uint64_t)(1e9 / hz);
-			e->rate.hz = hz;
+		e->spec.pmu.attr.sample_freq = hz;
+		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++) {
+			if (e->slots[cpu].fd < 0)
+				continue;
+			if (e->rate.by_time)
+				reopen_slot(s, e, (int)cpu);
+			else
+				(void)ioctl(e->slots[cpu].fd, PERF_EVENT_IOC_PERIOD, &hz);
 		}
-		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
-			if (e->slots[cpu].fd >= 0)
-				(void)ioctl(e->slots[cpu].fd, PERF_EVENT_IOC_PERIOD, &value);
+		e->rate.hz = (double)hz;
 	}
 }
 

@@ -85,7 +85,9 @@ void sampler_set_output(struct sampler *s, int cpu, int fd);
 void sampler_throttled(struct sampler *s, uint64_t id); /* id of a THROTTLE record */
 int sampler_cpu_online(struct sampler *s, int cpu);
 void sampler_cpu_offline(struct sampler *s, int cpu);
-/* Changes the rate of every frequency event to this factor of its configured one, 0 < factor <= 1.
+/*
+ * Changes the rate of every frequency event to this factor of its configured one, 0 < factor <= 1.
+ * Events may be opened anew for it: call sampler_set_output() again.
  */
 void sampler_scale_rate(struct sampler *s, double factor);
 /* Looks for new cgroups of the units and slices that are filtered for. */
