@@ -11,7 +11,7 @@ packages=(
 	gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libpfm4-dev libsystemd-dev libzstd-dev zlib1g-dev
 	liblzma-dev libinih-dev libiberty-dev libcap-dev linux-libc-dev pkg-config
 	# tests
-	libcmocka-dev libclang-rt-14-dev linux-perf golang-go binutils strace python3 gdb chromium
+	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb chromium
 	systemd groff-base procps passwd util-linux diffutils
 )
 if [ "${1:-}" = vm ]; then

@@ -83,7 +83,7 @@ static const char help[] =
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
 	"      --btf PATH            BTF file, or directory in BTFHub layout\n"
 	"      --symbol-cache DIR    function indexes are kept here\n"
-	"      --compression-level N zstd, 1 to 19 (3)\n"
+	"      --compression-level N zstd, 1 to 19 (2)\n"
 	"      --allow-unsafe-kernel attach although this kernel is known to be dangerous for it\n"
 	"  -v, --verbose             say more\n"
 	"  -h, --help\n"

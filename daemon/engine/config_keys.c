@@ -197,7 +197,7 @@ static const struct config_key keys[] = {
 	  .name = "compression-level",
 	  .type = &type_uint,
 	  GLOBAL(compression_level),
-	  .initial = "3",
+	  .initial = "2",
 	  .min = 1,
 	  .max = MAX_ZSTD_LEVEL },
 

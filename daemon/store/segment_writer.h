@@ -16,7 +16,7 @@
 
 #include "util/buffer.h"
 
-#define SEGMENT_DEFAULT_LEVEL 3
+#define SEGMENT_DEFAULT_LEVEL 2
 
 struct segment_writer_options {
 	const char *

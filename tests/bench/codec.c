@@ -17,6 +17,7 @@
 #include "store/crc32c.h"
 #include "store/frame.h"
 #include "store/record.h"
+#include "store/segment_writer.h"
 
 struct script {
 	struct record *records; /* definitions and samples, in the order of the file */
@@ -375,7 +376,7 @@ int main(int argc, char **argv)
 		struct blocks blocks = { 0 };
 		struct cost cost = { 0 };
 
-		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, argc > 1 ? atoi(argv[1]) : 3);
+		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, argc > 1 ? atoi(argv[1]) : SEGMENT_DEFAULT_LEVEL);
 		if (argc > 2 && atoi(argv[2]))
 			ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, atoi(argv[2]));
 		encode(&s, z, block_ns, &blocks, &cost);

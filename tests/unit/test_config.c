@@ -66,7 +66,7 @@ static void defaults_are_the_documented_ones(void **state)
 	assert_int_equal(c.retain_ns, 7 * 86400 * NSEC_PER_SEC);
 	assert_int_equal(c.keep_free_percent, 10);
 	assert_int_equal(c.sync_interval_ns, NSEC_PER_SEC);
-	assert_int_equal(c.compression_level, 3);
+	assert_int_equal(c.compression_level, 2);
 	assert_string_equal(c.control_socket, "/run/ebpf-profiler/control");
 	assert_string_equal(c.control_group, "");
 	assert_int_equal(c.status_interval_ns, 10 * NSEC_PER_SEC);
