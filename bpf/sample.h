@@ -9,6 +9,7 @@
 #define SAMPLE_MAX_FRAMES                                                                          \
 	127 /* kernel.perf_event_max_stack's default; bpf_get_stack refuses more */
 #define SAMPLE_COMM_LEN 16 /* TASK_COMM_LEN */
+#define SAMPLE_MAX_COUNTERS 8
 
 enum record_kind {
 	RECORD_KIND_SAMPLE = 1,
@@ -36,6 +37,19 @@ enum stack_status {
 	STACK_STATUS_MAX,
 };
 
+/* How far a counter went since this CPU's previous sample; running_ns 0: it could not be read. */
+struct sample_counter {
+	__u64 delta;
+	__u64 enabled_ns, running_ns;
+};
+
+#define SAMPLE_COUNTER_WORDS 3
+#define SAMPLE_MAX_WORDS (2 * SAMPLE_MAX_FRAMES + SAMPLE_MAX_COUNTERS * SAMPLE_COUNTER_WORDS)
+
+enum sample_flags_bits {
+	SAMPLE_MIXED = 1 << 0, /* other tasks ran on this CPU within the counters' deltas */
+};
+
 struct sample_record {
 	struct record_head head;
 	__u32 pid; /* thread group id, as user space says pid */
@@ -54,11 +68,13 @@ struct sample_record {
 	__u8 kernel_status; /* enum stack_status */
 	__u8 user_status;
 	char comm[SAMPLE_COMM_LEN]; /* of the thread */
-	/* kernel_frames addresses, leaf first, then user_frames addresses, leaf first */
-	__u64 frames[2 * SAMPLE_MAX_FRAMES];
+	__u32 counters; /* how many struct sample_counter follow the frames */
+	__u32 flags; /* enum sample_flags_bits */
+	/* kernel_frames addresses, leaf first, user_frames addresses, leaf first, the counters */
+	__u64 words[SAMPLE_MAX_WORDS];
 };
 
-#define SAMPLE_RECORD_MIN (sizeof(struct sample_record) - 2 * SAMPLE_MAX_FRAMES * sizeof(__u64))
+#define SAMPLE_RECORD_MIN (sizeof(struct sample_record) - SAMPLE_MAX_WORDS * sizeof(__u64))
 
 enum sampler_flags {
 	SAMPLER_IDLE = 1 << 0, /* keep samples of pid 0 */
@@ -76,7 +92,20 @@ struct sampler_knobs {
 	__u32 depth; /* frames of each half, <= SAMPLE_MAX_FRAMES */
 	__u32 exclude_pid; /* 0: none */
 	__u32 wake_bytes; /* BPF ring: wake the reader when more than this waits */
-	__u32 reserved;
+	__u32 counters; /* read at each sample; the number of context switches is read behind them
+			 */
+	__u32 cpus; /* counter i of a CPU is at i * cpus + cpu of `counters` */
+	__u32 split; /* a program at each context switch closes the deltas */
+};
+
+/* Per CPU: the counters as they were at the previous sample (or switch), and how far they went. */
+struct counter_state {
+	struct sample_counter
+		last[SAMPLE_MAX_COUNTERS + 1]; /* totals; the last is context switches */
+	struct sample_counter since[SAMPLE_MAX_COUNTERS];
+	__u64 valid; /* bit i: last[i] holds a reading */
+	__u32 writing; /* a switch is being closed at this moment */
+	__u32 mixed;
 };
 
 /* Per CPU: seen = filtered + sent + full + fault */
@@ -93,6 +122,6 @@ struct sampler_counts {
 };
 
 _Static_assert(sizeof(struct record_head) == 24, "head is shared");
-_Static_assert(sizeof(struct sample_record) == 24 + 80 + 2 * 127 * 8,
+_Static_assert(sizeof(struct sample_record) == 24 + 88 + (2 * 127 + 24) * 8,
 	       "record is shared and has no padding");
-_Static_assert(sizeof(struct sampler_knobs) == 24, "knobs are shared");
+_Static_assert(sizeof(struct sampler_knobs) == 32, "knobs are shared");

@@ -80,6 +80,20 @@ struct {
 		});
 } bpf_rings SEC(".maps");
 
+/* Counter i of a CPU is at i * knobs.cpus + cpu, the number of context switches behind the last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counter_state);
+} counter_states SEC(".maps");
+
 static __always_inline int wanted(const struct sampler_knobs *k, struct sample_record *rec)
 {
 	__u32 pid = rec->pid;
@@ -128,12 +142,12 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 	rec->kernel_status = STACK_NONE;
 	rec->user_status = STACK_NONE;
 	if (k->flags & SAMPLER_KERNEL_STACK)
-		kernel = read_stack(ctx, rec->frames, k->depth, 0, &rec->kernel_status,
+		kernel = read_stack(ctx, rec->words, k->depth, 0, &rec->kernel_status,
 				    STACK_COMPLETE);
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
 	if (k->flags & SAMPLER_USER_STACK)
-		user = read_stack(ctx, &rec->frames[kernel], k->depth, BPF_F_USER_STACK,
+		user = read_stack(ctx, &rec->words[kernel], k->depth, BPF_F_USER_STACK,
 				  &rec->user_status, STACK_UNVERIFIED);
 	if (user > SAMPLE_MAX_FRAMES)
 		user = SAMPLE_MAX_FRAMES;
@@ -142,11 +156,79 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 	return kernel + user;
 }
 
+static __always_inline long read_counter(__u64 index, struct sample_counter *ret)
+{
+	return bpf_perf_event_read_value(&counters, index, (struct bpf_perf_event_value *)ret,
+					 sizeof(*ret));
+}
+
+/* Brings the CPU's counters up to now; how far they went is in st->since. */
+static __always_inline void advance_counters(const struct sampler_knobs *k,
+					     struct counter_state *st, __u32 cpu)
+{
+#pragma unroll
+	for (__u32 i = 0; i < SAMPLE_MAX_COUNTERS; i++) {
+		struct sample_counter now = {}, *last = &st->last[i], *since = &st->since[i];
+		__u64 bit = 1ULL << i;
+
+		if (i >= k->counters)
+			break;
+		since->running_ns = 0;
+		if (read_counter(i * k->cpus + cpu, &now)) {
+			st->valid &= ~bit;
+			continue;
+		}
+		/* An event that was opened anew begins at zero. */
+		if ((st->valid & bit) && now.enabled_ns >= last->enabled_ns) {
+			since->delta = now.delta - last->delta;
+			since->enabled_ns = now.enabled_ns - last->enabled_ns;
+			since->running_ns = now.running_ns - last->running_ns;
+		}
+		*last = now;
+		st->valid |= bit;
+	}
+}
+
+/* Did another task run since the previous sample? A program that splits at switches knows better.
+ */
+static __always_inline void check_mixed(const struct sampler_knobs *k, struct counter_state *st,
+					__u32 cpu)
+{
+	struct sample_counter now = {}, *last = &st->last[SAMPLE_MAX_COUNTERS];
+
+	if (k->split) {
+		st->mixed = st->writing;
+		return;
+	}
+	st->mixed = read_counter(k->counters * k->cpus + cpu, &now) || now.delta != last->delta;
+	*last = now;
+}
+
+/* Appends what the counters did behind the stack's n words; gives the words there are then. */
+static __always_inline __u64 put_counters(const struct sampler_knobs *k,
+					  const struct counter_state *st, struct sample_record *rec,
+					  __u64 n)
+{
+#pragma unroll
+	for (__u32 i = 0; i < SAMPLE_MAX_COUNTERS; i++) {
+		if (i >= k->counters || n > SAMPLE_MAX_WORDS - SAMPLE_COUNTER_WORDS)
+			break;
+		rec->words[n] = st->since[i].delta;
+		rec->words[n + 1] = st->since[i].enabled_ns;
+		rec->words[n + 2] = st->since[i].running_ns;
+		n += SAMPLE_COUNTER_WORDS;
+		rec->counters = i + 1;
+	}
+	rec->flags = st->mixed ? SAMPLE_MIXED : 0;
+	return n;
+}
+
 /* Fills the scratch record; returns it with its size, or NULL when the sample is not wanted or
  * cannot be built. */
 static __always_inline struct sample_record *build(struct bpf_perf_event_data *ctx,
 						   const struct sampler_knobs *k,
-						   struct sampler_counts *c, __u64 *ret_size)
+						   struct sampler_counts *c,
+						   struct counter_state *st, __u64 *ret_size)
 {
 	__u32 zero = 0;
 	struct sample_record *rec = bpf_map_lookup_elem(&scratch, &zero);
@@ -169,7 +251,12 @@ static __always_inline struct sample_record *build(struct bpf_perf_event_data *c
 		c->filtered++;
 		return 0;
 	}
-	size = read_stacks(ctx, k, rec) * sizeof(__u64) + SAMPLE_RECORD_MIN;
+	size = read_stacks(ctx, k, rec);
+	rec->counters = 0;
+	rec->flags = 0;
+	if (st)
+		size = put_counters(k, st, rec, size);
+	size = size * sizeof(__u64) + SAMPLE_RECORD_MIN;
 	if (size > sizeof(*rec))
 		size = sizeof(*rec);
 	rec->head.kind = RECORD_KIND_SAMPLE;
@@ -196,8 +283,8 @@ static __always_inline void account(struct sampler_counts *c, long r)
 		c->fault++;
 }
 
-SEC("?perf_event")
-int sample_to_perf_ring(struct bpf_perf_event_data *ctx)
+static __always_inline void send_to_perf_ring(struct bpf_perf_event_data *ctx,
+					      struct counter_state *st)
 {
 	__u32 zero = 0;
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -206,16 +293,14 @@ int sample_to_perf_ring(struct bpf_perf_event_data *ctx)
 	__u64 size = 0;
 
 	if (!k || !c)
-		return 0;
-	rec = build(ctx, k, c, &size);
-	if (!rec)
-		return 0;
-	account(c, bpf_perf_event_output(ctx, &perf_rings, BPF_F_CURRENT_CPU, rec, size));
-	return 0;
+		return;
+	rec = build(ctx, k, c, st, &size);
+	if (rec)
+		account(c, bpf_perf_event_output(ctx, &perf_rings, BPF_F_CURRENT_CPU, rec, size));
 }
 
-SEC("?perf_event")
-int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
+static __always_inline void send_to_bpf_ring(struct bpf_perf_event_data *ctx,
+					     struct counter_state *st)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -226,14 +311,14 @@ int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
 	long r;
 
 	if (!k || !c)
-		return 0;
-	rec = build(ctx, k, c, &size);
+		return;
+	rec = build(ctx, k, c, st, &size);
 	if (!rec)
-		return 0;
+		return;
 	ring = bpf_map_lookup_elem(&bpf_rings, &cpu);
 	if (!ring) {
 		c->fault++;
-		return 0;
+		return;
 	}
 	/* BPF rings have no watermark: wake the reader once the threshold is passed, and never
 	 * otherwise. */
@@ -243,6 +328,72 @@ int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
 	/* The only other error is a lock held by the code this event interrupted; both mean the
 	 * ring took nothing. */
 	account(c, r == 0 ? 0 : -ENOSPC);
+}
+
+/* The counters come first: what the program itself does is not to be in them. */
+static __always_inline struct counter_state *count(void)
+{
+	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
+	struct counter_state *st = bpf_map_lookup_elem(&counter_states, &zero);
+
+	if (!k || !st)
+		return 0;
+	advance_counters(k, st, cpu);
+	check_mixed(k, st, cpu);
+	return st;
+}
+
+SEC("?perf_event")
+int sample_to_perf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_perf_ring(ctx, 0);
+	return 0;
+}
+
+SEC("?perf_event")
+int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_bpf_ring(ctx, 0);
+	return 0;
+}
+
+/* With counters; programs of their own, for Linux 4.18 refuses the helper to perf_event programs.
+ */
+SEC("?perf_event")
+int count_to_perf_ring(struct bpf_perf_event_data *ctx)
+{
+	struct counter_state *st = count();
+
+	send_to_perf_ring(ctx, st);
+	return 0;
+}
+
+SEC("?perf_event")
+int count_to_bpf_ring(struct bpf_perf_event_data *ctx)
+{
+	struct counter_state *st = count();
+
+	send_to_bpf_ring(ctx, st);
+	return 0;
+}
+
+/*
+ * What the task that leaves the CPU did since its last sample belongs to no sample: the next delta
+ * begins here. A sample that interrupts this program sees `writing` and calls itself mixed.
+ */
+SEC("?raw_tp/sched_switch")
+int close_deltas(void *ctx)
+{
+	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
+	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
+	struct counter_state *st = bpf_map_lookup_elem(&counter_states, &zero);
+
+	if (!k || !st)
+		return 0;
+	st->writing = 1;
+	advance_counters(k, st, cpu);
+	st->writing = 0;
 	return 0;
 }
 

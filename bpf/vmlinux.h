@@ -54,3 +54,9 @@ enum {
 struct bpf_perf_event_data {
 	__u64 sample_period;
 } __attribute__((preserve_access_index));
+
+struct bpf_perf_event_value {
+	__u64 counter;
+	__u64 enabled;
+	__u64 running;
+};

@@ -29,6 +29,8 @@ static const struct key_option {
 	{ "events", 'e', CONFIG_PROFILE_SECTION, "events", NULL },
 	{ "freq", 'F', CONFIG_PROFILE_SECTION, "rate", NULL },
 	{ "count", 'c', CONFIG_PROFILE_SECTION, "period", NULL },
+	{ "counters", 0, CONFIG_PROFILE_SECTION, "counters", NULL },
+	{ "split-at-switch", 0, CONFIG_PROFILE_SECTION, "split-at-switch", "yes" },
 	{ "pid", 'p', CONFIG_PROFILE_SECTION, "pid", NULL },
 	{ "comm", 0, CONFIG_PROFILE_SECTION, "comm", NULL },
 	{ "unit", 'u', CONFIG_PROFILE_SECTION, "unit", NULL },
@@ -62,6 +64,8 @@ static const char help[] =
 	"  -e, --events LIST         NAME[@97Hz|@100003],... (cycles; see 'ebpf-profiler events')\n"
 	"  -F, --freq HZ             rate of the events that give none\n"
 	"  -c, --count N             period of the events that give none\n"
+	"      --counters LIST       events read at each sample, for ratios per function; at most 8\n"
+	"      --split-at-switch     end their deltas at each context switch\n"
 	"  -o, --output FILE         write FILE (./" DEFAULT_OUTPUT ")\n"
 	"  -a, --all                 the whole host beside COMMAND\n"
 	"\n"

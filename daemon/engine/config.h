@@ -28,6 +28,8 @@ struct profile_config {
 	char *events; /* the specs, comma separated */
 	uint64_t freq_hz, period; /* defaults for them; 0: each event's own */
 	struct sample_filter filter;
+	char **counters; /* events counted on the CPU and read at each sample; at most 8 */
+	bool split; /* a program at each context switch ends the counters' deltas */
 	bool kernel_stacks, user_stacks;
 	bool idle; /* keep pid 0 */
 	bool enabled;

@@ -137,7 +137,7 @@ static int parse_list(const struct config_key *k, const char *text, void *field)
 		/* A backslash at the end could not be told from "\," when written. */
 		if (n == 0 || item[n - 1] == '\\')
 			return -EINVAL;
-		r = k->check(item);
+		r = k->check ? k->check(item) : 0;
 		if (r < 0)
 			return r;
 		r = append_item(field, item);

@@ -19,6 +19,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "symbols/symbols.h"
+#include "util/buffer.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -255,13 +256,19 @@ static int describe_event(struct pipeline *p, size_t i)
 {
 	const struct sampler_event *e = sampler_get_event(p->sampler, i);
 	const struct perf_event_attr *attr = &e->pmu.attr;
-	struct record_event record = {
+	_cleanup_(buffer_donep) struct buffer counters = {};
+	struct record_event record;
+
+	for (size_t k = 0; k < e->n_counters; k++)
+		buffer_printf(&counters, "%s%s", k ? "," : "", e->counters[k].name);
+	record = (struct record_event){
 		.profile = record_string(e->profile),
 		.requested = record_string(e->requested),
 		.fired = record_string(e->pmu.name),
 		.reason = record_string(e->reason),
 		.pmu = record_string(e->pmu.pmu),
 		.unit = record_string(unit_of(&e->pmu)),
+		.counters = { (const char *)counters.data, counters.size },
 		.type = attr->type,
 		.config = attr->config,
 		.freq = attr->freq,

@@ -55,7 +55,7 @@ struct fact {
 /* The owned copy of an event's record. */
 struct known_event {
 	struct record_event record;
-	char *strings[6];
+	char *strings[7];
 };
 
 struct recorder {
@@ -71,7 +71,8 @@ struct recorder {
 	struct cached_frame *cache; /* [FRAME_CACHE] */
 	uint32_t last_space;
 	struct object *unknown; /* for user addresses outside every mapping */
-	struct object *unknown_kernel; /* for kernel addresses outside image, modules and programs */
+	struct object
+		*unknown_kernel; /* for kernel addresses outside image, modules and programs */
 	struct previous *previous; /* [n_cpus] */
 	struct fact *facts;
 	size_t n_facts;
@@ -484,9 +485,9 @@ static void root_first(const struct sample_record *s, uint64_t *address)
 	size_t n = 0;
 
 	for (size_t i = s->user_frames; i > 0; i--)
-		address[n++] = s->frames[s->kernel_frames + i - 1];
+		address[n++] = s->words[s->kernel_frames + i - 1];
 	for (size_t i = s->kernel_frames; i > 0; i--)
-		address[n++] = s->frames[i - 1];
+		address[n++] = s->words[i - 1];
 }
 
 /* Fills prev with this sample's stack; false when memory ran out. */
@@ -514,6 +515,24 @@ static bool intern_stack(struct recorder *r, struct previous *prev, const struct
 	return true;
 }
 
+/* The counters behind the frames, each as its delta and the part of the time it ran. */
+static void take_counters(const struct sample_record *s, struct record_sample *ret)
+{
+	const __u64 *w = s->words + s->kernel_frames + s->user_frames;
+
+	ret->mixed = s->flags & SAMPLE_MIXED;
+	for (; ret->n_counters < s->counters; ret->n_counters++, w += SAMPLE_COUNTER_WORDS) {
+		uint64_t enabled = w[1], running = MIN(w[2], enabled);
+		uint64_t permille = enabled ? running * 1000 / enabled : 0;
+
+		/* What ran for less than a thousandth of the time says nothing. */
+		ret->counters[ret->n_counters] = (struct record_counter){
+			.delta = permille ? w[0] : 0,
+			.running_permille = (uint16_t)permille,
+		};
+	}
+}
+
 static void put_sample(struct recorder *r, const struct sample_record *s,
 		       const struct previous *prev)
 {
@@ -536,6 +555,8 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 
 	for (size_t i = 0; i < prev->n; i++)
 		leaf_first[i] = prev->id[prev->n - 1 - i];
+	if (s->counters)
+		take_counters(s, &record.sample);
 	put(r, &record);
 }
 
@@ -604,7 +625,8 @@ static int known_event_init(struct known_event *e, const struct record_event *ev
 {
 	struct record_bytes *fields[] = { &e->record.profile, &e->record.requested,
 					  &e->record.fired,   &e->record.reason,
-					  &e->record.pmu,     &e->record.unit };
+					  &e->record.pmu,     &e->record.unit,
+					  &e->record.counters };
 
 	*e = (struct known_event){ .record = *event };
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {

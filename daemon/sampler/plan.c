@@ -104,6 +104,79 @@ static unsigned int stacks_of(const struct profile_config *c)
 	       (c->user_stacks ? SAMPLER_USER_STACK : 0) | (c->idle ? SAMPLER_IDLE : 0);
 }
 
+/* As an event that only counts. */
+static void make_counter(struct pmu_event *ev)
+{
+	ev->attr.freq = 0;
+	ev->attr.sample_period = 0;
+	ev->attr.sample_type = 0;
+	ev->attr.precise_ip = 0;
+	ev->attr.disabled = 1;
+}
+
+/* Opens it as it will be used, and closes it again. */
+static int try_counter(struct pmu_event *ev, int cpu)
+{
+	int fd;
+
+	make_counter(ev);
+	fd = pmu_event_open(ev, -1, pmu_event_cpu(ev, cpu), -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* Takes what ev owns. */
+static int add_counter(struct sampler_event *e, struct pmu_event *ev)
+{
+	struct pmu_event *grown = reallocarray(e->counters, e->n_counters + 1, sizeof(*grown));
+
+	e->counters = grown ? grown : e->counters;
+	if (!grown || e->n_counters == SAMPLE_MAX_COUNTERS) {
+		pmu_event_done(ev);
+		return grown ? -E2BIG : -ENOMEM;
+	}
+	e->counters[e->n_counters++] = *ev;
+	return 0;
+}
+
+static int plan_counter(struct plan *p, const char *spec, bool strict, int cpu,
+			struct sampler_event *e, char **ret_error)
+{
+	struct pmu_defaults defaults = {};
+	struct pmu_event *ev = NULL;
+	size_t n = 0;
+	int r = pmu_events_parse(spec, &defaults, &ev, &n, ret_error);
+
+	if (r < 0)
+		return r == -ENOENT ? -EINVAL : r;
+	r = try_counter(ev, cpu);
+	if (r == 0) {
+		r = add_counter(e, ev);
+		free(ev);
+		return r;
+	}
+	*ret_error = pmu_event_strerror(ev, r);
+	pmu_events_free(ev, n);
+	return strict ? r : add_note(p, TAKE_PTR(*ret_error));
+}
+
+/* The events counted beside `e`; what cannot be counted here is an error (strict) or a note. */
+static int plan_counters(struct plan *p, const struct profile_config *c, bool strict, int cpu,
+			 struct sampler_event *e, char **ret_error)
+{
+	int r = 0;
+
+	e->split = c->split;
+	for (char **spec = c->counters; r == 0 && spec && *spec; spec++)
+		r = plan_counter(p, *spec, strict, cpu, e, ret_error);
+	if (r == -E2BIG && asprintf(ret_error, "at most %d counters can be read at a sample",
+				    SAMPLE_MAX_COUNTERS) < 0)
+		*ret_error = NULL;
+	return r;
+}
+
 /* Takes what ev and reason own. */
 static int add_event(struct plan *p, struct profile_config *c, struct pmu_event *ev,
 		     char *requested, char *reason)
@@ -155,7 +228,7 @@ static int plan_profile(struct plan *p, struct profile_config *c, bool strict, i
 {
 	struct pmu_defaults defaults = { .freq_hz = c->freq_hz, .period = c->period };
 	struct pmu_event *events = NULL;
-	size_t n = 0;
+	size_t n = 0, first = p->n_events;
 	int r;
 
 	r = pmu_events_parse(c->events, &defaults, &events, &n, ret_error);
@@ -165,6 +238,8 @@ static int plan_profile(struct plan *p, struct profile_config *c, bool strict, i
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = plan_event(p, c, &events[i], strict, cpu, ret_error);
 	pmu_events_free(events, n);
+	for (size_t i = first; r == 0 && i < p->n_events; i++)
+		r = plan_counters(p, c, strict, cpu, &p->events[i], ret_error);
 	return r;
 }
 

@@ -14,6 +14,8 @@ struct program {
 	struct sampler_bpf *skel;
 	bool bpf_rings;
 	size_t possible_cpus;
+	struct bpf_program *sampler; /* the one of its programs that is loaded */
+	struct bpf_link *switches; /* NULL: deltas are not split */
 };
 
 /* libbpf's own messages are for whoever debugs; the verifier's words reach the user in the error
@@ -32,6 +34,25 @@ static _printf_(2, 0) int libbpf_message(enum libbpf_print_level level, const ch
 	return 0;
 }
 
+static struct bpf_program *choose_program(struct sampler_bpf *skel, const struct program_options *o)
+{
+	if (o->knobs.counters)
+		return o->bpf_rings ? skel->progs.count_to_bpf_ring
+				    : skel->progs.count_to_perf_ring;
+	return o->bpf_rings ? skel->progs.sample_to_bpf_ring : skel->progs.sample_to_perf_ring;
+}
+
+static int size_counters(struct sampler_bpf *skel, const struct program_options *o)
+{
+	int r;
+
+	if (o->knobs.counters)
+		return bpf_map__set_max_entries(
+			skel->maps.counters, (o->knobs.counters + 1) * (uint32_t)o->possible_cpus);
+	r = bpf_map__set_autocreate(skel->maps.counters, false);
+	return r < 0 ? r : bpf_map__set_autocreate(skel->maps.counter_states, false);
+}
+
 /* Only the chosen transport's program and map exist in the kernel; an old kernel may not know the
  * other. */
 static int choose_transport(struct program *p, const struct program_options *o)
@@ -41,10 +62,12 @@ static int choose_transport(struct program *p, const struct program_options *o)
 	struct bpf_map *unused = o->bpf_rings ? skel->maps.perf_rings : skel->maps.bpf_rings;
 	int r;
 
-	bpf_program__set_autoload(o->bpf_rings ? skel->progs.sample_to_bpf_ring
-					       : skel->progs.sample_to_perf_ring,
-				  true);
+	p->sampler = choose_program(skel, o);
+	bpf_program__set_autoload(p->sampler, true);
+	bpf_program__set_autoload(skel->progs.close_deltas, o->knobs.split);
 	r = bpf_map__set_autocreate(unused, false);
+	if (r == 0)
+		r = size_counters(skel, o);
 	if (r == 0)
 		r = bpf_map__set_max_entries(used, (uint32_t)o->possible_cpus);
 	if (r == 0 && o->rings_fd >= 0)
@@ -106,6 +129,16 @@ int program_load(const struct program_options *o, struct program **ret, char **r
 	r = program_set_knobs(p, &o->knobs);
 	if (r < 0)
 		return r;
+	if (o->knobs.split) {
+		p->switches = bpf_program__attach(p->skel->progs.close_deltas);
+		if (!p->switches) {
+			r = -errno;
+			if (asprintf(ret_error, "cannot watch context switches: %s", strerror(-r)) <
+			    0)
+				*ret_error = NULL;
+			return r;
+		}
+	}
 	*ret = TAKE_PTR(p);
 	return 0;
 }
@@ -113,6 +146,7 @@ int program_load(const struct program_options *o, struct program **ret, char **r
 struct program *program_free(struct program *p)
 {
 	if (p) {
+		bpf_link__destroy(p->switches);
 		sampler_bpf__destroy(p->skel);
 		free(p);
 	}
@@ -121,8 +155,14 @@ struct program *program_free(struct program *p)
 
 int program_fd(const struct program *p)
 {
-	return bpf_program__fd(p->bpf_rings ? p->skel->progs.sample_to_bpf_ring
-					    : p->skel->progs.sample_to_perf_ring);
+	return bpf_program__fd(p->sampler);
+}
+
+int program_set_counter(struct program *p, size_t place, int cpu, int fd)
+{
+	uint32_t key = (uint32_t)(place * p->possible_cpus + (size_t)cpu);
+
+	return bpf_map_update_elem(bpf_map__fd(p->skel->maps.counters), &key, &fd, BPF_ANY);
 }
 
 int program_rings_fd(const struct program *p)

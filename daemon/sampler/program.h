@@ -20,6 +20,7 @@ struct program_options {
 	struct sampler_knobs knobs;
 	const char *btf; /* NULL: the kernel's */
 	int rings_fd; /* map of rings to share; -1: make one */
+	/* knobs.counters > 0 (or .split) loads the programs that read counters. */
 };
 
 /* On failure *ret_error is a heap sentence with the verifier's last words. */
@@ -33,5 +34,8 @@ int program_set_knobs(struct program *p, const struct sampler_knobs *knobs);
 int program_filter_pid(struct program *p, uint32_t pid);
 int program_filter_cgroup(struct program *p, uint64_t id);
 int program_filter_comm(struct program *p, const char *comm);
+/* Puts the fd of a counter (place 0 ..., the context switches at place knobs.counters) of a CPU
+ * where the program finds it. */
+int program_set_counter(struct program *p, size_t place, int cpu, int fd);
 /* Counters of every possible CPU into counts[possible_cpus]. */
 int program_read_counts(struct program *p, struct sampler_counts *counts);

@@ -87,13 +87,16 @@ void ring_refresh(struct ring *r)
 /* Copies a record of `size` bytes out of the ring; NULL when it cannot be one of ours. */
 static const struct sample_record *checked(const struct sample_record *rec, size_t size)
 {
-	size_t frames;
+	size_t words;
 
 	if (size < SAMPLE_RECORD_MIN || rec->head.kind != RECORD_KIND_SAMPLE)
 		return NULL;
-	frames = (size_t)rec->kernel_frames + rec->user_frames;
 	if (rec->kernel_frames > SAMPLE_MAX_FRAMES || rec->user_frames > SAMPLE_MAX_FRAMES ||
-	    SAMPLE_RECORD_MIN + frames * sizeof(__u64) > size)
+	    rec->counters > SAMPLE_MAX_COUNTERS)
+		return NULL;
+	words = (size_t)rec->kernel_frames + rec->user_frames +
+		rec->counters * SAMPLE_COUNTER_WORDS;
+	if (SAMPLE_RECORD_MIN + words * sizeof(__u64) > size)
 		return NULL;
 	return rec;
 }

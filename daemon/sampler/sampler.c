@@ -25,6 +25,7 @@ struct slot {
 	int fd; /* -1: not open (CPU offline) */
 	int link; /* bpf_link, -1: attached by ioctl */
 	uint64_t id; /* the kernel's, as in THROTTLE records */
+	int counters[SAMPLE_MAX_COUNTERS + 1]; /* fds, -1: none; context switches behind the last */
 	struct ledger ledger;
 };
 
@@ -54,6 +55,7 @@ struct sampler {
 void sampler_event_done(struct sampler_event *e)
 {
 	pmu_event_done(&e->pmu);
+	e->counters = pmu_events_free(e->counters, e->n_counters);
 	free(e->profile);
 	free(e->requested);
 	free(e->reason);
@@ -62,11 +64,20 @@ void sampler_event_done(struct sampler_event *e)
 
 static int sampler_event_copy(const struct sampler_event *from, struct sampler_event *ret)
 {
-	struct sampler_event e = { .stacks = from->stacks, .filter = from->filter };
-	int r = pmu_event_copy(&from->pmu, &e.pmu);
+	struct sampler_event e = {
+		.stacks = from->stacks,
+		.filter = from->filter,
+		.split = from->split,
+		.counters = calloc(MAX(from->n_counters, (size_t)1), sizeof(*e.counters)),
+	};
+	int r = e.counters ? pmu_event_copy(&from->pmu, &e.pmu) : -ENOMEM;
 
-	if (r < 0)
+	for (; r == 0 && e.n_counters < from->n_counters; e.n_counters++)
+		r = pmu_event_copy(&from->counters[e.n_counters], &e.counters[e.n_counters]);
+	if (r < 0) {
+		sampler_event_done(&e);
 		return r;
+	}
 	e.profile = strdup(from->profile ? from->profile : "");
 	e.requested = strdup(from->requested);
 	e.reason = from->reason ? strdup(from->reason) : NULL;
@@ -78,8 +89,17 @@ static int sampler_event_copy(const struct sampler_event *from, struct sampler_e
 	return 0;
 }
 
+static void slot_init(struct slot *slot)
+{
+	*slot = (struct slot){ .fd = -1, .link = -1 };
+	for (size_t i = 0; i < ARRAY_SIZE(slot->counters); i++)
+		slot->counters[i] = -1;
+}
+
 static void slot_close(struct slot *slot)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(slot->counters); i++)
+		slot->counters[i] = safe_close(slot->counters[i]);
 	slot->link = safe_close(slot->link);
 	slot->fd = safe_close(slot->fd);
 }
@@ -148,6 +168,37 @@ static bool samples_cpu(const struct event *e, int cpu)
 	return !e->only_cpus;
 }
 
+static int open_counter(struct event *e, struct slot *slot, size_t place, struct pmu_event *counter,
+			int cpu)
+{
+	int fd = pmu_event_open(counter, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	slot->counters[place] = fd;
+	r = program_set_counter(e->program, place, cpu, fd);
+	if (r == 0 && ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+/* A counter that cannot be had on this CPU is absent in its samples. */
+static void open_counters(struct event *e, struct slot *slot, int cpu)
+{
+	struct pmu_event switches = { .name = (char *)"context-switches" };
+
+	for (size_t i = 0; i < e->spec.n_counters; i++)
+		(void)open_counter(e, slot, i, &e->spec.counters[i], cpu);
+	if (e->spec.n_counters == 0)
+		return;
+	switches.attr.type = PERF_TYPE_SOFTWARE;
+	switches.attr.size = sizeof(switches.attr);
+	switches.attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
+	switches.attr.disabled = 1;
+	(void)open_counter(e, slot, e->spec.n_counters, &switches, cpu);
+}
+
 /* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline or not to be sampled. */
 static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_error)
 {
@@ -164,6 +215,7 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 		return fd;
 	}
 	slot->fd = fd;
+	open_counters(e, slot, cpu);
 	(void)ioctl(fd, PERF_EVENT_IOC_ID, &slot->id);
 	r = attach(s, e, slot);
 	if (r < 0) {
@@ -222,6 +274,9 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.event = index,
 		.depth = s->options.depth,
 		.exclude_pid = s->options.exclude_self ? (uint32_t)getpid() : 0,
+		.counters = (uint32_t)e->spec.n_counters,
+		.cpus = (uint32_t)s->options.possible_cpus,
+		.split = e->spec.n_counters && e->spec.split,
 		.wake_bytes = (uint32_t)(s->rings.bytes / 2),
 	};
 	e->knobs = o.knobs;
@@ -248,7 +303,7 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 	if (r < 0 || !e->slots)
 		return r < 0 ? r : -ENOMEM;
 	for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
-		e->slots[cpu].fd = e->slots[cpu].link = -1;
+		slot_init(&e->slots[cpu]);
 	complete_attr(s, &e->spec.pmu.attr);
 	e->rate = rate_of(&e->spec.pmu);
 	e->configured_hz = e->rate.hz;

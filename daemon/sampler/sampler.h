@@ -24,6 +24,9 @@ struct sampler_event {
 	char *profile; /* name of the profile it belongs to */
 	char *requested; /* spec as asked for */
 	char *reason; /* why another event fires; NULL when it is the one asked for */
+	struct pmu_event *counters; /* read at each sample, at most SAMPLE_MAX_COUNTERS; heap */
+	size_t n_counters;
+	bool split; /* their deltas end at each context switch */
 	unsigned int stacks; /* SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK | SAMPLER_IDLE */
 	struct sample_filter *filter; /* borrowed; NULL: everything */
 };

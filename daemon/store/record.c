@@ -74,7 +74,8 @@ static const struct layout layouts[] = {
 	[RECORD_CLOCK] = { true, -1, { U64(clock.monotonic_ns), U64(clock.realtime_ns) } },
 	[RECORD_EVENT] = { true, DICTIONARY_EVENT, {
 		BYTES(event.profile), BYTES(event.requested), BYTES(event.fired), BYTES(event.reason),
-		BYTES(event.pmu), BYTES(event.unit), U32(event.type), U64(event.config), BOOLEAN(event.freq),
+		BYTES(event.pmu), BYTES(event.unit), BYTES(event.counters),
+		U32(event.type), U64(event.config), BOOLEAN(event.freq),
 		U64(event.value) } },
 	[RECORD_OBJECT] = { true, DICTIONARY_OBJECT, {
 		OBJECT_KIND(object.kind), BYTES(object.path), BYTES(object.build_id), U64(object.base) } },

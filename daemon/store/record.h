@@ -60,6 +60,7 @@ struct record_event {
 	struct record_bytes reason; /* why they differ, "" when they do not */
 	struct record_bytes pmu;
 	struct record_bytes unit; /* of one count: "" or "ns" ... */
+	struct record_bytes counters; /* read at each sample, comma separated names; "" */
 	uint32_t type; /* perf_event_attr.type, .config */
 	uint64_t config;
 	bool freq; /* value is Hz, else a period */
@@ -124,6 +125,14 @@ struct record_function {
 	struct record_bytes name; /* demangled */
 };
 
+/* How far a counter went on the sample's CPU since the sample before it. */
+struct record_counter {
+	uint64_t delta; /* as counted, not scaled */
+	uint16_t running_permille; /* of that time it was counting; 0: there is no reading */
+};
+
+#define RECORD_MAX_COUNTERS 8
+
 struct record_sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC; stored in microseconds */
 	uint32_t cpu;
@@ -133,6 +142,10 @@ struct record_sample {
 	uint8_t kernel_status, user_status; /* enum stack_status of bpf/sample.h */
 	uint16_t kernel_frames, user_frames;
 	const uint32_t *frames; /* frame ids: kernel leaf first, then user leaf first */
+	/* In the order of the event's `counters`; valid until the next call. */
+	uint8_t n_counters;
+	bool mixed; /* other tasks ran within the deltas */
+	struct record_counter counters[RECORD_MAX_COUNTERS];
 };
 
 /* What happened on one CPU to one event since the previous ledger record of the two. */

@@ -162,6 +162,65 @@ static void put_changes(struct buffer *b, uint8_t changes, const struct record_s
 		buffer_put_byte(b, status);
 }
 
+#define EXTENSION_COUNTERS 1
+#define EXTENSION_MIXED 1
+#define RAN_ALWAYS 1000
+
+enum counter_state { COUNTER_ABSENT, COUNTER_WHOLE, COUNTER_PART };
+
+/* The extension with the counters: kind, flags, number, then delta and state in one number each. */
+static void put_counters(struct buffer *b, const struct record_sample *s)
+{
+	size_t at = b->size;
+
+	/* A byte for the length: 3 + 8 x (10 + 2) bytes at most. */
+	buffer_put_byte(b, 0);
+	buffer_put_byte(b, EXTENSION_COUNTERS);
+	buffer_put_byte(b, s->mixed ? EXTENSION_MIXED : 0);
+	buffer_put_byte(b, s->n_counters);
+	for (size_t i = 0; i < s->n_counters; i++) {
+		const struct record_counter *k = &s->counters[i];
+		enum counter_state state = k->running_permille == 0	       ? COUNTER_ABSENT
+					   : k->running_permille == RAN_ALWAYS ? COUNTER_WHOLE
+									       : COUNTER_PART;
+
+		buffer_put_varint(b, state == COUNTER_ABSENT ? 0 : k->delta << 2 | state);
+		if (state == COUNTER_PART)
+			buffer_put_varint(b, k->running_permille);
+	}
+	if (!b->error)
+		b->data[at] = (uint8_t)(b->size - at - 1);
+}
+
+/* An extension of another kind is for other readers; a damaged one is an error. */
+static int get_counters(const uint8_t *data, size_t size, struct record_sample *ret)
+{
+	struct cursor in = { .pos = data, .end = data + size };
+	uint8_t flags;
+
+	if (cursor_get_byte(&in) != EXTENSION_COUNTERS)
+		return in.error;
+	flags = cursor_get_byte(&in);
+	ret->n_counters = cursor_get_byte(&in);
+	if (ret->n_counters > RECORD_MAX_COUNTERS)
+		return -EBADMSG;
+	ret->mixed = flags & EXTENSION_MIXED;
+	for (size_t i = 0; i < ret->n_counters; i++) {
+		uint64_t value = cursor_get_varint(&in), permille = 0;
+
+		if ((value & 3) == COUNTER_WHOLE)
+			permille = RAN_ALWAYS;
+		else if ((value & 3) == COUNTER_PART)
+			permille = cursor_get_varint(&in);
+		if (permille > RAN_ALWAYS)
+			return -EBADMSG;
+		ret->counters[i] =
+			(struct record_counter){ .delta = value >> 2,
+						 .running_permille = (uint16_t)permille };
+	}
+	return in.error;
+}
+
 static int put_sample(struct buffer *b, struct record_coder *c, const struct record_sample *s)
 {
 	uint8_t status = (uint8_t)((s->kernel_status & 15) | s->user_status << 4), changes, flags,
@@ -175,7 +234,8 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 
 	if (s->cpu >= RECORD_MAX_CPUS || s->event >= c->defined[DICTIONARY_EVENT] ||
 	    s->thread >= c->defined[DICTIONARY_THREAD] ||
-	    (size_t)s->user_frames + s->kernel_frames > RECORD_MAX_STACK)
+	    (size_t)s->user_frames + s->kernel_frames > RECORD_MAX_STACK ||
+	    s->n_counters > RECORD_MAX_COUNTERS)
 		return -EINVAL;
 	previous = record_coder_cpu(c, c->cpu);
 	cpu = record_coder_cpu(c, s->cpu);
@@ -191,7 +251,8 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 	flags = (uint8_t)(SAMPLE_MARK | (s->cpu != previous->next ? SAMPLE_CPU : 0) |
 			  (s->thread != cpu->thread ? SAMPLE_THREAD : 0) |
 			  (changes ? SAMPLE_CHANGES : 0) | (d.gone ? SAMPLE_GONE : 0) |
-			  (d.user ? SAMPLE_USER : 0) | (d.kernel ? SAMPLE_KERNEL : 0));
+			  (d.user ? SAMPLE_USER : 0) | (d.kernel ? SAMPLE_KERNEL : 0) |
+			  (s->n_counters ? SAMPLE_MORE : 0));
 	buffer_put_byte(b, flags);
 	if (flags & SAMPLE_CPU)
 		buffer_put_varint(b, s->cpu);
@@ -203,6 +264,8 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 	if (r < 0)
 		return r;
 	buffer_put_varint(b, zigzag_encode((int64_t)(time_us - coder_clock_expect(clock))));
+	if (s->n_counters)
+		put_counters(b, s);
 
 	previous->next = s->cpu;
 	c->cpu = s->cpu;
@@ -383,7 +446,8 @@ int record_get_sample(struct cursor *in, struct record_coder *c, uint8_t flags,
 	struct coder_clock *clock;
 	struct coder_stack *stack;
 	struct coder_cpu *cpu;
-	size_t extra_size;
+	const void *extra = NULL;
+	size_t extra_size = 0;
 	uint64_t time_us;
 	uint8_t *usual;
 	int r = get_origin(in, c, flags, &changes);
@@ -400,7 +464,7 @@ int record_get_sample(struct cursor *in, struct record_coder *c, uint8_t flags,
 		return r;
 	time_us = coder_clock_expect(clock) + (uint64_t)zigzag_decode(cursor_get_varint(in));
 	if (flags & SAMPLE_MORE)
-		cursor_get_bytes(in, &extra_size);
+		extra = cursor_get_bytes(in, &extra_size);
 	if (in->error)
 		return in->error;
 	usual = &c->status[coder_halves(stack->kernel_frames, stack->user_frames)];
@@ -421,5 +485,5 @@ int record_get_sample(struct cursor *in, struct record_coder *c, uint8_t flags,
 		.frames = stack->frames + RECORD_MAX_STACK - stack->kernel_frames -
 			  stack->user_frames,
 	};
-	return 0;
+	return extra ? get_counters(extra, extra_size, ret) : 0;
 }

@@ -183,6 +183,18 @@ static void add_other(struct stream *s)
 	}
 }
 
+static void add_counters(struct stream *s, struct record_sample *n)
+{
+	n->mixed = below(s, 2);
+	n->n_counters = (uint8_t)(1 + below(s, RECORD_MAX_COUNTERS));
+	for (size_t i = 0; i < n->n_counters; i++) {
+		struct record_counter *k = &n->counters[i];
+
+		k->running_permille = (uint16_t)(below(s, 2) ? 1000 : below(s, 1001));
+		k->delta = k->running_permille ? some_number(s) >> 2 : 0;
+	}
+}
+
 /* A stack that shares something with the one before, or not. */
 static void add_sample(struct stream *s, uint32_t *frames, struct record_sample *last)
 {
@@ -203,6 +215,8 @@ static void add_sample(struct stream *s, uint32_t *frames, struct record_sample 
 		frames[i] = below(s, s->defined[DICTIONARY_FRAME]);
 	if (s->defined[DICTIONARY_FRAME] == 0)
 		n->kernel_frames = n->user_frames = 0;
+	if (below(s, 2))
+		add_counters(s, n);
 	copy = malloc(4 * (size_t)(n->kernel_frames + n->user_frames) + 1);
 	assert_non_null(copy);
 	memcpy(copy, frames, 4 * (size_t)(n->kernel_frames + n->user_frames));
@@ -313,10 +327,19 @@ static bool same_bytes(struct record_bytes a, struct record_bytes b)
 	return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
+static bool same_counters(const struct record_sample *a, const struct record_sample *b)
+{
+	for (size_t i = 0; i < a->n_counters; i++)
+		if (a->counters[i].delta != b->counters[i].delta ||
+		    a->counters[i].running_permille != b->counters[i].running_permille)
+			return false;
+	return a->n_counters == b->n_counters && a->mixed == b->mixed;
+}
+
 static bool same_sample(const struct record_sample *a, const struct record_sample *b)
 {
-	return a->time_ns == b->time_ns && a->cpu == b->cpu && a->event == b->event &&
-	       a->thread == b->thread && a->period == b->period &&
+	return same_counters(a, b) && a->time_ns == b->time_ns && a->cpu == b->cpu &&
+	       a->event == b->event && a->thread == b->thread && a->period == b->period &&
 	       a->kernel_status == b->kernel_status && a->user_status == b->user_status &&
 	       a->kernel_frames == b->kernel_frames && a->user_frames == b->user_frames &&
 	       memcmp(a->frames, b->frames, 4 * (size_t)(a->kernel_frames + a->user_frames)) == 0;
@@ -340,9 +363,10 @@ static bool same_record(const struct record *a, const struct record *b)
 		       same_bytes(a->event.fired, b->event.fired) &&
 		       same_bytes(a->event.reason, b->event.reason) &&
 		       same_bytes(a->event.pmu, b->event.pmu) &&
-		       same_bytes(a->event.unit, b->event.unit) && a->event.type == b->event.type &&
-		       a->event.config == b->event.config && a->event.freq == b->event.freq &&
-		       a->event.value == b->event.value;
+		       same_bytes(a->event.unit, b->event.unit) &&
+		       same_bytes(a->event.counters, b->event.counters) &&
+		       a->event.type == b->event.type && a->event.config == b->event.config &&
+		       a->event.freq == b->event.freq && a->event.value == b->event.value;
 	case RECORD_OBJECT:
 		return a->object.kind == b->object.kind &&
 		       same_bytes(a->object.path, b->object.path) &&
@@ -576,6 +600,11 @@ static void test_bytes(void **state)
 		{ __LINE__, DEFINED "a0 08 00 00 02  90 08 00 00 02", -EBADMSG, 7 },
 		{ __LINE__, DEFINED "c0 02 03 aa bb cc", 0, 7 }, /* an extension is skipped */
 		{ __LINE__, DEFINED "c0 02 03 aa bb", -EBADMSG, 6 },
+		{ __LINE__, DEFINED "c0 02 04 01 00 01 15", 0, 7 }, /* a counter: 5, all the time */
+		{ __LINE__, DEFINED "c0 02 06 01 01 01 16 e7 07", 0, 7 }, /* 999 thousandths */
+		{ __LINE__, DEFINED "c0 02 06 01 01 01 16 e9 07", -EBADMSG, 6 }, /* 1001 */
+		{ __LINE__, DEFINED "c0 02 03 01 00 09", -EBADMSG, 6 }, /* nine counters */
+		{ __LINE__, DEFINED "c0 02 03 01 00 01", -EBADMSG, 6 }, /* the value is missing */
 	};
 
 	(void)state;
@@ -600,7 +629,7 @@ static void test_bytes(void **state)
 static void test_example(void **state)
 {
 	static const uint32_t first[] = { 1, 0 }, second[] = { 2, 1, 0 };
-	static const char hex[] = "03 13 00 00 09 63 70 75 2d 63 6c 6f 63 6b 00 00 00 00 00 01 63"
+	static const char hex[] = "03 14 00 00 09 63 70 75 2d 63 6c 6f 63 6b 00 00 00 00 00 00 01 63"
 				  "05 0a 2a 00 00 02 73 68 00 00 00 00  07 05 00 2a 02 73 68"
 				  "04 0b 00 07 2f 62 69 6e 2f 73 68 00 00"
 				  "04 0c 01 08 5b 6b 65 72 6e 65 6c 5d 00 00"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,6 +60,10 @@ struct fixture {
 	size_t n_cpus, possible;
 	struct record_ledger sum;
 	uint64_t samples, mine, weight;
+	size_t n_counters;
+	const char *counter; /* read at each sample; NULL: none */
+	bool split;
+	uint64_t counted, mixed;
 	uint64_t last_ns[4096];
 };
 
@@ -76,12 +81,25 @@ static void add_ledger(const struct record_ledger *l, void *userdata)
 	f->sum.expected += l->expected;
 }
 
+static void take_counter(struct fixture *f, const struct sample_record *rec, uint32_t i)
+{
+	const __u64 *w =
+		rec->words + rec->kernel_frames + rec->user_frames + i * SAMPLE_COUNTER_WORDS;
+
+	assert_true(w[2] <= w[1]);
+	f->counted += w[2] ? w[0] : 0;
+	f->mixed += rec->flags & SAMPLE_MIXED;
+}
+
 static void take(struct fixture *f, const struct sample_record *rec)
 {
 	assert_true(rec->head.cpu < f->possible);
 	assert_true(rec->head.time_ns >= f->last_ns[rec->head.cpu % 4096]);
 	assert_true(rec->head.time_ns <= clock_ns(CLOCK_MONOTONIC));
 	assert_true(rec->kernel_frames + rec->user_frames > 0);
+	assert_int_equal(rec->counters, f->n_counters);
+	for (uint32_t i = 0; i < rec->counters; i++)
+		take_counter(f, rec, i);
 	f->last_ns[rec->head.cpu % 4096] = rec->head.time_ns;
 	f->samples++;
 	f->weight += rec->period;
@@ -125,7 +143,16 @@ static bool open_fixture(struct fixture *f, const char *spec, struct sampler_opt
 	event = (struct sampler_event){ .pmu = events[0],
 					.profile = "",
 					.requested = events[0].name,
-					.stacks = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK };
+					.stacks = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK,
+					.split = f->split };
+	if (f->counter) {
+		assert_int_equal(pmu_events_parse(f->counter, &defaults, &event.counters,
+						  &event.n_counters, &error),
+				 0);
+		event.counters[0].attr.freq = 0;
+		event.counters[0].attr.sample_period = 0;
+		f->n_counters = event.n_counters;
+	}
 	o->cpus = f->cpus;
 	o->n_cpus = f->n_cpus;
 	o->possible_cpus = f->possible;
@@ -133,6 +160,7 @@ static bool open_fixture(struct fixture *f, const char *spec, struct sampler_opt
 	o->ring_bytes = o->ring_bytes ? o->ring_bytes : 512 * 1024;
 	r = sampler_open(o, &event, 1, &f->sampler, &error);
 	pmu_events_free(events, n);
+	pmu_events_free(event.counters, event.n_counters);
 	if (r == -EPERM || r == -EACCES)
 		return false;
 	if (r < 0)
@@ -238,6 +266,39 @@ static void small_rings_wrap(void **state)
 	}
 }
 
+/* A counter read at each sample: the deltas sum up to what the workload did, by both transports;
+ * with a program at each switch none is mixed. */
+static void counters_at_each_sample(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 4; way++) {
+		struct sampler_options o = { .transport =
+						     way & 1 ? TRANSPORT_BPF : TRANSPORT_PERF };
+		struct fixture f = { .counter = "page-faults", .split = way & 2 };
+		cpu_set_t one, all;
+
+		if (!open_fixture(&f, "cpu-clock@997Hz", &o))
+			skip();
+		sched_getaffinity(0, sizeof(all), &all);
+		CPU_ZERO(&one);
+		CPU_SET(f.cpus[0], &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		burn(20 * NSEC_PER_MSEC); /* the first sample begins the count */
+		for (int i = 0; i < 100; i++)
+			fault_pages(500);
+		burn(20 * NSEC_PER_MSEC);
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		sched_setaffinity(0, sizeof(all), &all);
+		drain(&f);
+		if (f.split)
+			assert_true(f.mixed == 0 && f.counted > 10000);
+		else
+			assert_true(f.counted >= 50000);
+		close_fixture(&f);
+	}
+}
+
 /* A ring that is half full wakes its reader. */
 static void half_full_wakes(void **state)
 {
@@ -288,7 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(merge_sorts),	   cmocka_unit_test(attach_and_transport),
 		cmocka_unit_test(periods_sum_up),  cmocka_unit_test(small_rings_wrap),
-		cmocka_unit_test(half_full_wakes),
+		cmocka_unit_test(half_full_wakes), cmocka_unit_test(counters_at_each_sample),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
