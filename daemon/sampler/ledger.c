@@ -36,10 +36,9 @@ void ledger_balance(struct ledger *l, const struct sampler_counts *c)
 static double expected(struct ledger *l, uint64_t count, uint64_t running_ns, uint64_t idle_ns,
 		       const struct ledger_rate *rate)
 {
-	uint64_t busy_ns = running_ns > idle_ns ? running_ns - idle_ns : 0;
-
 	if (rate->by_time)
-		return (double)busy_ns * rate->hz / 1e9 + (double)(l->idle - l->last_idle);
+		return (double)(running_ns - idle_ns) * rate->hz / 1e9 +
+		       (double)(l->idle - l->last_idle);
 	if (rate->period)
 		return (double)count / (double)rate->period;
 	return l->weight ? (double)count * (double)l->now.seen / (double)l->weight : 0;
@@ -49,7 +48,7 @@ void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_
 		       const struct ledger_rate *rate)
 {
 	uint64_t count = value[0] - l->last_count, running = value[2] - l->last_running_ns;
-	uint64_t idle = idle_ns > l->last_idle_ns ? idle_ns - l->last_idle_ns : 0;
+	uint64_t idle = idle_ns > l->last_idle_ns ? MIN(idle_ns - l->last_idle_ns, running) : 0;
 
 	l->count += count;
 	l->enabled_ns += value[1] - l->last_enabled_ns;
@@ -58,7 +57,7 @@ void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_
 	l->last_count = value[0];
 	l->last_enabled_ns = value[1];
 	l->last_running_ns = value[2];
-	l->last_idle_ns = MAX(idle_ns, l->last_idle_ns);
+	l->last_idle_ns += idle;
 	l->last_idle = l->idle;
 }
 

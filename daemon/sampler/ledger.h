@@ -31,7 +31,9 @@ struct ledger {
 	uint64_t idle, last_idle; /* pid 0's, seen so far, and at the last reading of the event */
 	/* The event's own totals at the last reading; 0 after it was opened anew. */
 	uint64_t last_count, last_enabled_ns, last_running_ns;
-	uint64_t last_idle_ns; /* the CPU's idle time then */
+	/* The CPU's idle time accounted for: it comes in ticks, so that what exceeds the running time
+	 * of one reading is left to the next. */
+	uint64_t last_idle_ns;
 	double expected, expected_reported; /* running totals */
 };
 

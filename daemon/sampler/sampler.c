@@ -407,10 +407,15 @@ int sampler_replace(struct sampler *s, size_t i, const struct sampler_event *by,
 
 /* --- running --- */
 
-/* A task's event runs only while the task does: the CPU's idle time is none of its business. */
+/* Only a clock needs it; a task's runs only while the task does, so that the CPU's idle time is
+ * none of its business. */
 static void read_idle(struct sampler *s)
 {
-	if (s->options.task <= 0)
+	bool wanted = false;
+
+	for (size_t i = 0; i < s->n_events; i++)
+		wanted |= s->events[i].rate.by_time;
+	if (wanted && s->options.task <= 0)
 		(void)host_idle_read(NULL, s->idle_ns, s->options.possible_cpus);
 }
 
@@ -479,6 +484,7 @@ static void read_slot(struct sampler *s, struct event *e, size_t cpu)
 void sampler_ledger(struct sampler *s, uint64_t now_ns,
 		    void (*each)(const struct record_ledger *l, void *userdata), void *userdata)
 {
+	read_idle(s);
 	for (size_t i = 0; i < s->n_events; i++) {
 		struct event *e = &s->events[i];
 		bool counted = program_read_counts(e->program, s->counts) == 0;
@@ -562,6 +568,7 @@ void sampler_throttled(struct sampler *s, uint64_t id)
 
 void sampler_cpu_offline(struct sampler *s, int cpu)
 {
+	read_idle(s);
 	for (size_t i = 0; i < s->n_events; i++) {
 		read_slot(s, &s->events[i], (size_t)cpu);
 		slot_close(&s->events[i].slots[cpu]);

@@ -132,6 +132,21 @@ check "no other CPU is in it" ask comm "set(rows) <= {'0', 'CPU 0', 'cpu 0', 'cp
 check "idle is left out" profile busy -F 99 -d 1
 check "pid 0 is not listed" ask busy "'[idle]' not in rows and 'swapper' not in rows"
 
+# Seconds that all CPUs together have been idle.
+idle_seconds() {
+	awk -v hz="$(getconf CLK_TCK)" '$1 == "cpu" { print ($5 + $6) / hz }' /proc/stat
+}
+
+# What /proc/stat calls idle is not expected, but for what came in it (filtered: pid 0's).
+idle_expects_nothing() {
+	local before
+	before=$(idle_seconds)
+	profile idle -F 99 -d 3 -e cpu-clock || return 1
+	ask idle "(lambda l: abs((l['enabled_ns'] / 1e9 - ($(idle_seconds) - $before)) * 99 + l['filtered'] -
+	l['expected']) < 0.15 * 99 * l['enabled_ns'] / 1e9)(e['ledger'])"
+}
+check "idle time is not called a loss" idle_expects_nothing
+
 # --- exit codes and sentences ---
 
 # expect CODE PATTERN COMMAND...: exit code, and a sentence on stderr.

@@ -204,6 +204,26 @@ static void expectation_is_carried(void **state)
 	assert_int_equal(report.count, 2000);
 }
 
+/* Idle time comes in ticks of 10 ms: what one second has too much, the next has too little. */
+static void idle_ticks_are_carried(void **state)
+{
+	const struct ledger_rate rate = { .by_time = true, .hz = 1000 };
+	struct ledger l = {};
+	struct record_ledger report;
+	uint64_t expected = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 10; i++) {
+		uint64_t running = i * NSEC_PER_SEC;
+		uint64_t idle = i % 2 ? running + NSEC_PER_SEC / 100 : running;
+
+		ledger_read_event(&l, (uint64_t[3]){ running, running, running }, idle, &rate);
+		assert_true(ledger_report(&l, &report));
+		expected += report.expected;
+	}
+	assert_int_equal(expected, 0);
+}
+
 /* Keys keep their ids while the table grows, and are gone after it was cleared. */
 static void id_table(void **state)
 {
@@ -227,9 +247,13 @@ static void id_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_histories_balance), cmocka_unit_test(filtered_only),
-		cmocka_unit_test(torn_counters_wait),	    cmocka_unit_test(expectations),
-		cmocka_unit_test(expectation_is_carried),   cmocka_unit_test(id_table),
+		cmocka_unit_test(random_histories_balance),
+		cmocka_unit_test(filtered_only),
+		cmocka_unit_test(torn_counters_wait),
+		cmocka_unit_test(expectations),
+		cmocka_unit_test(expectation_is_carried),
+		cmocka_unit_test(idle_ticks_are_carried),
+		cmocka_unit_test(id_table),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
