@@ -175,15 +175,16 @@ static ssize_t spec_length(const char *s)
 	return inside ? -EINVAL : n;
 }
 
-/* The next spec without the blanks around it; *s moves behind it and its comma. */
-static int next_spec(const char **s, char **ret, char **ret_error)
+int pmu_spec_next(const char **s, char **ret, char **ret_error)
 {
 	const char *start = *s, *end;
 	ssize_t n = spec_length(start);
 
-	if (n < 0)
+	if (n < 0) {
+		*s = NULL;
 		return pmu_fail(ret_error, (int)n, "event '%.*s': the second '/' is missing", 80,
 				start);
+	}
 	end = start + n;
 	*s = *end ? end + 1 : NULL;
 	while (start < end && isspace((unsigned char)*start))
@@ -205,7 +206,7 @@ static int append(struct pmu_event **events, size_t *n, const char **specs,
 	struct pmu_event *grown;
 	int r;
 
-	r = next_spec(specs, &spec, ret_error);
+	r = pmu_spec_next(specs, &spec, ret_error);
 	if (r < 0)
 		return r;
 	grown = realloc(*events, (*n + 1) * sizeof(*grown));

@@ -52,6 +52,12 @@ struct pmu_defaults {
  */
 int pmu_events_parse(const char *specs, const struct pmu_defaults *defaults,
 		     struct pmu_event **ret_events, size_t *ret_n, char **ret_error);
+/*
+ * Cuts the first spec off such a list, without the blanks around it, for who wants to go on behind
+ * one that cannot be parsed: *specs moves behind its comma, or is NULL after the last, whatever is
+ * returned. -EINVAL with a sentence when it is empty or too long, or a '/' stays open.
+ */
+int pmu_spec_next(const char **specs, char **ret_spec, char **ret_error);
 struct pmu_event *pmu_events_free(struct pmu_event *events, size_t n);
 void pmu_event_done(struct pmu_event *ev);
 /* A deep copy; 0 or -ENOMEM. */

@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "engine/messages.h"
+#include "engine/plan.h"
 #include "engine/prepare.h"
 #include "util/buffer.h"
 #include "util/log.h"
@@ -96,6 +97,17 @@ static int load(const struct daemon_options *o, struct config *config)
 	return r < 0 ? EXIT_CONFIG : 0;
 }
 
+/* Names that no table of this machine knows are no errors: the file may serve many machines. */
+static void check_names(const struct config *config)
+{
+	_cleanup_(plan_done) struct plan plan = {};
+
+	if (plan_check_names(config, &plan) < 0)
+		return;
+	for (size_t i = 0; i < plan.n_notes; i++)
+		log_warning("left out here: %s", plan.notes[i]);
+}
+
 static int run(const struct daemon_options *o, struct config *config)
 {
 	_cleanup_(preparation_done) struct preparation p = { .btf_fd = -1 };
@@ -137,6 +149,7 @@ int cmd_daemon(int argc, char **argv)
 		config_dump(&config, &text);
 		fwrite(text.data, 1, text.size, stdout);
 	} else if (o.check) {
+		check_names(&config);
 		printf("the configuration is good\n");
 	} else {
 		r = run(&o, &config);

@@ -9,19 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sampler/settings.h"
 #include "util/cleanup.h"
-
-enum transport { TRANSPORT_AUTO, TRANSPORT_PERF, TRANSPORT_BPF };
-enum attach_mode { ATTACH_AUTO, ATTACH_LINK, ATTACH_IOCTL };
-
-/* Which samples a named profile keeps; lists are NULL-terminated heap arrays or NULL. */
-struct sample_filter {
-	char **pids; /* as text; checked when the config is loaded */
-	char **comms;
-	char **units; /* systemd units or slices */
-	char **cgroups; /* paths */
-	char *cpus; /* CPU list, NULL: all */
-};
 
 struct profile_config {
 	char *name; /* "" for record */

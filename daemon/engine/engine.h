@@ -10,7 +10,7 @@
 
 #include "engine/config.h"
 #include "engine/pipeline.h"
-#include "sampler/plan.h"
+#include "engine/plan.h"
 
 struct engine_options {
 	struct config *config; /* borrowed; the engine owns what a reload brings */

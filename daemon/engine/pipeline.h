@@ -13,7 +13,7 @@
 
 #include "engine/config.h"
 #include "profile/recorder.h"
-#include "sampler/plan.h"
+#include "engine/plan.h"
 #include "sampler/sampler.h"
 #include "store/segment_writer.h"
 

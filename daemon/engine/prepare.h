@@ -6,7 +6,7 @@
  */
 #include "engine/config.h"
 #include "host/btf.h"
-#include "sampler/plan.h"
+#include "engine/plan.h"
 
 struct preparation {
 	struct plan plan;

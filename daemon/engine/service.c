@@ -14,7 +14,7 @@
 #include "engine/messages.h"
 #include "engine/prepare.h"
 #include "host/cpus.h"
-#include "sampler/plan.h"
+#include "engine/plan.h"
 #include "util/log.h"
 #include "util/parse.h"
 

@@ -5,8 +5,10 @@
  * slices with everything below them. Where only cgroup v1 is mounted the kernel gives no usable
  * cgroup id: there the processes of the unit's directory are put into the pid filter instead.
  */
-#include "engine/config.h"
+#include <stddef.h>
+
 #include "sampler/program.h"
+#include "sampler/settings.h"
 
 /* The SAMPLER_FILTER_* flags this filter needs. */
 unsigned int sample_filter_flags(const struct sample_filter *f);

@@ -14,9 +14,9 @@
 #include <sys/types.h>
 
 #include "bpf/sample.h"
-#include "engine/config.h"
 #include "pmu/pmu.h"
 #include "sampler/ring.h"
+#include "sampler/settings.h"
 #include "store/record.h"
 
 struct sampler_event {

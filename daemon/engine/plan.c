@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <linux/types.h>
 
-#include "sampler/plan.h"
+#include "engine/plan.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define EVENTS_MAX 32
 
+/* Takes text. Several events may lack the same counter: that is said once. */
 static int add_note(struct plan *p, char *text)
 {
-	char **grown = realloc(p->notes, (p->n_notes + 1) * sizeof(*grown));
+	char **grown;
 
+	for (size_t i = 0; text && i < p->n_notes; i++)
+		if (strcmp(p->notes[i], text) == 0) {
+			free(text);
+			return 0;
+		}
+	grown = realloc(p->notes, (p->n_notes + 1) * sizeof(*grown));
 	if (!grown || !text) {
 		p->notes = grown ? grown : p->notes;
 		free(text);
@@ -104,6 +111,15 @@ static unsigned int stacks_of(const struct profile_config *c)
 	       (c->user_stacks ? SAMPLER_USER_STACK : 0) | (c->idle ? SAMPLER_IDLE : 0);
 }
 
+/* An event that cannot be had: an error when it was asked for by name, else a note. Takes text. */
+static int leave_out(struct plan *p, int error, char *text, bool strict, char **ret_error)
+{
+	if (!strict && text)
+		return add_note(p, text);
+	*ret_error = text;
+	return error;
+}
+
 /* As an event that only counts. */
 static void make_counter(struct pmu_event *ev)
 {
@@ -132,11 +148,11 @@ static int add_counter(struct sampler_event *e, struct pmu_event *ev)
 {
 	struct pmu_event *grown = reallocarray(e->counters, e->n_counters + 1, sizeof(*grown));
 
-	e->counters = grown ? grown : e->counters;
-	if (!grown || e->n_counters == SAMPLE_MAX_COUNTERS) {
+	if (!grown) {
 		pmu_event_done(ev);
-		return grown ? -E2BIG : -ENOMEM;
+		return -ENOMEM;
 	}
+	e->counters = grown;
 	e->counters[e->n_counters++] = *ev;
 	return 0;
 }
@@ -144,25 +160,32 @@ static int add_counter(struct sampler_event *e, struct pmu_event *ev)
 static int plan_counter(struct plan *p, const char *spec, bool strict, int cpu,
 			struct sampler_event *e, char **ret_error)
 {
-	struct pmu_defaults defaults = {};
+	static const struct pmu_defaults defaults;
 	struct pmu_event *ev = NULL;
+	char *text = NULL;
 	size_t n = 0;
-	int r = pmu_events_parse(spec, &defaults, &ev, &n, ret_error);
+	int r = pmu_events_parse(spec, &defaults, &ev, &n, &text);
 
 	if (r < 0)
-		return r == -ENOENT ? -EINVAL : r;
+		return leave_out(p, r == -ENOENT ? -EINVAL : r, text, strict, ret_error);
 	r = try_counter(ev, cpu);
-	if (r == 0) {
+	if (r < 0) {
+		text = pmu_event_strerror(ev, r);
+	} else if (e->n_counters == SAMPLE_MAX_COUNTERS) {
+		r = -EINVAL;
+		if (asprintf(&text, "counter '%s': at most %d can be read at a sample", spec,
+			     SAMPLE_MAX_COUNTERS) < 0)
+			text = NULL;
+	} else {
 		r = add_counter(e, ev);
 		free(ev);
 		return r;
 	}
-	*ret_error = pmu_event_strerror(ev, r);
 	pmu_events_free(ev, n);
-	return strict ? r : add_note(p, TAKE_PTR(*ret_error));
+	return leave_out(p, r, text, strict, ret_error);
 }
 
-/* The events counted beside `e`; what cannot be counted here is an error (strict) or a note. */
+/* The events counted beside `e`. */
 static int plan_counters(struct plan *p, const struct profile_config *c, bool strict, int cpu,
 			 struct sampler_event *e, char **ret_error)
 {
@@ -171,9 +194,6 @@ static int plan_counters(struct plan *p, const struct profile_config *c, bool st
 	e->split = c->split;
 	for (char **spec = c->counters; r == 0 && spec && *spec; spec++)
 		r = plan_counter(p, *spec, strict, cpu, e, ret_error);
-	if (r == -E2BIG && asprintf(ret_error, "at most %d counters can be read at a sample",
-				    SAMPLE_MAX_COUNTERS) < 0)
-		*ret_error = NULL;
 	return r;
 }
 
@@ -191,9 +211,9 @@ static int add_event(struct plan *p, struct profile_config *c, struct pmu_event 
 	};
 
 	*ev = (struct pmu_event){};
-	if (!e.profile || !e.requested || p->n_events == EVENTS_MAX) {
+	if (!e.profile || !e.requested) {
 		sampler_event_done(&e);
-		return e.profile && e.requested ? -E2BIG : -ENOMEM;
+		return -ENOMEM;
 	}
 	p->events[p->n_events++] = e;
 	return 0;
@@ -202,42 +222,69 @@ static int add_event(struct plan *p, struct profile_config *c, struct pmu_event 
 static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event *ev, bool strict,
 		      int cpu, char **ret_error)
 {
-	char *requested = strdup(ev->name), *reason = NULL, *text = NULL;
+	_cleanup_free_ char *requested = strdup(ev->name), *reason = NULL;
+	char *text;
 	int r = try_event(ev, cpu);
 
 	if (r < 0)
 		r = fall_back(ev, r, cpu, &reason);
-	if (r < 0) {
-		free(requested);
-		text = pmu_event_strerror(ev, r);
-		if (!strict)
-			return add_note(p, text);
-		*ret_error = text;
+	if (r < 0)
+		return leave_out(p, r, pmu_event_strerror(ev, r), strict, ret_error);
+	if (planned_already(p, ev, c->name ? c->name : ""))
+		return 0;
+	if (p->n_events == EVENTS_MAX) {
+		if (asprintf(&text, "event '%s': at most %d events are sampled at once", requested,
+			     EVENTS_MAX) < 0)
+			text = NULL;
+		return leave_out(p, -EINVAL, text, strict, ret_error);
+	}
+	return add_event(p, c, ev, TAKE_PTR(requested), TAKE_PTR(reason));
+}
+
+/* The next event of a profile's list. */
+static int parse_next(const char **specs, const struct profile_config *c, struct pmu_event *ret,
+		      char **ret_error)
+{
+	struct pmu_defaults defaults = { .freq_hz = c->freq_hz, .period = c->period };
+	_cleanup_free_ char *spec = NULL;
+	struct pmu_event *one = NULL;
+	size_t n;
+	int r = pmu_spec_next(specs, &spec, ret_error);
+
+	if (r == 0)
+		r = pmu_events_parse(spec, &defaults, &one, &n, ret_error);
+	if (r < 0)
+		return r == -ENOENT ? -EINVAL
+				    : r; /* a name nobody knows is a mistake in the spec */
+	*ret = *one;
+	free(one);
+	return 0;
+}
+
+static int plan_spec(struct plan *p, const char **specs, struct profile_config *c, bool strict,
+		     int cpu, char **ret_error)
+{
+	_cleanup_free_ char *error = NULL;
+	struct pmu_event ev;
+	int r = parse_next(specs, c, &ev, &error);
+
+	if (r == 0) {
+		r = plan_event(p, c, &ev, strict, cpu, ret_error);
+		pmu_event_done(&ev);
 		return r;
 	}
-	if (planned_already(p, ev, c->name ? c->name : "")) {
-		free(requested);
-		free(reason);
-		return 0;
-	}
-	return add_event(p, c, ev, requested, reason);
+	return leave_out(p, r, TAKE_PTR(error), strict || r == -ENOMEM, ret_error);
 }
 
 static int plan_profile(struct plan *p, struct profile_config *c, bool strict, int cpu,
 			char **ret_error)
 {
-	struct pmu_defaults defaults = { .freq_hz = c->freq_hz, .period = c->period };
-	struct pmu_event *events = NULL;
-	size_t n = 0, first = p->n_events;
-	int r;
+	const char *specs = c->events;
+	size_t first = p->n_events;
+	int r = 0;
 
-	r = pmu_events_parse(c->events, &defaults, &events, &n, ret_error);
-	if (r < 0)
-		return r == -ENOENT ? -EINVAL
-				    : r; /* a name nobody knows is a mistake in the spec */
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = plan_event(p, c, &events[i], strict, cpu, ret_error);
-	pmu_events_free(events, n);
+	while (specs && r == 0)
+		r = plan_spec(p, &specs, c, strict, cpu, ret_error);
 	for (size_t i = first; r == 0 && i < p->n_events; i++)
 		r = plan_counters(p, c, strict, cpu, &p->events[i], ret_error);
 	return r;
@@ -248,21 +295,56 @@ int plan_make(const struct config *config, bool strict, int cpu, struct plan *re
 	struct plan p = { .events = calloc(EVENTS_MAX, sizeof(*p.events)) };
 	int r = p.events ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < config->n_profiles && r == 0; i++) {
-		char *error = NULL;
-
-		if (!config->profiles[i].enabled)
-			continue;
-		r = plan_profile(&p, &config->profiles[i], strict, cpu, &error);
-		if (r < 0 && r != -ENOMEM && !strict && error)
-			r = add_note(&p, TAKE_PTR(error));
-		if (r < 0 && error)
-			*ret_error = error;
-	}
+	for (size_t i = 0; i < config->n_profiles && r == 0; i++)
+		if (config->profiles[i].enabled)
+			r = plan_profile(&p, &config->profiles[i], strict, cpu, ret_error);
 	if (r == 0 && p.n_events == 0) {
 		r = -EOPNOTSUPP;
 		*ret_error = strdup(p.n_notes ? p.notes[0] : "no profile is enabled");
 	}
+	if (r < 0) {
+		plan_done(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+/* Notes a spec that no resolver takes. */
+static int check_spec(struct plan *p, const char **specs, const struct profile_config *c)
+{
+	_cleanup_free_ char *error = NULL;
+	struct pmu_event ev;
+
+	if (parse_next(specs, c, &ev, &error) < 0)
+		return add_note(p, TAKE_PTR(error));
+	pmu_event_done(&ev);
+	return 0;
+}
+
+static int check_profile(struct plan *p, const struct profile_config *c)
+{
+	static const struct profile_config no_rate;
+	const char *specs = c->events;
+	int r = 0;
+
+	while (specs && r == 0)
+		r = check_spec(p, &specs, c);
+	for (char **counter = c->counters; r == 0 && counter && *counter; counter++) {
+		specs = *counter;
+		r = check_spec(p, &specs, &no_rate);
+	}
+	return r;
+}
+
+int plan_check_names(const struct config *config, struct plan *ret)
+{
+	struct plan p = {};
+	int r = 0;
+
+	for (size_t i = 0; i < config->n_profiles && r == 0; i++)
+		if (config->profiles[i].enabled)
+			r = check_profile(&p, &config->profiles[i]);
 	if (r < 0) {
 		plan_done(&p);
 		return r;

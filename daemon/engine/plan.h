@@ -11,7 +11,7 @@
 struct plan {
 	struct sampler_event *events; /* filters point into the config */
 	size_t n_events;
-	char **notes; /* one sentence per event that was left out */
+	char **notes; /* one sentence per event that is left out */
 	size_t n_notes;
 };
 
@@ -23,6 +23,9 @@ struct plan {
 int plan_make(const struct config *config, bool strict, int cpu, struct plan *ret,
 	      char **ret_error);
 void plan_done(struct plan *p);
+
+/* What plan_make() would leave out because of its name or rate alone, as notes; opens nothing. */
+int plan_check_names(const struct config *config, struct plan *ret);
 
 /* "cpu-clock fires instead of cycles: ...", heap; NULL when the event is the one asked for. */
 char *sampler_event_note(const struct sampler_event *e);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What may be chosen about sampling: how samples come, and which of them are kept. The configuration
+ * holds these; the sampler obeys them.
+ */
+enum transport { TRANSPORT_AUTO, TRANSPORT_PERF, TRANSPORT_BPF };
+enum attach_mode { ATTACH_AUTO, ATTACH_LINK, ATTACH_IOCTL };
+
+/* Which samples a named profile keeps; lists are NULL-terminated heap arrays or NULL. */
+struct sample_filter {
+	char **pids; /* as text; checked when the config is loaded */
+	char **comms;
+	char **units; /* systemd units or slices */
+	char **cgroups; /* paths */
+	char *cpus; /* CPU list, NULL: all */
+};
