@@ -57,6 +57,7 @@ WORKLOADS := $(sort $(wildcard tests/workloads/*.c))
 BENCHES := $(sort $(wildcard tests/bench/*.c))
 VM_SOURCES := $(sort $(filter-out %.bpf.c,$(wildcard tests/vm/*.c)))
 VM_BPF := $(sort $(wildcard tests/vm/*.bpf.c))
+HARDWARE_HELPERS := $(sort $(wildcard tests/hardware/*.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)
 GENERATED := $(SKELETONS) $(O)/gen/flame_page.h
@@ -68,6 +69,7 @@ FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzzers/%)
 WORKLOAD_PROGRAMS := $(WORKLOADS:tests/workloads/%.c=$(O)/workloads/%)
 BENCH_PROGRAMS := $(BENCHES:tests/bench/%.c=$(O)/bench/%)
 VM_PROGRAMS := $(VM_SOURCES:tests/vm/%.c=$(O)/vm-programs/%) $(VM_BPF:tests/vm/%.c=$(O)/vm-programs/%.o)
+HARDWARE_PROGRAMS := $(HARDWARE_HELPERS:tests/hardware/%.c=$(O)/hardware/%)
 
 # --- the product ------------------------------------------------------------------------------------------------------
 
@@ -114,7 +116,7 @@ $(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-.PHONY: deps run check check-unit check-integration bench fuzz tests
+.PHONY: deps run check check-unit check-integration bench fuzz tests hardware-tests
 
 deps:
 	$(Q)scripts/install-deps.sh
@@ -128,13 +130,16 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory tests
 	$(Q)tests/run.sh $(O)
 
-tests: all $(UNIT_TESTS) $(FUZZERS) $(WORKLOAD_PROGRAMS)
+tests: all $(UNIT_TESTS) $(FUZZERS) $(WORKLOAD_PROGRAMS) $(HARDWARE_PROGRAMS)
 
 check-unit: $(UNIT_TESTS)
 	$(Q)tests/run.sh $(O) unit
 
-check-integration: all $(WORKLOAD_PROGRAMS)
+check-integration: all $(WORKLOAD_PROGRAMS) $(HARDWARE_PROGRAMS)
 	$(Q)tests/run.sh $(O) integration
+
+# What tests/hardware needs; scripts/run-hardware-tests.sh runs it.
+hardware-tests: all $(WORKLOAD_PROGRAMS) $(HARDWARE_PROGRAMS)
 
 bench: all $(WORKLOAD_PROGRAMS) $(BENCH_PROGRAMS)
 	$(Q)tests/bench/run.sh $(O) $(BENCH)
@@ -185,6 +190,11 @@ $(O)/vm-programs/%.bpf.o: tests/vm/%.bpf.c
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/vm-programs/%: $(O)/obj/tests/vm/%.o $(O)/libebpf-profiler.a
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
+
+$(O)/hardware/%: $(O)/obj/tests/hardware/%.o $(O)/libebpf-profiler.a
 	$(call msg,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)

@@ -3,21 +3,32 @@
 # Installs the Debian packages that building, running and testing need and this machine lacks. Quiet when there is
 # nothing to do. Needs root only when something is missing.
 #
-# usage: install-deps.sh [vm]    vm: what the virtual machines of scripts/run-vm-tests.sh need, too
+# usage: install-deps.sh [vm|hardware]
+#   vm         what the virtual machines of scripts/run-vm-tests.sh need, too
+#   hardware   only what scripts/run-hardware-tests.sh needs: to build, and perf to compare with
 set -euo pipefail
 
-packages=(
-	# build
-	gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev libpfm4-dev libsystemd-dev libzstd-dev zlib1g-dev
+build=(
+	gcc libc6-dev make clang llvm bpftool libbpf-dev libelf-dev libpfm4-dev libsystemd-dev libzstd-dev zlib1g-dev
 	liblzma-dev libinih-dev libiberty-dev libcap-dev linux-libc-dev pkg-config
-	# tests
+)
+tests=(
 	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb chromium
 	systemd groff-base procps passwd util-linux diffutils
 )
-if [ "${1:-}" = vm ]; then
-	packages+=(qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd
-		binutils-aarch64-linux-gnu binutils-riscv64-linux-gnu)
-fi
+vm=(
+	qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd
+	binutils-aarch64-linux-gnu binutils-riscv64-linux-gnu
+)
+case ${1:-} in
+'') packages=("${build[@]}" "${tests[@]}") ;;
+vm) packages=("${build[@]}" "${tests[@]}" "${vm[@]}") ;;
+hardware) packages=("${build[@]}" linux-perf util-linux) ;;
+*)
+	sed -n 's/^# usage: /usage: /p' "$0" >&2
+	exit 2
+	;;
+esac
 
 missing=()
 for p in "${packages[@]}"; do
