@@ -171,9 +171,9 @@ run_in_group() {
 
 end_group() {
 	[ -n "$running" ] || return 0
-	kill -TERM -- "-$running" 2>/dev/null
+	kill -TERM "-$running" 2>/dev/null
 	sleep 1
-	kill -KILL -- "-$running" 2>/dev/null
+	kill -KILL "-$running" 2>/dev/null
 	wait "$running" 2>/dev/null
 	running=''
 }

@@ -76,8 +76,8 @@ guard() {
 	read -r _ <"$2"
 	group=$(cat "$3" 2>/dev/null)
 	if [ -n "$group" ]; then
-		kill -TERM -- "-$group" 2>/dev/null && sleep 2
-		kill -KILL -- "-$group" 2>/dev/null
+		kill -TERM "-$group" 2>/dev/null && sleep 2
+		kill -KILL "-$group" 2>/dev/null
 	fi
 	restore "$1"
 }
