@@ -163,12 +163,22 @@ struct segment_file *segment_file_free(struct segment_file *f)
 	return NULL;
 }
 
+int segment_lock(int fd)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == ENOLCK || errno == EOPNOTSUPP)
+		return 0;
+	return errno == EWOULDBLOCK ? -EBUSY : -errno;
+}
+
 /* Another process may have taken the new file for a leftover before it was locked. */
-static int lock(int fd)
+static int lock_new(int fd)
 {
 	struct stat st;
+	int r = segment_lock(fd);
 
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0)
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	return st.st_nlink == 0 ? -EBUSY : 0;
 }
@@ -188,7 +198,7 @@ int segment_file_create(int directory, const char *name, struct segment_file **r
 		       0640);
 	if (f->fd < 0)
 		return -errno;
-	r = lock(f->fd);
+	r = lock_new(f->fd);
 	if (r < 0)
 		return r;
 	r = append_header(f);

@@ -46,4 +46,10 @@ int segment_file_seal(struct segment_file *f, bool replace);
 /* Truncates `name`.active to its last good frame and seals it. -EBADMSG: there is no good frame. */
 int segment_file_repair(int directory, const char *name);
 
+/*
+ * Takes the writer's lock on a file or directory. -EBUSY: another process has it. A file system
+ * without locks counts as unlocked.
+ */
+int segment_lock(int fd);
+
 uint64_t clock_ns(int clock);

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "store/segment_scan.h"
@@ -34,9 +33,10 @@ static int check_replaceable(int directory, const char *name, const char **ret_w
 		*ret_why = "it is not a regular file";
 		return -EEXIST;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		*ret_why = "another ebpf-profiler is writing it";
-		return -EBUSY;
+	r = segment_lock(fd);
+	if (r < 0) {
+		*ret_why = r == -EBUSY ? "another ebpf-profiler is writing it" : NULL;
+		return r;
 	}
 	if (st.st_size == 0)
 		return 0;

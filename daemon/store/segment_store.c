@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -187,16 +186,13 @@ static int open_directory(struct segment_store *s, char **ret_error)
 			*ret_error = NULL;
 		return r;
 	}
-	if (flock(s->directory, LOCK_EX | LOCK_NB) < 0) {
-		r = -errno;
-		if (asprintf(ret_error,
-			     r == -EWOULDBLOCK ? "Another ebpf-profiler is already writing to %s"
-					       : "Cannot lock the directory %s: %m",
-			     s->path) < 0)
-			*ret_error = NULL;
-		return r;
-	}
-	return 0;
+	r = segment_lock(s->directory);
+	if (r < 0 && asprintf(ret_error,
+			      r == -EBUSY ? "Another ebpf-profiler is already writing to %s"
+					  : "Cannot lock the directory %s: %m",
+			      s->path) < 0)
+		*ret_error = NULL;
+	return r;
 }
 
 int segment_store_open(const char *path, struct segment_store **ret, char **ret_error)

@@ -376,7 +376,8 @@ int main(int argc, char **argv)
 		struct blocks blocks = { 0 };
 		struct cost cost = { 0 };
 
-		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, argc > 1 ? atoi(argv[1]) : SEGMENT_DEFAULT_LEVEL);
+		ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel,
+				       argc > 1 ? atoi(argv[1]) : SEGMENT_DEFAULT_LEVEL);
 		if (argc > 2 && atoi(argv[2]))
 			ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, atoi(argv[2]));
 		encode(&s, z, block_ns, &blocks, &cost);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <dirent.h>
+#include <pthread.h>
 
 #include "segment_fixture.h"
 #include "store/crc32c.h"
@@ -293,7 +294,7 @@ static void test_lock(void **state)
 	assert_int_equal(
 		segment_writer_open(&(struct segment_writer_options){ .directory = directory }, &w,
 				    &error),
-		-EWOULDBLOCK);
+		-EBUSY);
 	assert_non_null(strstr(error, "already writing"));
 	free(error);
 	assert_int_equal(
@@ -738,6 +739,37 @@ static void test_damage(void **state)
 	}
 }
 
+static void *walk_in_thread(void *userdata)
+{
+	struct segment_reader *reader = userdata;
+	struct contents c = { 0 };
+
+	for (size_t i = 0; i < segment_reader_info(reader)->n_epochs; i++)
+		read_epoch(reader, i, &c);
+	return (void *)(uintptr_t)c.samples;
+}
+
+/* One reader serves walks in several threads at once */
+static void test_parallel_walks(void **state)
+{
+	uint64_t samples = make_segment("file", 40, 100);
+	_cleanup_(segment_reader_closep) struct segment_reader *reader = NULL;
+	_cleanup_free_ char *error = NULL;
+	pthread_t threads[4];
+
+	(void)state;
+	assert_int_equal(segment_reader_open(in_directory("file"), &reader, &error), 0);
+	assert_true(segment_reader_info(reader)->n_epochs > 4);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, walk_in_thread, reader), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		void *result;
+
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_int_equal((uintptr_t)result, samples);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_directory, remove_directory)
@@ -752,6 +784,7 @@ int main(void)
 		TEST(test_sequence),	    TEST(test_deleted_file),
 		TEST(test_foreign),	    TEST(test_no_file),
 		TEST(test_unknown),	    TEST(test_damage),
+		TEST(test_parallel_walks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
