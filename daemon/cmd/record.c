@@ -123,11 +123,17 @@ static void print_summary(const struct record_options *o, const struct engine_re
 				"through\n");
 }
 
-/* A command that outlives the sampling is ended, as perf does. */
+/* A command that outlives the sampling is ended, as perf does. It may take its time over that: from
+ * here on a signal ends us as it would anybody. */
 static void end_child(struct child *c)
 {
-	if (kill(c->pid, SIGTERM) == 0)
-		(void)waitpid(c->pid, NULL, 0);
+	sigset_t none;
+
+	sigemptyset(&none);
+	if (kill(c->pid, SIGTERM) < 0)
+		return;
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)waitpid(c->pid, NULL, 0);
 }
 
 static int finish(const struct record_options *o, struct child *child,

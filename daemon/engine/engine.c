@@ -148,6 +148,13 @@ static void report_silence(struct engine *e, size_t i)
 	pipeline_note(e->pipeline, text);
 }
 
+static void watch_for_silence(struct engine *e)
+{
+	e->silence_checked = false;
+	e->checked_ns = now_ns();
+	e->busy_ticks = host_busy_ticks();
+}
+
 /* Busy: a tenth of one CPU's time at least. With a command only, the host's work says nothing about
  * ours. */
 static void check_silence(struct engine *e)
@@ -158,8 +165,7 @@ static void check_silence(struct engine *e)
 	if (e->silence_checked || now_ns() - e->checked_ns < SILENCE_NS || e->options.follow)
 		return;
 	if (host_busy_ticks() - e->busy_ticks < needed) {
-		e->busy_ticks = host_busy_ticks();
-		e->checked_ns = now_ns();
+		watch_for_silence(e);
 		return;
 	}
 	e->silence_checked = true;
@@ -285,14 +291,18 @@ static int add_signals(struct engine *e)
 	return 0;
 }
 
-/* The rings' descriptor is another one after a reload. */
-static void watch_rings(void *userdata)
+static void watch_rings(struct engine *e)
 {
-	struct engine *e = userdata;
-
 	e->ring_io = sd_event_source_disable_unref(e->ring_io);
 	(void)sd_event_add_io(e->loop, &e->ring_io, pipeline_ring_fd(e->pipeline), EPOLLIN, on_ring,
 			      e);
+}
+
+/* After a reload: other rings, other events. */
+static void sampler_changed(void *userdata)
+{
+	watch_rings(userdata);
+	watch_for_silence(userdata);
 }
 
 static int on_control(sd_event_source *s, int fd, uint32_t revents, void *userdata)
@@ -312,7 +322,7 @@ static int open_service(struct engine *e, char **ret_error)
 		.pipeline = e->pipeline,
 		.config = e->options.config,
 		.config_path = e->options.config_path,
-		.sampler_changed = watch_rings,
+		.sampler_changed = sampler_changed,
 		.userdata = e,
 	};
 	int r = service_open(&o, &e->service, ret_error);
@@ -367,8 +377,8 @@ static int begin(struct engine *e)
 {
 	int r = pipeline_enable(e->pipeline);
 
-	e->started_ns = e->checked_ns = now_ns();
-	e->busy_ticks = host_busy_ticks();
+	e->started_ns = now_ns();
+	watch_for_silence(e);
 	if (r == 0 && e->options.release_fd >= 0) {
 		if (write(e->options.release_fd, "", 1) != 1)
 			r = -errno;

@@ -37,7 +37,8 @@ struct event {
 	int *only_cpus; /* the filter's; NULL: all */
 	size_t n_only_cpus;
 	struct ledger_rate rate;
-	double configured_hz; /* frequency mode: before any back-off */
+	bool clock;
+	uint64_t configured; /* frequency or period, before any back-off */
 };
 
 struct sampler {
@@ -228,17 +229,19 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 
 /* --- opening and closing --- */
 
+static bool is_clock(const struct pmu_event *ev)
+{
+	return ev->attr.type == PERF_TYPE_SOFTWARE && (ev->attr.config == PERF_COUNT_SW_CPU_CLOCK ||
+						       ev->attr.config == PERF_COUNT_SW_TASK_CLOCK);
+}
+
 /* A clock event's time runs while the CPU idles; any other event's count tells how many samples
  * were due. */
 static struct ledger_rate rate_of(const struct pmu_event *ev)
 {
-	bool clock = ev->attr.type == PERF_TYPE_SOFTWARE &&
-		     (ev->attr.config == PERF_COUNT_SW_CPU_CLOCK ||
-		      ev->attr.config == PERF_COUNT_SW_TASK_CLOCK);
-
 	if (!ev->attr.freq)
 		return (struct ledger_rate){ .period = ev->attr.sample_period };
-	return (struct ledger_rate){ .by_time = clock, .hz = (double)ev->attr.sample_freq };
+	return (struct ledger_rate){ .by_time = is_clock(ev), .hz = (double)ev->attr.sample_freq };
 }
 
 /* What the sampler needs of every event beside what the event is. */
@@ -306,7 +309,8 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 		slot_init(&e->slots[cpu]);
 	complete_attr(s, &e->spec.pmu.attr);
 	e->rate = rate_of(&e->spec.pmu);
-	e->configured_hz = e->rate.hz;
+	e->clock = is_clock(&e->spec.pmu);
+	e->configured = e->spec.pmu.attr.sample_freq; /* or sample_period: a union */
 	return load_program(s, e, index, ret_error);
 }
 
@@ -607,25 +611,32 @@ static void reopen_slot(struct sampler *s, struct event *e, int cpu)
 		(void)slot_enable(s, slot, cpu);
 }
 
+static void change_slot(struct sampler *s, struct event *e, int cpu, uint64_t value)
+{
+	if (e->clock) {
+		reopen_slot(s, e, cpu);
+		return;
+	}
+	read_slot(s, e, (size_t)cpu); /* what was due until now */
+	(void)ioctl(e->slots[cpu].fd, PERF_EVENT_IOC_PERIOD, &value);
+}
+
 void sampler_scale_rate(struct sampler *s, double factor)
 {
 	read_idle(s);
 	for (size_t i = 0; i < s->n_events; i++) {
 		struct event *e = &s->events[i];
-		uint64_t hz = (uint64_t)MAX(e->configured_hz * factor, 1.0);
+		struct perf_event_attr *attr = &e->spec.pmu.attr;
+		double scaled = (double)e->configured * (attr->freq ? factor : 1 / factor);
+		uint64_t value = (uint64_t)MIN(MAX(scaled, 1.0), (double)(INT64_MAX / 2));
 
-		if (!e->spec.pmu.attr.freq)
+		if (attr->sample_freq == value)
 			continue;
-		e->spec.pmu.attr.sample_freq = hz;
-		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++) {
-			if (e->slots[cpu].fd < 0)
-				continue;
-			if (e->rate.by_time)
-				reopen_slot(s, e, (int)cpu);
-			else
-				(void)ioctl(e->slots[cpu].fd, PERF_EVENT_IOC_PERIOD, &hz);
-		}
-		e->rate.hz = (double)hz;
+		attr->sample_freq = value;
+		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
+			if (e->slots[cpu].fd >= 0)
+				change_slot(s, e, (int)cpu, value);
+		e->rate = rate_of(&e->spec.pmu);
 	}
 }
 

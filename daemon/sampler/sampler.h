@@ -89,7 +89,8 @@ void sampler_throttled(struct sampler *s, uint64_t id); /* id of a THROTTLE reco
 int sampler_cpu_online(struct sampler *s, int cpu);
 void sampler_cpu_offline(struct sampler *s, int cpu);
 /*
- * Changes the rate of every frequency event to this factor of its configured one, 0 < factor <= 1.
+ * Samples every event at this factor of its configured rate, 0 < factor <= 1: a lower frequency, or
+ * a longer period.
  * Events may be opened anew for it: call sampler_set_output() again.
  */
 void sampler_scale_rate(struct sampler *s, double factor);

@@ -51,6 +51,10 @@ sys.exit(0 if rates and 0 < rates[0] < 4999 else 1)'
 check "its status tells the lowered rate" status_says_rate
 check "an event that never fires on a busy CPU is told" \
 	until_true 20 grep -q 'alignment-faults opened but did not fire' "$work/daemon.log"
+sed -i 's/alignment-faults/emulation-faults@3/' "$work/daemon.conf"
+check "it takes another configuration" status --reload
+check "an event that came with it and never fires is told, too" \
+	until_true 20 grep -q 'emulation-faults opened but did not fire' "$work/daemon.log"
 check "it stops when told" sh -c "kill -TERM $daemon"
 wait $daemon
 result $? "its exit code is 0"

@@ -163,6 +163,17 @@ check "the exit code is the command's" expect 7 'samples in' "$PROFILER" record 
 check "a command killed by a signal" expect 143 'samples in' "$PROFILER" record -- sh -c 'kill -TERM $$'
 check "a command that outlives the duration is ended" \
 	expect 0 'samples in' timeout 20 "$PROFILER" record -d 1 -- sleep 30
+stubborn() {
+	"$PROFILER" record -d 1 -o "$work/stubborn.seg" -- sh -c 'trap "" TERM; echo $$ >"$0"; exec sleep 60' \
+		"$work/stubborn.pid" 2>"$work/stubborn.err" &
+	local record=$!
+	for _ in $(seq 100); do grep -q 'samples in' "$work/stubborn.err" && break || sleep 0.1; done
+	kill -TERM $record
+	wait $record
+	local code=$?
+	kill -9 "$(cat "$work/stubborn.pid")" && [ $code -eq 143 ]
+}
+check "a command that will not end does not keep record from ending" stubborn
 check "a command that does not exist" expect 127 'Cannot run' "$PROFILER" record -- /does/not/exist
 check "a command that is no program" expect 126 'Cannot run' "$PROFILER" record -- /etc/passwd
 check "an unknown event names what is near" expect 2 'cpu-clock' "$PROFILER" record -e cpu-clok -d 1

@@ -299,6 +299,59 @@ static void counters_at_each_sample(void **state)
 	}
 }
 
+/* Sampled less often, a sample stands for more: the weights still sum up to what the event counted,
+ * and what was due to what came. */
+static void back_off(void **state)
+{
+	static const struct {
+		int line;
+		const char *spec;
+		uint64_t value; /* of the attr, at a quarter of the rate */
+		uint64_t slack; /* counts of two samples, per CPU */
+	} rows[] = {
+		{ __LINE__, "page-faults@8", 32, 2 * 32 },
+		{ __LINE__, "cpu-clock@1000000", 4000000, 2 * 5000000 },
+		{ __LINE__, "cpu-clock@1000Hz", 250, 2 * 5000000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sampler_options o = { .ring_bytes = 16 << 20 };
+		struct fixture f = {};
+		const struct perf_event_attr *attr;
+		uint64_t slack;
+
+		if (!open_fixture(&f, rows[i].spec, &o))
+			skip();
+		slack = rows[i].slack * f.n_cpus;
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		fault_pages(2000);
+		burn(100 * NSEC_PER_MSEC);
+		drain(&f);
+		sampler_scale_rate(f.sampler, 0.25);
+		attr = &sampler_get_event(f.sampler, 0)->pmu.attr;
+		assert_int_equal(attr->sample_period, rows[i].value);
+		fault_pages(2000);
+		burn(100 * NSEC_PER_MSEC);
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		drain(&f);
+		sampler_ledger(f.sampler, 1, add_ledger, &f);
+		assert_true(f.samples > 100);
+		/* An idle CPU's clock may rest. */
+		if (f.weight > f.sum.count + slack ||
+		    (attr->config == PERF_COUNT_SW_PAGE_FAULTS && f.weight + slack < f.sum.count))
+			fail_msg("row of line %d: %llu counted, samples stand for %llu",
+				 rows[i].line, (unsigned long long)f.sum.count,
+				 (unsigned long long)f.weight);
+		if (f.sum.expected > f.sum.seen + 2 * f.n_cpus &&
+		    attr->config == PERF_COUNT_SW_PAGE_FAULTS)
+			fail_msg("row of line %d: %llu due, %llu seen", rows[i].line,
+				 (unsigned long long)f.sum.expected,
+				 (unsigned long long)f.sum.seen);
+		close_fixture(&f);
+	}
+}
+
 /* A ring that is half full wakes its reader. */
 static void half_full_wakes(void **state)
 {
@@ -347,9 +400,13 @@ static void merge_sorts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(merge_sorts),	   cmocka_unit_test(attach_and_transport),
-		cmocka_unit_test(periods_sum_up),  cmocka_unit_test(small_rings_wrap),
-		cmocka_unit_test(half_full_wakes), cmocka_unit_test(counters_at_each_sample),
+		cmocka_unit_test(merge_sorts),
+		cmocka_unit_test(attach_and_transport),
+		cmocka_unit_test(periods_sum_up),
+		cmocka_unit_test(small_rings_wrap),
+		cmocka_unit_test(back_off),
+		cmocka_unit_test(half_full_wakes),
+		cmocka_unit_test(counters_at_each_sample),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
