@@ -231,6 +231,7 @@ static uint32_t object_id(struct recorder *r, struct object *o)
 		return o->id;
 	o->epoch = r->epoch;
 	o->id = r->n_objects++;
+	o->function_start = o->function_end = 0;
 	put(r,
 	    &(struct record){ .type = RECORD_OBJECT,
 			      .object = {
@@ -356,10 +357,17 @@ static void put_function(struct recorder *r, struct object *o, const struct func
 static void put_functions_at(struct recorder *r, struct object *o, uint64_t offset)
 {
 	struct function f;
-	bool found = function_index_find(o->index, offset, &f);
+	bool found;
 
-	if (found)
+	/* Most new frames are one more place in a function that is hot. */
+	if (offset > o->function_start && offset < o->function_end)
+		return;
+	found = function_index_find(o->index, offset, &f);
+	if (found) {
 		put_function(r, o, &f);
+		o->function_start = f.start;
+		o->function_end = f.start + f.size;
+	}
 	if (found && offset > f.start)
 		return;
 	if (offset && function_index_find(o->index, offset - 1, &f))
@@ -399,6 +407,7 @@ void recorder_object_ready(struct recorder *r, struct object *o)
 {
 	if (o->index_state == INDEX_READY && o->n_pending) {
 		begin_block(r);
+		(void)object_id(r, o);
 		for (size_t i = 0; i < o->n_pending; i++)
 			put_functions_at(r, o, o->pending_offsets[i]);
 	}

@@ -44,6 +44,7 @@ struct object {
 	uint64_t epoch;
 	uint32_t id;
 	uint64_t *pending_offsets; /* heap */
+	uint64_t function_start, function_end; /* of the function written or asked for last */
 	size_t n_pending, pending_capacity;
 };
 
