@@ -48,6 +48,7 @@ struct sample_counter {
 
 enum sample_flags_bits {
 	SAMPLE_MIXED = 1 << 0, /* other tasks ran on this CPU within the counters' deltas */
+	SAMPLE_CUT = 1 << 1, /* the deltas began at a context switch, not at the previous sample */
 };
 
 struct sample_record {
@@ -106,6 +107,8 @@ struct counter_state {
 	__u64 valid; /* bit i: last[i] holds a reading */
 	__u32 writing; /* a switch is being closed at this moment */
 	__u32 mixed;
+	__u32 switched; /* one was closed since the previous sample */
+	__u32 cut; /* the same, as it was at this sample */
 };
 
 /* Per CPU: seen = filtered + sent + full + fault */

@@ -219,7 +219,7 @@ static __always_inline __u64 put_counters(const struct sampler_knobs *k,
 		n += SAMPLE_COUNTER_WORDS;
 		rec->counters = i + 1;
 	}
-	rec->flags = st->mixed ? SAMPLE_MIXED : 0;
+	rec->flags = (st->mixed ? SAMPLE_MIXED : 0) | (st->cut ? SAMPLE_CUT : 0);
 	return n;
 }
 
@@ -341,6 +341,8 @@ static __always_inline struct counter_state *count(void)
 		return 0;
 	advance_counters(k, st, cpu);
 	check_mixed(k, st, cpu);
+	st->cut = st->switched;
+	st->switched = 0;
 	return st;
 }
 
@@ -393,6 +395,7 @@ int close_deltas(void *ctx)
 		return 0;
 	st->writing = 1;
 	advance_counters(k, st, cpu);
+	st->switched = 1;
 	st->writing = 0;
 	return 0;
 }

@@ -524,16 +524,20 @@ static bool intern_stack(struct recorder *r, struct previous *prev, const struct
 	return true;
 }
 
-/* The counters behind the frames, each as its delta and the part of the time it ran. */
+/* The counters behind the frames, each as its delta and the part of the time it ran. All are read
+ * within a microsecond: what one of them covers, all do. */
 static void take_counters(const struct sample_record *s, struct record_sample *ret)
 {
 	const __u64 *w = s->words + s->kernel_frames + s->user_frames;
 
 	ret->mixed = s->flags & SAMPLE_MIXED;
+	ret->cut = s->flags & SAMPLE_CUT;
 	for (; ret->n_counters < s->counters; ret->n_counters++, w += SAMPLE_COUNTER_WORDS) {
 		uint64_t enabled = w[1], running = MIN(w[2], enabled);
 		uint64_t permille = enabled ? running * 1000 / enabled : 0;
 
+		if (permille)
+			ret->counted_ns = MAX(ret->counted_ns, enabled);
 		/* What ran for less than a thousandth of the time says nothing. */
 		ret->counters[ret->n_counters] = (struct record_counter){
 			.delta = permille ? w[0] : 0,

@@ -125,7 +125,7 @@ struct record_function {
 	struct record_bytes name; /* demangled */
 };
 
-/* How far a counter went on the sample's CPU since the sample before it. */
+/* How far a counter went on the sample's CPU since the sample before it, or since a task switch. */
 struct record_counter {
 	uint64_t delta; /* as counted, not scaled */
 	uint16_t running_permille; /* of that time it was counting; 0: there is no reading */
@@ -145,6 +145,8 @@ struct record_sample {
 	/* In the order of the event's `counters`; valid until the next call. */
 	uint8_t n_counters;
 	bool mixed; /* other tasks ran within the deltas */
+	bool cut; /* they began at a context switch, later than the sample's period */
+	uint64_t counted_ns; /* the time they cover; stored in microseconds */
 	struct record_counter counters[RECORD_MAX_COUNTERS];
 };
 

@@ -164,19 +164,23 @@ static void put_changes(struct buffer *b, uint8_t changes, const struct record_s
 
 #define EXTENSION_COUNTERS 1
 #define EXTENSION_MIXED 1
+#define EXTENSION_CUT 2
 #define RAN_ALWAYS 1000
 
 enum counter_state { COUNTER_ABSENT, COUNTER_WHOLE, COUNTER_PART };
 
-/* The extension with the counters: kind, flags, number, then delta and state in one number each. */
+/* The extension with the counters: kind, flags, the time they cover, their number, then delta and
+ * state in one number each. */
 static void put_counters(struct buffer *b, const struct record_sample *s)
 {
 	size_t at = b->size;
 
-	/* A byte for the length: 3 + 8 x (10 + 2) bytes at most. */
+	/* A byte for the length: 3 + 10 + 8 x (10 + 2) bytes at most. */
 	buffer_put_byte(b, 0);
 	buffer_put_byte(b, EXTENSION_COUNTERS);
-	buffer_put_byte(b, s->mixed ? EXTENSION_MIXED : 0);
+	buffer_put_byte(b,
+			(uint8_t)((s->mixed ? EXTENSION_MIXED : 0) | (s->cut ? EXTENSION_CUT : 0)));
+	buffer_put_varint(b, s->counted_ns / 1000);
 	buffer_put_byte(b, s->n_counters);
 	for (size_t i = 0; i < s->n_counters; i++) {
 		const struct record_counter *k = &s->counters[i];
@@ -201,10 +205,12 @@ static int get_counters(const uint8_t *data, size_t size, struct record_sample *
 	if (cursor_get_byte(&in) != EXTENSION_COUNTERS)
 		return in.error;
 	flags = cursor_get_byte(&in);
+	ret->counted_ns = cursor_get_varint(&in) * 1000;
 	ret->n_counters = cursor_get_byte(&in);
 	if (ret->n_counters > RECORD_MAX_COUNTERS)
 		return -EBADMSG;
 	ret->mixed = flags & EXTENSION_MIXED;
+	ret->cut = flags & EXTENSION_CUT;
 	for (size_t i = 0; i < ret->n_counters; i++) {
 		uint64_t value = cursor_get_varint(&in), permille = 0;
 

@@ -186,6 +186,8 @@ static void add_other(struct stream *s)
 static void add_counters(struct stream *s, struct record_sample *n)
 {
 	n->mixed = below(s, 2);
+	n->cut = below(s, 2);
+	n->counted_ns = below(s, 4) ? below(s, 1000000) * 1000ULL : next_random(s) / 1000 * 1000;
 	n->n_counters = (uint8_t)(1 + below(s, RECORD_MAX_COUNTERS));
 	for (size_t i = 0; i < n->n_counters; i++) {
 		struct record_counter *k = &n->counters[i];
@@ -333,7 +335,8 @@ static bool same_counters(const struct record_sample *a, const struct record_sam
 		if (a->counters[i].delta != b->counters[i].delta ||
 		    a->counters[i].running_permille != b->counters[i].running_permille)
 			return false;
-	return a->n_counters == b->n_counters && a->mixed == b->mixed;
+	return a->n_counters == b->n_counters && a->mixed == b->mixed && a->cut == b->cut &&
+	       a->counted_ns == b->counted_ns;
 }
 
 static bool same_sample(const struct record_sample *a, const struct record_sample *b)
@@ -600,11 +603,11 @@ static void test_bytes(void **state)
 		{ __LINE__, DEFINED "a0 08 00 00 02  90 08 00 00 02", -EBADMSG, 7 },
 		{ __LINE__, DEFINED "c0 02 03 aa bb cc", 0, 7 }, /* an extension is skipped */
 		{ __LINE__, DEFINED "c0 02 03 aa bb", -EBADMSG, 6 },
-		{ __LINE__, DEFINED "c0 02 04 01 00 01 15", 0, 7 }, /* a counter: 5, all the time */
-		{ __LINE__, DEFINED "c0 02 06 01 01 01 16 e7 07", 0, 7 }, /* 999 thousandths */
-		{ __LINE__, DEFINED "c0 02 06 01 01 01 16 e9 07", -EBADMSG, 6 }, /* 1001 */
-		{ __LINE__, DEFINED "c0 02 03 01 00 09", -EBADMSG, 6 }, /* nine counters */
-		{ __LINE__, DEFINED "c0 02 03 01 00 01", -EBADMSG, 6 }, /* the value is missing */
+		{ __LINE__, DEFINED "c0 02 05 01 00 07 01 15", 0, 7 }, /* 5, all the time */
+		{ __LINE__, DEFINED "c0 02 07 01 01 07 01 16 e7 07", 0, 7 }, /* 999 thousandths */
+		{ __LINE__, DEFINED "c0 02 07 01 01 07 01 16 e9 07", -EBADMSG, 6 }, /* 1001 */
+		{ __LINE__, DEFINED "c0 02 04 01 00 07 09", -EBADMSG, 6 }, /* nine counters */
+		{ __LINE__, DEFINED "c0 02 04 01 00 07 01", -EBADMSG, 6 }, /* no value */
 	};
 
 	(void)state;
