@@ -29,6 +29,7 @@ static const struct command {
 	{ "flame", cmd_flame, "turn recorded samples into a flame graph, one HTML file" },
 	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
+	{ "metrics", cmd_metrics, "what is computed of counted events, and why not the rest" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "verify", cmd_verify, "check every byte of segment files" },

@@ -116,7 +116,7 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 	return fd;
 }
 
-static int ask_kernel(struct perf_event_attr *attr, const struct pmu_target *t, void *userdata)
+int pmu_ask_kernel(struct perf_event_attr *attr, const struct pmu_target *t, void *userdata)
 {
 	long fd = syscall(SYS_perf_event_open, attr, t->pid, t->cpu, t->group_fd, t->flags);
 
@@ -126,7 +126,7 @@ static int ask_kernel(struct perf_event_attr *attr, const struct pmu_target *t, 
 
 int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags)
 {
-	const struct pmu_kernel kernel = { ask_kernel, NULL, "/sys" };
+	const struct pmu_kernel kernel = { pmu_ask_kernel, NULL, "/sys" };
 	const struct pmu_target t = { pid, cpu, group_fd, flags | PERF_FLAG_FD_CLOEXEC };
 
 	return pmu_event_open_by(&kernel, ev, &t);

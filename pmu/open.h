@@ -22,5 +22,7 @@ struct pmu_kernel {
 	const char *sysfs;
 };
 
+/* The system call itself, for a struct pmu_kernel. */
+int pmu_ask_kernel(struct perf_event_attr *attr, const struct pmu_target *t, void *userdata);
 /* Like pmu_event_open. */
 int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const struct pmu_target *t);
