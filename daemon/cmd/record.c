@@ -108,6 +108,24 @@ static void print_events(const struct plan *plan)
 	}
 }
 
+/* False: FILE does not hold all that was sampled. */
+static bool explain_storing(const struct record_options *o, const struct engine_result *r)
+{
+	if (r->writer.dropped_samples)
+		fprintf(stderr,
+			"ebpf-profiler: %" PRIu64
+			" samples could not be stored, since the disk refused them\n",
+			r->writer.dropped_samples);
+	if (r->seal_error == 0)
+		return r->writer.dropped_samples == 0;
+	fprintf(stderr,
+		"ebpf-profiler: cannot finish %s: %s; what was stored is in %s.active, which can "
+		"be "
+		"reported as it is\n",
+		o->output, strerror(-r->seal_error), o->output);
+	return false;
+}
+
 static void print_summary(const struct record_options *o, const struct engine_result *r)
 {
 	const struct pipeline_counters *c = &r->counters;
@@ -140,16 +158,18 @@ static int finish(const struct record_options *o, struct child *child,
 		  const struct engine_result *result)
 {
 	int error = child->pid > 0 ? child_exec_error(child) : 0;
+	bool stored;
 
 	if (error) {
 		log_error_errno(error, "Cannot run %s", o->command[0]);
 		return error == -ENOENT ? 127 : 126;
 	}
 	print_summary(o, result);
+	stored = explain_storing(o, result);
 	if (!result->child_ended) {
 		if (child->pid > 0)
 			end_child(child);
-		return EXIT_OK;
+		return stored ? EXIT_OK : EXIT_FAILED;
 	}
 	return WIFEXITED(result->child_status) ? WEXITSTATUS(result->child_status)
 					       : 128 + WTERMSIG(result->child_status);

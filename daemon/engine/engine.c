@@ -396,6 +396,8 @@ static void end(struct engine *e)
 	pipeline_stop(e->pipeline);
 	e->result.duration_ns = now_ns() - e->started_ns;
 	pipeline_get_counters(e->pipeline, &e->result.counters);
+	e->result.seal_error = pipeline_finish(e->pipeline);
+	segment_writer_get_status(pipeline_writer(e->pipeline), &e->result.writer);
 }
 
 int engine_run(const struct engine_options *options, struct engine_result *ret, char **ret_error)

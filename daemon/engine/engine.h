@@ -33,7 +33,8 @@ struct engine_result {
 	int child_status; /* as from waitpid */
 	bool child_ended;
 	bool interrupted; /* by a signal */
-	struct segment_writer_status writer;
+	struct segment_writer_status writer; /* once everything was written */
+	int seal_error; /* 0, or the negative errno that left the segment active */
 };
 
 /* Runs until the end; 0, or a negative errno with a heap sentence. */

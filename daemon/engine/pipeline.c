@@ -217,17 +217,23 @@ int pipeline_open(const struct pipeline_options *options, struct pipeline **ret,
 	return 0;
 }
 
-struct pipeline *pipeline_close(struct pipeline *p)
+int pipeline_finish(struct pipeline *p)
 {
-	if (!p)
-		return NULL;
-	sampler_close(p->sampler);
-	sideband_close(p->sideband);
+	p->sampler = sampler_close(p->sampler);
+	p->sideband = sideband_close(p->sideband);
 	if (p->recorder) {
 		symbols_wait(p->symbols, SYMBOL_WAIT_MS, on_symbols, p);
 		recorder_flush(p->recorder);
 	}
-	recorder_free(p->recorder);
+	p->recorder = recorder_free(p->recorder);
+	return p->writer ? segment_writer_finish(p->writer) : 0;
+}
+
+struct pipeline *pipeline_close(struct pipeline *p)
+{
+	if (!p)
+		return NULL;
+	pipeline_finish(p);
 	segment_writer_close(p->writer);
 	process_table_free(p->processes);
 	perf_maps_free(p->perf_maps);

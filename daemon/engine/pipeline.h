@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "engine/config.h"
-#include "profile/recorder.h"
 #include "engine/plan.h"
+#include "profile/recorder.h"
 #include "sampler/sampler.h"
 #include "store/segment_writer.h"
 
@@ -37,7 +37,7 @@ struct pipeline;
 
 /* Everything but the sampler: files, symbols, processes, sideband. */
 int pipeline_open(const struct pipeline_options *options, struct pipeline **ret, char **ret_error);
-struct pipeline *pipeline_close(struct pipeline *p); /* waits for symbols, flushes, seals */
+struct pipeline *pipeline_close(struct pipeline *p); /* finishes, if that is still to do */
 DEFINE_CLEANUP(struct pipeline *, pipeline_close);
 
 /*
@@ -55,6 +55,12 @@ size_t pipeline_drain(struct pipeline *p, bool final);
 void pipeline_tick(struct pipeline *p);
 /* Stops sampling and drains the rest. */
 void pipeline_stop(struct pipeline *p);
+
+/*
+ * Waits for symbols, flushes, seals; nothing can be recorded afterwards. 0, or the error that left
+ * the segment active.
+ */
+int pipeline_finish(struct pipeline *p);
 
 /* Descriptors for the event loop: a ring is half full; process life; symbols. */
 int pipeline_ring_fd(const struct pipeline *p);

@@ -79,4 +79,17 @@ after=$(samples "$work/killed.seg.active")
 result $? "kill -9 costs nothing of what could be read before ($n samples, then ${after:-none})"
 check "what kill -9 left is whole" verify "$work/killed.seg.active"
 
+# A disk too small for the recording, in a mount namespace of its own.
+mkdir "$work/small"
+full_disk() {
+	unshare -m sh -c 'mount -t tmpfs -o size=64k tmpfs "$1" && head -c 60000 /dev/zero >"$1/fill" &&
+		exec "$2" record -e cpu-clock@999Hz -d 2 -o "$1/x.seg"' sh "$work/small" "$PROFILER"
+}
+if unshare -m true 2>/dev/null; then
+	background "$O/workloads/deep" 10
+	check "a full disk makes record say what it lost, and fail" expect 1 "since the disk refused them" full_disk
+else
+	skip "a full disk makes record say what it lost, and fail" "needs CAP_SYS_ADMIN for a small tmpfs"
+fi
+
 finish
