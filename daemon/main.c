@@ -12,6 +12,7 @@
  *   symbols/           addresses -> functions
  *   profile/profile.c  segments -> call tree -> cmd/report.c, cmd/flame.c, export/
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,11 +48,31 @@ static void help(FILE *out)
 		     "  ebpf-profiler --version\n");
 }
 
-int main(int argc, char **argv)
+/* Whoever started us may have closed them: no file of ours must become stdout or stderr. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	safe_close(fd);
+}
+
+static int run_command(const struct command *c, int argc, char **argv)
+{
+	char name[64];
+
+	/* getopt begins its messages with it. */
+	snprintf(name, sizeof(name), "ebpf-profiler %s", c->name);
+	argv[0] = name;
+	return c->run(argc, argv);
+}
+
+static int run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "--help";
 
-	log_open();
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		help(stdout);
 		return EXIT_OK;
@@ -64,9 +85,25 @@ int main(int argc, char **argv)
 		return cmd_daemon(argc, argv);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (strcmp(commands[i].name, name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return run_command(&commands[i], argc - 1, argv + 1);
 	fprintf(stderr,
 		"ebpf-profiler: there is no command '%s'; 'ebpf-profiler --help' lists them\n",
 		name);
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	int r;
+
+	open_standard_files();
+	log_open();
+	r = run(argc, argv);
+	/* A full disk: what was printed is not whole, whatever the command thinks. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		if (r != EXIT_FAILED) /* else it was said */
+			fprintf(stderr, "ebpf-profiler: cannot write the output: %m\n");
+		return EXIT_FAILED;
+	}
+	return r;
 }

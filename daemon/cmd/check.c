@@ -130,9 +130,6 @@ static void try_sampler(struct host_facts *facts, struct trial *ret)
 		facts->sampler_error = strdup(strerror(-r));
 }
 
-/* ------------------------------------------------------------------------------------------------
- */
-
 static int exit_code(const struct host_assessment *a)
 {
 	if (a->verdict == HOST_VERDICT_FULL)

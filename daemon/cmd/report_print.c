@@ -16,6 +16,7 @@
 
 #define MIN_NAME_WIDTH 24
 #define MAX_MODULE_WIDTH 32
+#define MAX_PADDED_WIDTH 72 /* where nothing is cut, longer names stick out */
 
 static void put_safe(struct buffer *b, const char *s)
 {
@@ -263,17 +264,22 @@ static size_t text_width(const char *s)
 	return width;
 }
 
-/* Writes `s` in exactly `width` columns, or as it is when that is 0. */
+/* Writes `s` in at least `width` columns. */
+static void put_padded(struct buffer *out, const char *s, size_t width)
+{
+	size_t used = text_width(s);
+
+	put_safe(out, s);
+	buffer_printf(out, "%*s", used < width ? (int)(width - used) : 0, "");
+}
+
+/* Writes `s` in exactly `width` columns. */
 static void put_cell(struct buffer *out, const char *s, size_t width)
 {
 	_cleanup_(buffer_donep) struct buffer b = { 0 };
 	size_t used = 0, end = 0;
 	bool cut;
 
-	if (width == 0) {
-		put_safe(out, s);
-		return;
-	}
 	put_safe(&b, s);
 	cut = text_width(s) > width;
 	while (end < b.size && used < (cut ? width - 1 : width)) {
@@ -307,8 +313,10 @@ static struct widths choose_widths(const struct report *r, const struct report_e
 	}
 	if (!r->grouping->has_module)
 		w.module = 0;
-	if (style->columns == 0)
+	if (style->columns == 0) {
+		w.name = MIN(w.name, (size_t)MAX_PADDED_WIDTH);
 		return w;
+	}
 	w.module = MIN(w.module, (size_t)MAX_MODULE_WIDTH);
 	if (fixed + w.module + 2 + MIN_NAME_WIDTH < style->columns)
 		w.name = MIN(w.name, style->columns - fixed - w.module - (w.module ? 2 : 0));
@@ -355,6 +363,8 @@ static void put_table(struct buffer *b, const struct report *r, const struct rep
 		      const struct report_style *style)
 {
 	size_t n = style->limit ? MIN(style->limit, e->n_rows) : e->n_rows;
+	/* Only a terminal makes us cut. */
+	void (*put)(struct buffer *, const char *, size_t) = style->columns ? put_cell : put_padded;
 	struct widths w = choose_widths(r, e, n, style);
 
 	buffer_printf(b, r->grouping->by_stack ? "     self   children   samples  "
@@ -367,12 +377,10 @@ static void put_table(struct buffer *b, const struct report *r, const struct rep
 	}
 	for (size_t i = 0; i < n; i++) {
 		put_shares(b, r, e, &e->rows[i], true);
-		/* Nothing follows a name in the last column: it needs no padding. */
-		put_cell(b, e->rows[i].name,
-			 r->grouping->has_module || style->columns ? w.name : 0);
+		put(b, e->rows[i].name, w.name);
 		if (r->grouping->has_module) {
 			buffer_printf(b, "  ");
-			put_cell(b, e->rows[i].module, style->columns ? w.module : 0);
+			put(b, e->rows[i].module, w.module);
 		}
 		while (b->size && b->data[b->size - 1] == ' ')
 			b->size--;
