@@ -79,9 +79,8 @@ development=(libc6-dev linux-libc-dev libbpf-dev libelf-dev libpfm4-dev libsyste
 userland=(base-files bash coreutils grep sed mawk findutils diffutils gzip util-linux mount procps python3 libcap2-bin
 	busybox-static)
 
-# Debian 12 has no riscv64; the compiler's library comes with the release's own compiler.
+# Debian 12 has no riscv64.
 suite_of() { if [ "$1" = riscv64 ]; then echo trixie; else echo bookworm; fi; }
-libgcc_of() { if [ "$1" = riscv64 ]; then echo libgcc-14-dev; else echo libgcc-12-dev; fi; }
 triple_of() {
 	case $1 in
 	amd64) echo x86_64-linux-gnu ;;
@@ -115,10 +114,10 @@ build_product() {
 		return
 	fi
 	triple=$(triple_of "$arch")
-	unpack_once "$arch" "$sysroot" "${development[@]}" "$(libgcc_of "$arch")" >&2
+	unpack_once "$arch" "$sysroot" "${development[@]}" >&2
 	PKG_CONFIG_SYSROOT_DIR=$sysroot \
 		PKG_CONFIG_LIBDIR=$sysroot/usr/lib/$triple/pkgconfig:$sysroot/usr/share/pkgconfig \
-		make -j"$(nproc)" O="$build" CC="clang --target=$triple --sysroot=$sysroot" AR=llvm-ar CFLAGS=-O2 \
+		make -j"$(nproc)" O="$build" CC="$triple-gcc --sysroot=$sysroot" AR="$triple-ar" CFLAGS=-O2 \
 		"${targets[@]}" >"$log" 2>&1 || die "the build for $arch failed: $(tail -n 3 "$log")" 1
 	! grep -q 'warning:' "$log" || die "the build for $arch warns: $(grep -m1 'warning:' "$log")" 1
 	echo "$build"

@@ -18,7 +18,7 @@ tests=(
 )
 vm=(
 	qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd
-	binutils-aarch64-linux-gnu binutils-riscv64-linux-gnu
+	gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu
 )
 case ${1:-} in
 '') packages=("${build[@]}" "${tests[@]}") ;;

@@ -78,8 +78,14 @@ ask() {
 		    return {x["name"]: x for x in e["rows"]}
 		def share(e, name, key="children_percent"):
 		    return rows(e)[name][key] if name in rows(e) else 0.0
-		def ratio(a, b):
-		    return a / b if b else float("inf")
+		def seventy_twenty_ten(e):
+		    """Of the three functions of the workload: a system call costs an emulated CPU more than a computation."""
+		    n = [share(e, f) for f in ("burn_seventy", "burn_twenty", "burn_ten")]
+		    return sum(n) > 20 and abs(100 * n[0] / sum(n) - 70) <= 12
+		def balanced(e):
+		    l = e["ledger"]
+		    return (l["seen"] == l["filtered"] + l["sent"] + l["full"] + l["fault"] and l["lost"] == 0 and
+		            l["sent"] == l["received"] + l["gaps"] and l["received"] == e["samples"])
 		failed = 0
 		for text in sys.argv[2:]:
 		    v = eval(text)
