@@ -7,7 +7,6 @@
 
 #include <string.h>
 #if defined(__aarch64__)
-#include <arm_acle.h>
 #include <sys/auxv.h>
 #ifndef HWCAP_CRC32
 #define HWCAP_CRC32 (1 << 7)
@@ -34,19 +33,31 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size)
 
 #if defined(__x86_64__)
 #define HAVE_INSTRUCTION __builtin_cpu_supports("sse4.2")
-#define INSTRUCTION_TARGET "sse4.2"
+#define INSTRUCTION_TARGET __attribute__((target("sse4.2")))
 #define CRC_8_BYTES(crc, value) ((uint32_t)__builtin_ia32_crc32di(crc, value))
 #define CRC_BYTE(crc, value) __builtin_ia32_crc32qi(crc, value)
 #elif defined(__aarch64__)
 #define HAVE_INSTRUCTION (getauxval(AT_HWCAP) & HWCAP_CRC32)
-#define INSTRUCTION_TARGET "+crc"
-#define CRC_8_BYTES(crc, value) __crc32cd(crc, value)
-#define CRC_BYTE(crc, value) __crc32cb(crc, value)
+#define INSTRUCTION_TARGET
+#define CRC_8_BYTES(crc, value) arm_crc32c_8_bytes(crc, value)
+#define CRC_BYTE(crc, value) arm_crc32c_byte(crc, value)
+
+/* In assembly, since compilers disagree on how a function asks for the extension. */
+static inline uint32_t arm_crc32c_8_bytes(uint32_t crc, uint64_t value)
+{
+	__asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(value));
+	return crc;
+}
+
+static inline uint32_t arm_crc32c_byte(uint32_t crc, uint8_t value)
+{
+	__asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(value));
+	return crc;
+}
 #endif
 
 #ifdef HAVE_INSTRUCTION
-__attribute__((target(INSTRUCTION_TARGET))) static uint32_t
-crc32c_instruction(uint32_t crc, const void *data, size_t size)
+INSTRUCTION_TARGET static uint32_t crc32c_instruction(uint32_t crc, const void *data, size_t size)
 {
 	const uint8_t *p = data;
 

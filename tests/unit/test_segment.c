@@ -522,6 +522,37 @@ static void test_repair(void **state)
 	assert_int_equal(last, 50);
 }
 
+/* Zeros behind the last frame, as a power loss leaves them, are no damage and are cut off */
+static void test_zero_tail(void **state)
+{
+	static const char name[] = "20250101T000000Z-00000007.seg";
+	_cleanup_(buffer_donep) struct buffer b = { 0 };
+	_cleanup_free_ uint8_t *data = NULL;
+	uint64_t index_offset, frames;
+	struct segment_check check;
+	struct feeder f;
+	size_t size;
+
+	(void)state;
+	make_segment("good", 3, 10);
+	data = read_file(in_directory("good"), &size);
+	frame_footer_decode(data + size - FOOTER_PAYLOAD_SIZE, &index_offset, &frames);
+	buffer_put(&b, data, index_offset);
+	for (unsigned int i = 0; i < 5000; i++)
+		buffer_put_byte(&b, 0);
+	write_file(in_directory("20250101T000000Z-00000007.seg.active"), b.data, b.size);
+	assert_int_equal(
+		segment_verify(in_directory("20250101T000000Z-00000007.seg.active"), &check), 0);
+	assert_int_equal(check.torn_bytes, 5000);
+	assert_int_equal(check.samples, 30);
+	free(check.findings);
+	assert_int_equal(unlink(in_directory("good")), 0);
+	f = open_feeder(&(struct segment_writer_options){ .directory = directory });
+	feeder_done(&f);
+	assert_int_equal(verify_all(in_directory(name)), 0);
+	assert_int_equal(read_all(directory).samples, 30);
+}
+
 /* Numbers go on after a restart, even when the clock was set back */
 static void test_sequence(void **state)
 {
@@ -781,10 +812,10 @@ int main(void)
 		TEST(test_single_file),	    TEST(test_broken_epoch),
 		TEST(test_queue_full),	    TEST(test_bit_flips),
 		TEST(test_truncation),	    TEST(test_repair),
-		TEST(test_sequence),	    TEST(test_deleted_file),
-		TEST(test_foreign),	    TEST(test_no_file),
-		TEST(test_unknown),	    TEST(test_damage),
-		TEST(test_parallel_walks),
+		TEST(test_zero_tail),	    TEST(test_sequence),
+		TEST(test_deleted_file),    TEST(test_foreign),
+		TEST(test_no_file),	    TEST(test_unknown),
+		TEST(test_damage),	    TEST(test_parallel_walks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
