@@ -9,6 +9,7 @@
  *   engine/pipeline.c  merges rings and sideband by time, every drain interval
  *   profile/recorder.c stacks -> frame ids -> records
  *   store/             records -> blocks -> segment files, and back
+ *   collect/           /proc, /sys and BPF maps -> rows -> records
  *   symbols/           addresses -> functions
  *   profile/profile.c  segments -> call tree -> cmd/report.c, cmd/flame.c, export/
  */
@@ -31,6 +32,10 @@ static const struct command {
 	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "metrics", cmd_metrics, "what is computed of counted events, and why not the rest" },
+	{ "collectors", cmd_collectors, "what else can be collected here, and how that does" },
+	{ "collect", cmd_collect, "run collectors in the foreground" },
+	{ "cat", cmd_cat, "print what collectors recorded" },
+	{ "schema", cmd_schema, "list the tables and columns of collectors" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "verify", cmd_verify, "check every byte of segment files" },
@@ -43,7 +48,7 @@ static void help(FILE *out)
 		     "Profiles what this machine's hardware spends its time on, and which code "
 		     "causes it.\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-10s  %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\n  ebpf-profiler COMMAND --help    options of a command\n"
 		     "  ebpf-profiler --version\n");
 }

@@ -55,7 +55,11 @@ static const struct row_column columns[] = {
 /* clang-format on */
 
 static const struct row_table tables[] = {
-	{ "cpu", "cpu", "time of the CPUs by what it was spent on", columns, ARRAY_SIZE(columns) },
+	{ .name = "cpu",
+	  .collector = "cpu",
+	  .summary = "time of the CPUs by what it was spent on",
+	  .columns = columns,
+	  .n_columns = ARRAY_SIZE(columns) },
 };
 
 /* "cpu" or "cpuN". */

@@ -34,7 +34,11 @@ static const struct row_column columns[] = {
 };
 
 static const struct row_table tables[] = {
-	{ "load", "load", "load averages and run queue", columns, ARRAY_SIZE(columns) },
+	{ .name = "load",
+	  .collector = "load",
+	  .summary = "load averages and run queue",
+	  .columns = columns,
+	  .n_columns = ARRAY_SIZE(columns) },
 };
 
 /* "0.20 0.18 0.12 1/80 11206" */

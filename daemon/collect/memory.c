@@ -91,7 +91,11 @@ static const struct {
 enum { FIELD_HUGE_PAGE_SIZE = 28 };
 
 static const struct row_table tables[] = {
-	{ "memory", "memory", "memory and swap", columns, ARRAY_SIZE(columns) },
+	{ .name = "memory",
+	  .collector = "memory",
+	  .summary = "memory and swap",
+	  .columns = columns,
+	  .n_columns = ARRAY_SIZE(columns) },
 };
 
 struct meminfo {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collect/collector.h"
 #include "engine/config_files.h"
 #include "engine/config_keys.h"
 #include "engine/config_parse.h"
@@ -20,18 +21,18 @@
 #define DEFAULT_RATE_HZ 99 /* not 100: it would keep step with timers */
 #define WRAP_COLUMNS 100
 
-static void done_keys(void *owner, bool profile)
+static void done_keys(void *owner, enum config_scope scope)
 {
 	const struct config_key *keys;
 	size_t n;
 
 	keys = config_keys(&n);
 	for (size_t i = 0; i < n; i++)
-		if (config_key_in_profile(&keys[i]) == profile && keys[i].type->done)
+		if (config_key_scope(&keys[i]) == scope && keys[i].type->done)
 			keys[i].type->done(config_key_field(&keys[i], owner));
 }
 
-static int init_keys(void *owner, bool profile)
+static int init_keys(void *owner, enum config_scope scope)
 {
 	const struct config_key *keys;
 	size_t n;
@@ -40,7 +41,7 @@ static int init_keys(void *owner, bool profile)
 	for (size_t i = 0; i < n; i++) {
 		int r;
 
-		if (config_key_in_profile(&keys[i]) != profile)
+		if (config_key_scope(&keys[i]) != scope)
 			continue;
 		r = keys[i].type->parse(&keys[i], keys[i].initial,
 					config_key_field(&keys[i], owner));
@@ -53,7 +54,7 @@ static int init_keys(void *owner, bool profile)
 int config_init(struct config *c)
 {
 	*c = (struct config){ 0 };
-	if (init_keys(c, false) < 0) {
+	if (init_keys(c, CONFIG_SCOPE_ALL) < 0) {
 		config_done(c);
 		return -ENOMEM;
 	}
@@ -63,11 +64,16 @@ int config_init(struct config *c)
 void config_done(struct config *c)
 {
 	for (size_t i = 0; i < c->n_profiles; i++) {
-		done_keys(&c->profiles[i], true);
+		done_keys(&c->profiles[i], CONFIG_SCOPE_PROFILE);
 		free(c->profiles[i].name);
 	}
+	for (size_t i = 0; i < c->n_collectors; i++) {
+		done_keys(&c->collectors[i], CONFIG_SCOPE_COLLECTOR);
+		free(c->collectors[i].name);
+	}
 	free(c->profiles);
-	done_keys(c, false);
+	free(c->collectors);
+	done_keys(c, CONFIG_SCOPE_ALL);
 	*c = (struct config){ 0 };
 }
 
@@ -81,13 +87,40 @@ struct profile_config *config_add_profile(struct config *c, const char *name)
 	c->profiles = grown;
 	p = &grown[c->n_profiles];
 	*p = (struct profile_config){ .name = strdup(name) };
-	if (!p->name || init_keys(p, true) < 0) {
-		done_keys(p, true);
+	if (!p->name || init_keys(p, CONFIG_SCOPE_PROFILE) < 0) {
+		done_keys(p, CONFIG_SCOPE_PROFILE);
 		free(p->name);
 		return NULL;
 	}
 	c->n_profiles++;
 	return p;
+}
+
+struct collector_config *config_add_collector(struct config *c, const char *name)
+{
+	struct collector_config *grown, *p;
+
+	grown = reallocarray(c->collectors, c->n_collectors + 1, sizeof(*grown));
+	if (!grown)
+		return NULL;
+	c->collectors = grown;
+	p = &grown[c->n_collectors];
+	*p = (struct collector_config){ .name = strdup(name) };
+	if (!p->name || init_keys(p, CONFIG_SCOPE_COLLECTOR) < 0) {
+		done_keys(p, CONFIG_SCOPE_COLLECTOR);
+		free(p->name);
+		return NULL;
+	}
+	c->n_collectors++;
+	return p;
+}
+
+const struct collector_config *config_find_collector(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_collectors; i++)
+		if (strcmp(c->collectors[i].name, name) == 0)
+			return &c->collectors[i];
+	return NULL;
 }
 
 /* --- load --- */
@@ -247,7 +280,7 @@ void config_dump(const struct config *c, struct buffer *out)
 
 	keys = config_keys(&n);
 	for (size_t i = 0; i < n; i++) {
-		if (config_key_in_profile(&keys[i]))
+		if (config_key_scope(&keys[i]) != CONFIG_SCOPE_ALL)
 			continue;
 		if (strcmp(section, keys[i].section) != 0) {
 			buffer_printf(out, "%s[%s]\n", *section ? "\n" : "", keys[i].section);
@@ -260,6 +293,13 @@ void config_dump(const struct config *c, struct buffer *out)
 		for (size_t i = 0; i < n; i++)
 			if (config_key_in_profile(&keys[i]))
 				dump_key(&keys[i], &c->profiles[p], out);
+	}
+	for (size_t p = 0; p < c->n_collectors; p++) {
+		buffer_printf(out, "\n[%s %s]\n", CONFIG_COLLECTOR_SECTION, c->collectors[p].name);
+		for (size_t i = 0; i < n; i++)
+			if (config_key_scope(&keys[i]) == CONFIG_SCOPE_COLLECTOR &&
+			    config_key_fits(&keys[i], collector_find(c->collectors[p].name)))
+				dump_key(&keys[i], &c->collectors[p], out);
 	}
 }
 

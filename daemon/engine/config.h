@@ -24,9 +24,24 @@ struct profile_config {
 	bool enabled;
 };
 
+/* One collector, or all of them where a value is not given. */
+enum collector_choice { COLLECTOR_CHOICE_AUTO, COLLECTOR_CHOICE_YES, COLLECTOR_CHOICE_NO };
+
+struct collector_config {
+	char *name; /* of the table in collect/collectors.c */
+	enum collector_choice enabled; /* auto: as the collector says */
+	uint64_t interval_ns; /* 0: the collector's own */
+	unsigned int top;
+	uint64_t delta_min_ns, delta_max_ns;
+	unsigned int argv; /* enum collector_argv */
+	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
+};
+
 struct config {
 	struct profile_config *profiles;
 	size_t n_profiles;
+	struct collector_config *collectors; /* those that are named */
+	size_t n_collectors;
 
 	/* [sampler] */
 	enum transport transport;
@@ -51,6 +66,16 @@ struct config {
 	char *symbol_cache_directory; /* "" : none */
 	uint64_t symbol_cache_bytes;
 	char *debug_directory;
+
+	/* [collectors] */
+	bool collectors_enabled;
+	uint64_t collector_deadline_ns;
+	char *procfs, *sysfs, *dev; /* "": HOST_PROC and so on, else /proc and so on */
+
+	/* [metrics] */
+	char *textfile; /* "": none */
+	uint64_t textfile_interval_ns;
+	unsigned int textfile_mode;
 
 	/* [daemon] */
 	char *control_socket;
@@ -85,6 +110,11 @@ void config_dump(const struct config *c, struct buffer *out);
  */
 void config_put_start_keys(const struct config *running, const struct config *fresh,
 			   struct buffer *out);
+
+/* A collector with every key at its default; valid until the next call. NULL when out of memory. */
+struct collector_config *config_add_collector(struct config *c, const char *name);
+/* The one called `name`; NULL: it is not named. */
+const struct collector_config *config_find_collector(const struct config *c, const char *name);
 
 /* A profile with every key at its default; valid until the next call. NULL when out of memory. */
 struct profile_config *config_add_profile(struct config *c, const char *name);

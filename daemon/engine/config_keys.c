@@ -5,9 +5,11 @@
 #include <linux/types.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include "bpf/sample.h"
+#include "collect/collector.h"
 #include "engine/config.h"
 #include "engine/config_types.h"
 #include "util/parse.h"
@@ -41,6 +43,17 @@ static int check_absolute(const char *text)
 	return text[0] == '/' ? 0 : -EINVAL;
 }
 
+static int check_directory(const char *text)
+{
+	struct stat st;
+
+	if (text[0] != '/')
+		return -EINVAL;
+	if (stat(text, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 static int check_pid(const char *text)
 {
 	uint64_t pid;
@@ -71,9 +84,28 @@ static int check_cpus(const char *text)
 	return parse_cpu_list(text, &cpus, &n);
 }
 
+static const char *const choice_words[] = {
+	[COLLECTOR_CHOICE_AUTO] = "auto",
+	[COLLECTOR_CHOICE_YES] = "yes",
+	[COLLECTOR_CHOICE_NO] = "no",
+	NULL,
+};
+
+static const char *const argv_words[] = {
+	[COLLECTOR_ARGV_COMMAND] = "command",
+	[COLLECTOR_ARGV_FULL] = "full",
+	NULL,
+};
+
 #define GLOBAL(field) .offset = offsetof(struct config, field)
 #define PROFILE(field)                                                                             \
 	.section = CONFIG_PROFILE_SECTION, .offset = offsetof(struct profile_config, field)
+
+#define COLLECTOR(field)                                                                           \
+	.section = CONFIG_COLLECTOR_SECTION, .offset = offsetof(struct collector_config, field)
+#define ROOT(fallback)                                                                             \
+	.type = &type_text, .initial = "", .max = 150, .zero = fallback, .check = check_directory, \
+	.what = "the absolute path of a directory"
 
 static const struct config_key keys[] = {
 	{ .section = "sampler",
@@ -254,6 +286,62 @@ static const struct config_key keys[] = {
 	  .min = NSEC_PER_SEC,
 	  .max = 1 * HOUR },
 
+	{ .section = "collectors",
+	  .name = "enabled",
+	  .type = &type_bool,
+	  GLOBAL(collectors_enabled),
+	  .initial = "yes" },
+	{ .section = "collectors",
+	  .name = "deadline",
+	  .at_start = true,
+	  .type = &type_duration,
+	  GLOBAL(collector_deadline_ns),
+	  .initial = "2s",
+	  .min = 10 * NSEC_PER_MSEC,
+	  .max = 60 * NSEC_PER_SEC },
+	{ .section = "collectors", .name = "procfs", GLOBAL(procfs), ROOT("HOST_PROC, or /proc") },
+	{ .section = "collectors", .name = "sysfs", GLOBAL(sysfs), ROOT("HOST_SYS, or /sys") },
+	{ .section = "collectors", .name = "dev", GLOBAL(dev), ROOT("HOST_DEV, or /dev") },
+
+	{ .section = "metrics",
+	  .name = "textfile",
+	  .type = &type_text,
+	  GLOBAL(textfile),
+	  .initial = "",
+	  .max = 150,
+	  .zero = "none is written",
+	  .check = check_absolute,
+	  .what = "an absolute path" },
+	{ .section = "metrics",
+	  .name = "textfile-interval",
+	  .type = &type_duration,
+	  GLOBAL(textfile_interval_ns),
+	  .initial = "15s",
+	  .min = NSEC_PER_SEC,
+	  .max = 1 * HOUR },
+	{ .section = "metrics",
+	  .name = "textfile-mode",
+	  .type = &type_mode,
+	  GLOBAL(textfile_mode),
+	  .initial = "0644",
+	  .max = 0777 },
+
+	{ COLLECTOR(enabled), .name = "enabled", .type = &type_choice, .initial = "auto",
+	  .words = choice_words },
+	{ COLLECTOR(interval_ns), .name = "interval", .type = &type_duration, .initial = "0",
+	  .min = 100 * NSEC_PER_MSEC, .max = 1 * DAY, .zero = "the collector's own" },
+	{ COLLECTOR(top), .name = "top", .type = &type_uint, .initial = "20", .min = 1,
+	  .max = 10000, .collectors = COLLECTOR_TOP },
+	{ COLLECTOR(delta_min_ns), .name = "delta-min", .type = &type_duration, .initial = "100ms",
+	  .min = NSEC_PER_MSEC, .max = 1 * HOUR, .collectors = COLLECTOR_RATES },
+	{ COLLECTOR(delta_max_ns), .name = "delta-max", .type = &type_duration, .initial = "5min",
+	  .min = 100 * NSEC_PER_MSEC, .max = 7 * DAY, .collectors = COLLECTOR_RATES },
+	{ COLLECTOR(argv), .name = "argv", .type = &type_choice, .initial = "command",
+	  .words = argv_words, .collectors = COLLECTOR_ARGV },
+	{ COLLECTOR(procfs), .name = "procfs", ROOT("that of [collectors]") },
+	{ COLLECTOR(sysfs), .name = "sysfs", ROOT("that of [collectors]") },
+	{ COLLECTOR(dev), .name = "dev", ROOT("that of [collectors]") },
+
 	{ PROFILE(enabled), .name = "enabled", .type = &type_bool, .initial = "yes" },
 	{ PROFILE(events), .name = "events", .type = &type_events, .initial = "cycles" },
 	{ PROFILE(freq_hz), .name = "rate", .type = &type_u64, .initial = "0", .min = 1,
@@ -283,4 +371,9 @@ const struct config_key *config_keys(size_t *ret_n)
 {
 	*ret_n = ARRAY_SIZE(keys);
 	return keys;
+}
+
+bool config_key_fits(const struct config_key *k, const struct collector *c)
+{
+	return k->collectors == 0 || k->collectors & c->keys;
 }

@@ -28,30 +28,49 @@ struct value_type {
 };
 
 #define CONFIG_PROFILE_SECTION "profile" /* stands for every [profile NAME] */
+#define CONFIG_COLLECTOR_SECTION "collector" /* stands for every [collector NAME] */
 
 struct config_key {
 	const char *section;
 	const char *name;
 	const struct value_type *type;
-	size_t offset; /* in struct config; in struct profile_config for the profile section */
+	size_t offset; /* in struct config, profile_config or collector_config, by the section */
 	const char *initial; /* the default, as written in a file */
 	uint64_t min, max; /* of a number; `max` of a text: bytes */
 	const char *zero; /* what 0, or an empty text, stands for; NULL: not allowed */
 	const char *const *words; /* of a choice; NULL-terminated, their index is the value */
 	int (*check)(const char *item); /* of a text or of each item of a list; NULL: any */
 	const char *what; /* what a text or an item must be */
+	unsigned int collectors; /* set of enum collector_key: of a collector that has one of them;
+				    0: of every collector */
 	bool at_start; /* a reload does not change it */
 };
+
+/* Does the collector have this key of [collector NAME]? */
+struct collector;
+bool config_key_fits(const struct config_key *k, const struct collector *c);
 
 /* All keys, those of one section one after another. */
 const struct config_key *config_keys(size_t *ret_n);
 
-static inline bool config_key_in_profile(const struct config_key *k)
+/* Whose fields a key sets. */
+enum config_scope { CONFIG_SCOPE_ALL, CONFIG_SCOPE_PROFILE, CONFIG_SCOPE_COLLECTOR };
+
+static inline enum config_scope config_key_scope(const struct config_key *k)
 {
-	return strcmp(k->section, CONFIG_PROFILE_SECTION) == 0;
+	if (strcmp(k->section, CONFIG_PROFILE_SECTION) == 0)
+		return CONFIG_SCOPE_PROFILE;
+	if (strcmp(k->section, CONFIG_COLLECTOR_SECTION) == 0)
+		return CONFIG_SCOPE_COLLECTOR;
+	return CONFIG_SCOPE_ALL;
 }
 
-/* The key's field in `owner`, a struct config or a struct profile_config. */
+static inline bool config_key_in_profile(const struct config_key *k)
+{
+	return config_key_scope(k) == CONFIG_SCOPE_PROFILE;
+}
+
+/* The key's field in `owner`, a struct config, profile_config or collector_config. */
 static inline void *config_key_field(const struct config_key *k, void *owner)
 {
 	return (char *)owner + k->offset;

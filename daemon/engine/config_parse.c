@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collect/collector.h"
 #include "engine/config_keys.h"
 #include "util/buffer.h"
 #include "util/json.h"
@@ -203,19 +204,56 @@ static void open_profile(struct loader *l, const char *name)
 		fail(l, "out of memory");
 }
 
+static void open_collector(struct loader *l, const char *name)
+{
+	struct config *c = l->config;
+
+	if (!collector_find(name)) {
+		warn(l,
+		     "there is no collector '%s', what is in its section is ignored; "
+		     "'ebpf-profiler "
+		     "collectors' lists them",
+		     name);
+		return;
+	}
+	for (size_t i = 0; i < c->n_collectors && !l->collector; i++)
+		if (strcmp(c->collectors[i].name, name) == 0)
+			l->collector = &c->collectors[i];
+	if (!l->collector)
+		l->collector = config_add_collector(c, name);
+	if (l->collector)
+		l->section = CONFIG_COLLECTOR_SECTION;
+	else
+		fail(l, "out of memory");
+}
+
+/* What stands behind `word` in a section's name; NULL: another word. */
+static const char *behind(const char *section, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (strncmp(section, word, n) != 0 || (section[n] && section[n] != ' '))
+		return NULL;
+	return section + n + strspn(section + n, " ");
+}
+
 static void open_section(struct loader *l, const char *section)
 {
-	static const char prefix[] = CONFIG_PROFILE_SECTION;
+	const char *profile = behind(section, CONFIG_PROFILE_SECTION);
+	const char *collector = behind(section, CONFIG_COLLECTOR_SECTION);
 	const struct config_key *keys;
 	size_t n;
 
 	l->section = NULL;
 	l->profile = NULL;
+	l->collector = NULL;
 	l->key = NULL;
-	if (strncmp(section, prefix, sizeof(prefix) - 1) == 0 &&
-	    (!section[sizeof(prefix) - 1] || section[sizeof(prefix) - 1] == ' ')) {
-		section += sizeof(prefix) - 1;
-		open_profile(l, section + strspn(section, " "));
+	if (profile) {
+		open_profile(l, profile);
+		return;
+	}
+	if (collector) {
+		open_collector(l, collector);
 		return;
 	}
 	keys = config_keys(&n);
@@ -261,7 +299,10 @@ static void refuse_value(struct loader *l, const struct config_key *k, const cha
 
 static void set_value(struct loader *l, const struct config_key *k, const char *value)
 {
-	void *owner = l->profile ? (void *)l->profile : (void *)l->config, *field;
+	void *owner = l->profile     ? (void *)l->profile
+		      : l->collector ? (void *)l->collector
+				     : (void *)l->config;
+	void *field;
 	int r;
 
 	field = config_key_field(k, owner);
@@ -306,7 +347,12 @@ static int take_pair(void *userdata, const char *section, const char *name, cons
 	if (!l->section)
 		return 1;
 	l->key = find_key(l, name);
-	if (l->key) {
+	if (l->key && l->collector &&
+	    !config_key_fits(l->key, collector_find(l->collector->name))) {
+		warn(l, "the collector '%s' has no use for '%s', it is ignored", l->collector->name,
+		     name);
+		l->key = NULL;
+	} else if (l->key) {
 		l->comma &= l->key->type->list;
 		set_value(l, l->key, value);
 	} else {
@@ -333,6 +379,7 @@ int config_parse_text(struct loader *l, const char *name, const char *text, size
 	l->header = l->comma = l->continued = false;
 	l->section = NULL;
 	l->profile = NULL;
+	l->collector = NULL;
 	l->key = NULL;
 	r = ini_parse_stream(next_line, l, take_pair, l);
 	l->line = 0;
@@ -352,6 +399,22 @@ static void check_profile(struct loader *l, const struct profile_config *p, cons
 	     p->name);
 }
 
+static void check_collector(struct loader *l, const struct collector_config *p)
+{
+	const struct collector *c = collector_find(p->name);
+	uint64_t interval = p->interval_ns ? p->interval_ns : collector_interval_ns(c);
+
+	if (!(c->keys & COLLECTOR_RATES))
+		return;
+	if (p->delta_min_ns > p->delta_max_ns)
+		fail(l, "collector '%s': delta-min is above delta-max", p->name);
+	else if (interval && (interval < p->delta_min_ns || interval > p->delta_max_ns))
+		fail(l,
+		     "collector '%s': its interval lies outside delta-min to delta-max, so that "
+		     "there would be no rates",
+		     p->name);
+}
+
 bool config_parse_finish(struct loader *l)
 {
 	struct config *c = l->config;
@@ -362,6 +425,8 @@ bool config_parse_finish(struct loader *l)
 		check_profile(l, &c->profiles[i], l->origins[i]);
 	}
 	l->name = "configuration";
+	for (size_t i = 0; i < c->n_collectors; i++)
+		check_collector(l, &c->collectors[i]);
 	if (c->n_profiles && !enabled)
 		fail(l, "no profile is enabled, so that nothing would be sampled");
 	if (c->retain_bytes && (c->rotate_bytes == 0 || c->rotate_bytes > c->retain_bytes / 2))

@@ -30,6 +30,7 @@ struct loader {
 	/* the section */
 	const char *section; /* of the table; NULL: unknown, and warned of */
 	struct profile_config *profile;
+	struct collector_config *collector;
 	const struct config_key *key; /* the one a line may go on with; NULL: it was refused */
 };
 

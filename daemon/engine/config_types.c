@@ -191,6 +191,43 @@ const struct value_type type_duration = {
 	.allowed = allowed_duration,
 };
 
+/* Permissions are written in octal, with or without the 0 in front. */
+static int parse_mode(const struct config_key *k, const char *text, void *field)
+{
+	uint64_t v = 0;
+
+	if (!*text || strlen(text) > 6)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '7')
+			return -EINVAL;
+		v = v << 3 | (uint64_t)(*text - '0');
+	}
+	return store_number(k, v, field);
+}
+
+static void put_mode(uint64_t v, struct buffer *out)
+{
+	buffer_printf(out, "%04llo", (unsigned long long)v);
+}
+
+static void print_mode(const struct config_key *k, const void *field, struct buffer *out)
+{
+	put_mode(load_number(k, field), out);
+}
+
+static void allowed_mode(const struct config_key *k, struct buffer *out)
+{
+	put_allowed(k, "permissions", put_mode, out);
+}
+
+const struct value_type type_mode = {
+	.size = sizeof(uint32_t),
+	.parse = parse_mode,
+	.print = print_mode,
+	.allowed = allowed_mode,
+};
+
 /* A percent sign may follow. */
 static int parse_percent(const struct config_key *k, const char *text, void *field)
 {

@@ -10,6 +10,7 @@ extern const struct value_type type_size;
 extern const struct value_type type_ring_size; /* rounded up to a power of two */
 extern const struct value_type type_duration;
 extern const struct value_type type_percent; /* double */
+extern const struct value_type type_mode; /* unsigned int, permissions in octal */
 extern const struct value_type type_choice; /* enum, by the key's words */
 extern const struct value_type type_text; /* char *, may be "" when the key has a `zero` */
 extern const struct value_type type_optional; /* char *, NULL when empty */

@@ -187,12 +187,18 @@ static int call_handler(struct control *c, const char *request, const struct ucr
 		return h->status(h->userdata, peer, false, reply);
 	if (strcmp(request, "status json") == 0)
 		return h->status(h->userdata, peer, true, reply);
+	if (strcmp(request, "collectors") == 0)
+		return h->collectors(h->userdata, peer, false, reply);
+	if (strcmp(request, "collectors json") == 0)
+		return h->collectors(h->userdata, peer, true, reply);
+	if (strcmp(request, "metrics") == 0)
+		return h->metrics(h->userdata, peer, reply);
 	if (strcmp(request, "rotate") == 0)
 		return h->rotate(h->userdata, peer, reply);
 	if (strcmp(request, "reload") == 0)
 		return h->reload(h->userdata, peer, reply);
-	buffer_printf(reply, "There is no such request; known are status, status json, rotate and "
-			     "reload.\n");
+	buffer_printf(reply, "There is no such request; known are status, collectors (both also "
+			     "with json), metrics, rotate and reload.\n");
 	return -EINVAL;
 }
 

@@ -3,7 +3,8 @@
 /*
  * The daemon's control socket: a Unix stream socket on which one line asks and one reply answers.
  *
- *   request   "status", "status json", "rotate" or "reload", and a newline
+ *   request   "status", "status json", "collectors", "collectors json", "metrics", "rotate" or
+ *             "reload", and a newline
  *   reply     "ok" or "error", a newline, the text, and the end of the stream
  *
  * A passive object for the event loop: control_dispatch() is called when control_fd() is readable,
@@ -22,6 +23,9 @@
  */
 struct control_handlers {
 	int (*status)(void *userdata, const struct ucred *peer, bool json, struct buffer *reply);
+	int (*collectors)(void *userdata, const struct ucred *peer, bool json,
+			  struct buffer *reply);
+	int (*metrics)(void *userdata, const struct ucred *peer, struct buffer *reply);
 	int (*rotate)(void *userdata, const struct ucred *peer, struct buffer *reply);
 	int (*reload)(void *userdata, const struct ucred *peer, struct buffer *reply);
 	void *userdata;

@@ -316,6 +316,17 @@ static int on_control(sd_event_source *s, int fd, uint32_t revents, void *userda
 	return 0;
 }
 
+static int on_rows(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct engine *e = userdata;
+
+	(void)s;
+	(void)fd;
+	(void)revents;
+	service_rows_dispatch(e->service);
+	return 0;
+}
+
 static int open_service(struct engine *e, char **ret_error)
 {
 	struct service_options o = {
@@ -327,7 +338,11 @@ static int open_service(struct engine *e, char **ret_error)
 	};
 	int r = service_open(&o, &e->service, ret_error);
 
-	return r < 0 ? r : add_io(e, service_control_fd(e->service), on_control);
+	if (r >= 0)
+		r = add_io(e, service_control_fd(e->service), on_control);
+	if (r >= 0)
+		r = add_io(e, service_rows_fd(e->service), on_rows);
+	return r;
 }
 
 static int add_sources(struct engine *e)

@@ -593,6 +593,11 @@ void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool onlin
 	p->n_cpus = n;
 }
 
+void pipeline_row(struct pipeline *p, const struct row *row)
+{
+	recorder_row(p->recorder, row);
+}
+
 void pipeline_note(struct pipeline *p, const char *text)
 {
 	recorder_note(p->recorder, now_ns(), text);

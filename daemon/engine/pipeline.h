@@ -71,6 +71,7 @@ void pipeline_take_symbols(struct pipeline *p);
 /* Follows CPUs that came or went; calls `changed` for each. */
 void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool online, void *userdata),
 			 void *userdata);
+void pipeline_row(struct pipeline *p, const struct row *row);
 void pipeline_note(struct pipeline *p, const char *text);
 /* As sampler_scale_rate(). */
 void pipeline_scale_rate(struct pipeline *p, double factor);

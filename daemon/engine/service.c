@@ -9,9 +9,12 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "engine/collecting.h"
+#include "engine/collecting_print.h"
 #include "engine/control.h"
 #include "engine/health.h"
 #include "engine/messages.h"
+#include "engine/metrics.h"
 #include "engine/prepare.h"
 #include "host/cpus.h"
 #include "engine/plan.h"
@@ -24,6 +27,7 @@
 struct service {
 	struct service_options options;
 	struct control *control;
+	struct collecting *collecting;
 	struct health health;
 	char **notes; /* what the plan could not do as asked */
 	size_t n_notes;
@@ -83,6 +87,35 @@ static int on_status(void *userdata, const struct ucred *peer, bool json, struct
 		status_put_json(&v.status, reply);
 	else
 		status_put_text(&v.status, reply);
+	return reply->error;
+}
+
+static int on_collectors(void *userdata, const struct ucred *peer, bool json, struct buffer *reply)
+{
+	struct service *s = userdata;
+	struct collecting_entry *entries = calloc(n_collectors, sizeof(*entries));
+
+	(void)peer;
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_collectors; i++)
+		collecting_get(s->collecting, i, &entries[i]);
+	if (json)
+		collecting_put_json(entries, n_collectors, true, reply);
+	else
+		collecting_put_text(entries, n_collectors, true, reply);
+	free(entries);
+	return reply->error;
+}
+
+static int on_metrics(void *userdata, const struct ucred *peer, struct buffer *reply)
+{
+	struct service *s = userdata;
+	struct status_view v;
+
+	(void)peer;
+	view_status(s, ENGINE_RUNNING, &v);
+	metrics_put(&v.status, s->collecting, reply);
 	return reply->error;
 }
 
@@ -157,6 +190,8 @@ static int apply_config(struct service *s, struct config *fresh, char **ret_erro
 	if (r == 0)
 		r = pipeline_set_events(s->options.pipeline, fresh, plan.events, plan.n_events,
 					ret_error);
+	if (r == 0)
+		r = collecting_reload(s->collecting, fresh, ret_error);
 	if (r < 0)
 		return r;
 	apply_store_options(s, fresh);
@@ -273,11 +308,34 @@ static void find_watchdog(struct service *s)
 		s->watchdog_usec = usec;
 }
 
+static void on_row(const struct row *row, void *userdata)
+{
+	struct service *s = userdata;
+
+	pipeline_row(s->options.pipeline, row);
+}
+
+static int open_collectors(struct service *s, char **ret_error)
+{
+	struct collecting_options o = {
+		.config = s->options.config,
+		.row = on_row,
+		.userdata = s,
+	};
+
+	return collecting_open(&o, &s->collecting, ret_error);
+}
+
 int service_open(const struct service_options *options, struct service **ret, char **ret_error)
 {
 	struct service *s = calloc(1, sizeof(*s));
 	struct control_handlers handlers = {
-		.status = on_status, .rotate = on_rotate, .reload = on_reload, .userdata = s
+		.status = on_status,
+		.collectors = on_collectors,
+		.metrics = on_metrics,
+		.rotate = on_rotate,
+		.reload = on_reload,
+		.userdata = s,
 	};
 	int r;
 
@@ -286,7 +344,10 @@ int service_open(const struct service_options *options, struct service **ret, ch
 	s->options = *options;
 	r = control_open(options->config->control_socket, options->config->control_group, &handlers,
 			 &s->control, ret_error);
+	if (r == 0)
+		r = open_collectors(s, ret_error);
 	if (r < 0) {
+		control_close(s->control);
 		free(s);
 		return r;
 	}
@@ -302,6 +363,7 @@ struct service *service_close(struct service *s)
 		return NULL;
 	log_msg(LOG_INFO, 0, MESSAGE_STOPPED, "stopped, the segment is sealed");
 	control_close(s->control);
+	collecting_close(s->collecting);
 	drop_notes(s);
 	free(s);
 	return NULL;
@@ -417,6 +479,7 @@ static void tell_changes(struct service *s, unsigned int changes)
 void service_tick(struct service *s)
 {
 	feed_watchdog(s);
+	collecting_tick(s->collecting);
 	if (now_ns() - s->last_status_ns < s->options.config->status_interval_ns)
 		return;
 	s->last_status_ns = now_ns();
@@ -433,4 +496,14 @@ int service_control_fd(const struct service *s)
 void service_control_dispatch(struct service *s)
 {
 	(void)control_dispatch(s->control);
+}
+
+int service_rows_fd(const struct service *s)
+{
+	return collecting_fd(s->collecting);
+}
+
+void service_rows_dispatch(struct service *s)
+{
+	collecting_dispatch(s->collecting);
 }

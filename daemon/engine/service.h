@@ -35,3 +35,7 @@ void service_stopping(struct service *s);
 
 int service_control_fd(const struct service *s);
 void service_control_dispatch(struct service *s);
+
+/* Readable when collectors delivered rows; -1: there are none. */
+int service_rows_fd(const struct service *s);
+void service_rows_dispatch(struct service *s);

@@ -61,6 +61,7 @@ struct known_event {
 struct recorder {
 	struct recorder_options options;
 	struct record_coder *coder;
+	struct row_coder *rows;
 	struct buffer block;
 	uint64_t block_first_ns, block_last_ns, block_samples;
 	bool block_starts_epoch;
@@ -103,11 +104,12 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	if (r->options.block_bytes == 0)
 		r->options.block_bytes = DEFAULT_BLOCK_BYTES;
 	r->coder = record_coder_new();
+	r->rows = row_coder_new();
 	r->previous = calloc(options->n_cpus, sizeof(*r->previous));
 	r->cache = calloc(FRAME_CACHE, sizeof(*r->cache));
 	r->unknown = object_table_get(options->objects, &unknown);
 	r->unknown_kernel = object_table_get(options->objects, &unknown_kernel);
-	if (!r->coder || !r->previous || !r->cache || !r->unknown || !r->unknown_kernel)
+	if (!r->coder || !r->rows || !r->previous || !r->cache || !r->unknown || !r->unknown_kernel)
 		return -ENOMEM;
 	*ret = TAKE_PTR(r);
 	return 0;
@@ -135,6 +137,7 @@ struct recorder *recorder_free(struct recorder *r)
 	object_unref(r->unknown);
 	object_unref(r->unknown_kernel);
 	record_coder_free(r->coder);
+	row_coder_free(r->rows);
 	buffer_done(&r->block);
 	free(r);
 	return NULL;
@@ -177,6 +180,7 @@ static void begin_epoch(struct recorder *r)
 	id_table_clear(&r->frames);
 	id_table_clear(&r->functions);
 	record_coder_reset(r->coder);
+	row_coder_reset(r->rows);
 	put_clock(r);
 	for (size_t i = 0; i < r->n_facts; i++)
 		put(r, &(struct record){ .type = RECORD_HOST,
@@ -595,6 +599,14 @@ static bool take_sample(struct recorder *r, struct previous *prev, const struct 
 	return true;
 }
 
+/* Rows come later than samples of the same moment. */
+static void note_time(struct recorder *r, uint64_t time_ns)
+{
+	if (r->block_first_ns == 0 || time_ns < r->block_first_ns)
+		r->block_first_ns = time_ns;
+	r->block_last_ns = MAX(r->block_last_ns, time_ns);
+}
+
 bool recorder_sample(struct recorder *r, const struct sample_record *s, struct process *p)
 {
 	struct previous *prev;
@@ -610,12 +622,19 @@ bool recorder_sample(struct recorder *r, const struct sample_record *s, struct p
 	put_sample(r, s, prev);
 	r->stats.samples++;
 	r->block_samples++;
-	if (r->block_first_ns == 0)
-		r->block_first_ns = s->head.time_ns;
-	r->block_last_ns = s->head.time_ns;
+	note_time(r, s->head.time_ns);
 	if (r->block.size >= r->options.block_bytes)
 		recorder_flush(r);
 	return true;
+}
+
+void recorder_row(struct recorder *r, const struct row *row)
+{
+	begin_block(r);
+	row_put(&r->block, r->rows, r->coder, row);
+	note_time(r, row->time_ns);
+	if (r->block.size >= r->options.block_bytes)
+		recorder_flush(r);
 }
 
 /* --- everything else --- */

@@ -11,6 +11,7 @@
 #include "bpf/sample.h"
 #include "process/process.h"
 #include "store/record.h"
+#include "store/row.h"
 #include "store/segment_writer.h"
 #include "symbols/symbols.h"
 
@@ -42,6 +43,9 @@ int recorder_set_event(struct recorder *r, size_t index, const struct record_eve
 bool recorder_sample(struct recorder *r, const struct sample_record *s, struct process *p);
 void recorder_ledger(struct recorder *r, const struct record_ledger *l);
 void recorder_note(struct recorder *r, uint64_t time_ns, const char *text);
+
+/* A collector's row; its table must stay where it is. */
+void recorder_row(struct recorder *r, const struct row *row);
 
 /* An object's index is there (or failed): writes the functions its waiting frames lie in. */
 void recorder_object_ready(struct recorder *r, struct object *o);

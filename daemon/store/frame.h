@@ -40,7 +40,7 @@ struct frame_head {
 	uint32_t raw_size; /* BLOCK: bytes of records when decompressed, else 0 */
 	uint32_t samples; /* BLOCK: in it */
 	uint64_t time_ns; /* CLOCK_MONOTONIC when written */
-	uint64_t first_ns, last_ns; /* BLOCK: CLOCK_MONOTONIC of its samples, 0 without */
+	uint64_t first_ns, last_ns; /* BLOCK: CLOCK_MONOTONIC of its samples and rows, 0 without */
 	uint32_t payload_crc;
 };
 

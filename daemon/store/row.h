@@ -63,6 +63,7 @@ struct row_table {
 	const char *summary; /* not in segments */
 	const struct row_column *columns;
 	size_t n_columns;
+	bool no_metrics; /* not in segments: too many keys that come and go for Prometheus */
 };
 
 struct row_value {

@@ -13,7 +13,7 @@
 struct segment_epoch {
 	uint64_t offset; /* of its first frame in the file */
 	uint64_t end; /* behind its last frame */
-	uint64_t first_ns, last_ns; /* CLOCK_MONOTONIC times of its samples; 0: none */
+	uint64_t first_ns, last_ns; /* CLOCK_MONOTONIC times of its samples and rows; 0: none */
 	uint64_t samples;
 };
 

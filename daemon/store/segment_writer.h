@@ -58,7 +58,8 @@ int segment_writer_open(const struct segment_writer_options *options, struct seg
 /*
  * Hands over a block of records: the bytes of `b` are taken and `b` is left empty. `epoch_start`
  * says that the block begins a new epoch (its first record must be self-contained);
- * first_ns/last_ns are CLOCK_MONOTONIC times of its samples and `samples` their number. Returns the
+ * first_ns/last_ns are CLOCK_MONOTONIC times of its samples and rows (0: it has none) and `samples`
+ * is the number of its samples. Returns the
  * block's number (>= 1); -ENOBUFS when too much is queued (the block is dropped, counted, and its
  * epoch broken).
  */
