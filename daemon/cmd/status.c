@@ -25,6 +25,7 @@ static void help(void)
 	printf("Usage: ebpf-profiler status [OPTION]...\n\n"
 	       "Asks the running daemon how it does.\n\n"
 	       "  -j, --json          as JSON\n"
+	       "      --metrics       everything as metrics, in the Prometheus text format\n"
 	       "      --rotate        close the file being written instead, and begin another\n"
 	       "      --reload        have the configuration read again instead\n"
 	       "  -q, --quiet         prints nothing when all is well\n"
@@ -38,9 +39,10 @@ static void help(void)
 /* 0: go on; otherwise the exit code + 1. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
-	enum { OPT_ROTATE = 256, OPT_RELOAD };
+	enum { OPT_ROTATE = 256, OPT_RELOAD, OPT_METRICS };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "metrics", no_argument, NULL, OPT_METRICS },
 		{ "rotate", no_argument, NULL, OPT_ROTATE },
 		{ "reload", no_argument, NULL, OPT_RELOAD },
 		{ "quiet", no_argument, NULL, 'q' },
@@ -56,6 +58,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 			o->request = "status json";
 		else if (opt == OPT_ROTATE)
 			o->request = "rotate";
+		else if (opt == OPT_METRICS)
+			o->request = "metrics";
 		else if (opt == OPT_RELOAD)
 			o->request = "reload";
 		else if (opt == 'q')

@@ -272,6 +272,30 @@ static void dump_key(const struct config_key *k, void *owner, struct buffer *out
 		out->error = value.error;
 }
 
+/* All there are, those that the configuration does not name with their defaults. */
+static void dump_collectors(const struct config *c, struct buffer *out)
+{
+	struct collector_config defaults = {};
+	const struct config_key *keys;
+	size_t n;
+
+	keys = config_keys(&n);
+	if (init_keys(&defaults, CONFIG_SCOPE_COLLECTOR) < 0)
+		out->error = -ENOMEM;
+	for (size_t k = 0; k < n_collectors; k++) {
+		const struct collector_config *named =
+			config_find_collector(c, collectors[k]->name);
+		void *owner = named ? (void *)named : &defaults;
+
+		buffer_printf(out, "\n[%s %s]\n", CONFIG_COLLECTOR_SECTION, collectors[k]->name);
+		for (size_t i = 0; i < n; i++)
+			if (config_key_scope(&keys[i]) == CONFIG_SCOPE_COLLECTOR &&
+			    config_key_fits(&keys[i], collectors[k]))
+				dump_key(&keys[i], owner, out);
+	}
+	done_keys(&defaults, CONFIG_SCOPE_COLLECTOR);
+}
+
 void config_dump(const struct config *c, struct buffer *out)
 {
 	const struct config_key *keys;
@@ -294,13 +318,7 @@ void config_dump(const struct config *c, struct buffer *out)
 			if (config_key_in_profile(&keys[i]))
 				dump_key(&keys[i], &c->profiles[p], out);
 	}
-	for (size_t p = 0; p < c->n_collectors; p++) {
-		buffer_printf(out, "\n[%s %s]\n", CONFIG_COLLECTOR_SECTION, c->collectors[p].name);
-		for (size_t i = 0; i < n; i++)
-			if (config_key_scope(&keys[i]) == CONFIG_SCOPE_COLLECTOR &&
-			    config_key_fits(&keys[i], collector_find(c->collectors[p].name)))
-				dump_key(&keys[i], &c->collectors[p], out);
-	}
+	dump_collectors(c, out);
 }
 
 static bool same_value(const struct config_key *k, const struct config *a, const struct config *b)

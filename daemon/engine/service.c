@@ -15,9 +15,10 @@
 #include "engine/health.h"
 #include "engine/messages.h"
 #include "engine/metrics.h"
-#include "engine/prepare.h"
-#include "host/cpus.h"
 #include "engine/plan.h"
+#include "engine/prepare.h"
+#include "engine/textfile.h"
+#include "host/cpus.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -28,6 +29,8 @@ struct service {
 	struct service_options options;
 	struct control *control;
 	struct collecting *collecting;
+	struct textfile *textfile; /* NULL: none is asked for */
+	uint64_t textfile_ns; /* when it was written last */
 	struct health health;
 	char **notes; /* what the plan could not do as asked */
 	size_t n_notes;
@@ -106,6 +109,39 @@ static int on_collectors(void *userdata, const struct ucred *peer, bool json, st
 		collecting_put_text(entries, n_collectors, true, reply);
 	free(entries);
 	return reply->error;
+}
+
+/* --- the text file of metrics --- */
+
+static int apply_textfile(struct service *s, const struct config *c)
+{
+	if (s->textfile && textfile_is(s->textfile, c->textfile, c->textfile_mode))
+		return 0;
+	s->textfile = textfile_free(s->textfile);
+	s->textfile_ns = 0;
+	return *c->textfile ? textfile_new(c->textfile, c->textfile_mode, &s->textfile) : 0;
+}
+
+static void write_textfile(struct service *s)
+{
+	_cleanup_(buffer_donep) struct buffer text = {};
+	struct status_view v;
+	int error;
+
+	if (!s->textfile || now_ns() - s->textfile_ns < s->options.config->textfile_interval_ns)
+		return;
+	s->textfile_ns = now_ns();
+	view_status(s, ENGINE_RUNNING, &v);
+	metrics_put(&v.status, s->collecting, &text);
+	if (text.error == 0)
+		textfile_put(s->textfile, &text);
+	if (!textfile_changed(s->textfile, &error))
+		return;
+	if (error < 0)
+		log_warning_errno(error, "cannot write the metrics to %s",
+				  s->options.config->textfile);
+	else
+		log_info("metrics are written to %s again", s->options.config->textfile);
 }
 
 static int on_metrics(void *userdata, const struct ucred *peer, struct buffer *reply)
@@ -195,6 +231,7 @@ static int apply_config(struct service *s, struct config *fresh, char **ret_erro
 	if (r < 0)
 		return r;
 	apply_store_options(s, fresh);
+	(void)apply_textfile(s, fresh);
 	(void)keep_notes(s, plan.notes, plan.n_notes);
 	log_notes(s);
 	s->health.rate_factor = 1;
@@ -323,7 +360,9 @@ static int open_collectors(struct service *s, char **ret_error)
 		.userdata = s,
 	};
 
-	return collecting_open(&o, &s->collecting, ret_error);
+	int r = collecting_open(&o, &s->collecting, ret_error);
+
+	return r < 0 ? r : apply_textfile(s, s->options.config);
 }
 
 int service_open(const struct service_options *options, struct service **ret, char **ret_error)
@@ -347,6 +386,7 @@ int service_open(const struct service_options *options, struct service **ret, ch
 	if (r == 0)
 		r = open_collectors(s, ret_error);
 	if (r < 0) {
+		collecting_close(s->collecting);
 		control_close(s->control);
 		free(s);
 		return r;
@@ -364,6 +404,7 @@ struct service *service_close(struct service *s)
 	log_msg(LOG_INFO, 0, MESSAGE_STOPPED, "stopped, the segment is sealed");
 	control_close(s->control);
 	collecting_close(s->collecting);
+	textfile_free(s->textfile);
 	drop_notes(s);
 	free(s);
 	return NULL;
@@ -480,6 +521,7 @@ void service_tick(struct service *s)
 {
 	feed_watchdog(s);
 	collecting_tick(s->collecting);
+	write_textfile(s);
 	if (now_ns() - s->last_status_ns < s->options.config->status_interval_ns)
 		return;
 	s->last_status_ns = now_ns();

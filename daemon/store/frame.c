@@ -152,12 +152,12 @@ void epoch_list_extend(struct epoch_list *l, const struct frame_head *h, uint64_
 	struct segment_epoch *e = &l->items[l->n - 1];
 
 	e->end = end;
-	if (h->last_ns == 0)
+	e->samples += h->samples;
+	if (h->last_ns == 0 && h->samples == 0)
 		return;
-	if (e->last_ns == 0 || h->first_ns < e->first_ns)
+	if ((e->last_ns == 0 && e->samples == h->samples) || h->first_ns < e->first_ns)
 		e->first_ns = h->first_ns;
 	e->last_ns = MAX(e->last_ns, h->last_ns);
-	e->samples += h->samples;
 }
 
 void epoch_list_done(struct epoch_list *l)

@@ -42,6 +42,14 @@ static int on_status(void *userdata, const struct ucred *peer, bool json, struct
 	return 0;
 }
 
+static int on_metrics(void *userdata, const struct ucred *peer, struct buffer *reply)
+{
+	(void)userdata;
+	(void)peer;
+	buffer_printf(reply, "metrics 1\n");
+	return 0;
+}
+
 static int on_rotate(void *userdata, const struct ucred *peer, struct buffer *reply)
 {
 	struct world *w = userdata;
@@ -64,7 +72,14 @@ static const struct control_handlers *handlers_of(struct world *w)
 {
 	static struct control_handlers h;
 
-	h = (struct control_handlers){ on_status, on_rotate, on_reload, w };
+	h = (struct control_handlers){
+		.status = on_status,
+		.collectors = on_status,
+		.metrics = on_metrics,
+		.rotate = on_rotate,
+		.reload = on_reload,
+		.userdata = w,
+	};
 	return &h;
 }
 
