@@ -130,6 +130,35 @@ static _unused_ void settle(struct feeder *f, struct segment_writer_status *ret)
 	} while (ret->acknowledged < (uint64_t)f->submitted);
 }
 
+static _unused_ struct feeder open_feeder(const struct segment_writer_options *options)
+{
+	_cleanup_free_ char *error = NULL;
+	struct segment_writer *w;
+	struct feeder f;
+
+	if (segment_writer_open(options, &w, &error) < 0)
+		fail_msg("%s", error);
+	feeder_init(&f, w);
+	return f;
+}
+
+/* A small sealed segment of two epochs, at FILE `name`. Returns the number of samples. */
+static _unused_ uint64_t make_segment(const char *name, unsigned int blocks, uint64_t n)
+{
+	struct feeder f = open_feeder(
+		&(struct segment_writer_options){ .file = in_directory(name), .epoch_bytes = 300 });
+
+	for (unsigned int i = 0; i < blocks; i++) {
+		struct segment_writer_status status;
+
+		feed(&f, n);
+		settle(&f, &status);
+	}
+	assert_int_equal(segment_writer_finish(f.writer), 0);
+	feeder_done(&f);
+	return blocks * n;
+}
+
 struct contents {
 	uint64_t samples;
 	uint64_t highest; /* period */
