@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct tree_file {
 	const char *path; /* below bus/event_source/devices */
@@ -17,18 +18,26 @@ struct tree_file {
 
 #define TREE_DEVICES "/bus/event_source/devices/"
 
+static void tree_make_directories(const char *root, char *path)
+{
+	for (char *p = path + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+		*p = 0;
+		mkdir(path, 0755);
+		*p = '/';
+	}
+}
+
 static void tree_write(const char *root, const char *path, const char *text)
 {
 	char full[512];
 	FILE *f;
 
 	snprintf(full, sizeof(full), "%s%s%s", root, TREE_DEVICES, path);
-	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); p++) {
-		*p = 0;
-		mkdir(full, 0755);
-		*p = '/';
+	f = fopen(full, "we");
+	if (!f) {
+		tree_make_directories(root, full);
+		f = fopen(full, "we");
 	}
-	f = fopen(full, "w");
 	assert(f);
 	fputs(text, f);
 	fclose(f);
@@ -37,9 +46,13 @@ static void tree_write(const char *root, const char *path, const char *text)
 /* Returns the root, to be given to tree_free. */
 static char *tree_new(const struct tree_file *files, size_t n)
 {
-	char *root = strdup("/tmp/ebpf-profiler-sysfs.XXXXXX");
+	/* a large machine is 2,000 files */
+	const char *where = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	char *root = malloc(64);
 
-	assert(root && mkdtemp(root));
+	assert(root);
+	snprintf(root, 64, "%s/ebpf-profiler-sysfs.XXXXXX", where);
+	assert(mkdtemp(root));
 	for (size_t i = 0; i < n; i++)
 		tree_write(root, files[i].path, files[i].text);
 	return root;

@@ -162,3 +162,15 @@ static char *fixture_new(const char *name)
 	fclose(in);
 	return f.root;
 }
+
+/* For tables whose rows are sorted by machine: the tree of the row before, when it is the same one.
+ * Ends with NULL. */
+static char *fixture_next(char *root, const char **machine, const char *name)
+{
+	if (root && name && strcmp(*machine, name) == 0)
+		return root;
+	if (root)
+		tree_free(root);
+	*machine = name;
+	return name ? fixture_new(name) : NULL;
+}

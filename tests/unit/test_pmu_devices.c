@@ -81,12 +81,15 @@ static void test_topology(void **state)
 		{ __LINE__, "graviton2", 64, 1, { 63, 0, 0, 63 } },
 	};
 
+	const char *machine = NULL;
+	char *root = NULL;
+
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *root = fixture_new(rows[i].machine);
 		const struct pmu_place *p;
 		struct pmu_topology t;
 
+		root = fixture_next(root, &machine, rows[i].machine);
 		assert_int_equal(pmu_topology_read(root, &t), 0);
 		p = pmu_topology_find(&t, rows[i].some.cpu);
 		if (t.n != rows[i].cpus || count_sockets(&t) != rows[i].sockets || !p ||
@@ -96,8 +99,8 @@ static void test_topology(void **state)
 		assert_null(pmu_topology_find(&t, (int)t.n));
 		assert_null(pmu_topology_find(&t, -1));
 		pmu_topology_done(&t);
-		tree_free(root);
 	}
+	fixture_next(root, &machine, NULL);
 }
 
 /* Boxes of what a name means: instances x CPUs of their masks; 0 where there is no mask. */
@@ -160,13 +163,16 @@ static void test_names(void **state)
 		{ __LINE__, "hybrid", "cpu_atom", 1, 2, PMU_KIND_CORE },
 	};
 
+	const char *machine = NULL;
+	char *root = NULL;
+
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *root = fixture_new(rows[i].machine);
 		enum pmu_kind kind = PMU_KIND_OTHER;
 		size_t instances, boxes;
 		struct pmu_devices d;
 
+		root = fixture_next(root, &machine, rows[i].machine);
 		assert_int_equal(pmu_devices_read(root, &d), 0);
 		count_named(&d, rows[i].name, &instances, &boxes, &kind);
 		if (instances != rows[i].instances || boxes != rows[i].boxes ||
@@ -174,8 +180,8 @@ static void test_names(void **state)
 			fail_msg("line %d: %zu instances, %zu boxes, %s", rows[i].line, instances,
 				 boxes, pmu_kind_name(kind));
 		pmu_devices_done(&d);
-		tree_free(root);
 	}
+	fixture_next(root, &machine, NULL);
 }
 
 /* A PMU whose driver comes later is seen, one that is broken does not hide the others. */
