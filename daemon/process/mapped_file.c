@@ -7,22 +7,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "process/elf_build_id.h"
 #include "util/cleanup.h"
-#include "util/file.h"
+#include "util/open_file.h"
 #include "util/parse.h"
 
 #define TRUST_NS (2 * NSEC_PER_SEC)
 #define MAX_KNOWN 16384 /* files; about 2 MB */
-#define MAX_MOUNTINFO (4 << 20)
 
 struct known_file {
 	struct hash_node node;
@@ -45,7 +41,8 @@ static uint64_t now_ns(void)
 
 void mapped_files_init(struct mapped_files *f, const char *procfs)
 {
-	*f = (struct mapped_files){ .procfs = procfs, .text.limit = MAX_MOUNTINFO };
+	*f = (struct mapped_files){ .procfs = procfs };
+	mounts_init(&f->mounts, procfs);
 }
 
 static void drop_known(struct hash_node *node, void *userdata)
@@ -60,78 +57,10 @@ void mapped_files_done(struct mapped_files *f)
 {
 	hash_table_each(&f->by_inode, drop_known, f);
 	hash_table_done(&f->by_inode);
-	buffer_done(&f->text);
-}
-
-/* --- file systems --- */
-
-/* File systems whose answer depends on another process or another machine. */
-static bool is_remote_type(const char *type)
-{
-	static const char *const types[] = { "fuse", "nfs", "cifs",   "smb",  "afs",
-					     "ceph", "9p",  "lustre", "gpfs", "autofs" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (strncmp(type, types[i], strlen(types[i])) == 0)
-			return true;
-	return false;
-}
-
-/*
- * /proc/PID/mountinfo: "36 35 98:0 /root /mount options [optional fields] - TYPE source options". A
- * device that is not there is a disk's, or anonymous: a btrfs subvolume, a layer below an overlay.
- */
-static bool mountinfo_says_remote(char *text, dev_t device)
-{
-	char *line, *rest = text;
-
-	while ((line = strsep(&rest, "\n"))) {
-		unsigned int major_id, minor_id;
-		const char *type;
-
-		if (sscanf(line, "%*u %*u %u:%u ", &major_id, &minor_id) != 2 ||
-		    makedev(major_id, minor_id) != device)
-			continue;
-		type = strstr(line, " - ");
-		return !type || is_remote_type(type + 3);
-	}
-	return false;
-}
-
-static bool look_at_device(struct mapped_files *f, const char *who, dev_t device)
-{
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s/mountinfo", f->procfs, who);
-	if (file_read(AT_FDCWD, path, &f->text) < 0)
-		return true;
-	return mountinfo_says_remote((char *)f->text.data, device);
-}
-
-static bool is_remote(struct mapped_files *f, const char *who, dev_t device, uint64_t now)
-{
-	struct mapped_device *d;
-
-	for (size_t i = 0; i < MAPPED_FILES_DEVICES; i++) {
-		d = &f->devices[i];
-		if (d->checked_ns && d->device == device && now - d->checked_ns < TRUST_NS)
-			return d->remote;
-	}
-	d = &f->devices[f->next_device++ % MAPPED_FILES_DEVICES];
-	*d = (struct mapped_device){
-		.device = device,
-		.checked_ns = now,
-		.remote = look_at_device(f, who, device),
-	};
-	return d->remote;
+	mounts_done(&f->mounts);
 }
 
 /* --- opening --- */
-
-static dev_t device_of(const struct statx *st)
-{
-	return makedev(st->stx_dev_major, st->stx_dev_minor);
-}
 
 /*
  * maps shows the device of the inode, stat that of the view: below an overlay, and on btrfs, they
@@ -140,96 +69,58 @@ static dev_t device_of(const struct statx *st)
 static bool is_file(const struct statx *st, const struct mapped_file *file)
 {
 	return S_ISREG(st->stx_mode) && st->stx_ino == file->inode &&
-	       (device_of(st) == file->device || st->stx_dev_major == 0);
+	       (mounts_device(st) == file->device || st->stx_dev_major == 0);
 }
 
-static int check_file(int fd, const struct mapped_file *file, struct statx *ret_stat)
+/* Takes over an O_PATH fd, which may be a negative errno. */
+static int check_file(int path_fd, const struct mapped_file *file)
 {
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stat) < 0)
-		return -errno;
-	return is_file(ret_stat, file) ? 0 : -ESTALE;
+	_cleanup_close_ int fd = path_fd;
+	struct statx st;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = mounts_stat(fd, &st);
+	if (r < 0)
+		return r;
+	return is_file(&st, file) ? TAKE_FD(fd) : -ESTALE;
+}
+
+static int open_link(const char *path)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_by_path(struct mapped_files *f, pid_t view, const struct mapped_file *file)
+{
+	_cleanup_close_ int root_fd = open_process_root(f->procfs, view);
+
+	return root_fd < 0 ? root_fd : open_in_root(&f->mounts, view, root_fd, file->path);
 }
 
 /* O_PATH touches nothing: no FIFO waits, no device notices. */
-static int open_link(const char *path, const struct mapped_file *file, struct statx *ret_stat)
-{
-	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = check_file(fd, file, ret_stat);
-	return r < 0 ? r : TAKE_FD(fd);
-}
-
-/*
- * A mapped file's name and all above it are in the kernel's cache, so that the path is walked there
- * only (5.12): a file system mounted in its way cannot make us wait.
- */
-static int open_below(int root_fd, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_CACHED,
-	};
-	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	if (fd < 0 && (errno == EINVAL || errno == ENOSYS))
-		fd = openat(root_fd, path + strspn(path, "/"), how.flags);
-	return fd < 0 ? -errno : (int)fd;
-}
-
-static int open_in_root(const struct mapped_files *f, const char *who,
-			const struct mapped_file *file, struct statx *ret_stat)
-{
-	_cleanup_close_ int root_fd = -1, fd = -1;
-	char path[4096];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/%s/root", f->procfs, who);
-	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root_fd < 0)
-		return -errno;
-	fd = open_below(root_fd, file->path);
-	if (fd < 0)
-		return fd;
-	r = check_file(fd, file, ret_stat);
-	return r < 0 ? r : TAKE_FD(fd);
-}
-
-static int find_file(struct mapped_files *f, const char *who, const struct mapped_file *file,
-		     struct statx *ret_stat)
+static int find_file(struct mapped_files *f, pid_t view, const struct mapped_file *file)
 {
 	char path[4096];
 	int fd, exe;
 
-	if (!f->no_map_files) {
-		snprintf(path, sizeof(path), "%s/%s/map_files/%llx-%llx", f->procfs, who,
+	if (!f->no_map_files && view) {
+		snprintf(path, sizeof(path), "%s/%d/map_files/%llx-%llx", f->procfs, (int)view,
 			 (unsigned long long)file->start, (unsigned long long)file->end);
-		fd = open_link(path, file, ret_stat);
+		fd = check_file(open_link(path), file);
 		if (fd >= 0)
 			return fd;
 		f->no_map_files = fd == -EPERM;
 	}
-	fd = open_in_root(f, who, file, ret_stat);
-	if (fd >= 0)
+	fd = check_file(open_by_path(f, view, file), file);
+	if (fd >= 0 || !view)
 		return fd;
-	snprintf(path, sizeof(path), "%s/%s/exe", f->procfs, who);
-	exe = open_link(path, file, ret_stat);
+	snprintf(path, sizeof(path), "%s/%d/exe", f->procfs, (int)view);
+	exe = check_file(open_link(path), file);
 	return exe >= 0 ? exe : fd;
-}
-
-/* Reads through the very file that was checked, whatever stands at its path by now. */
-static int read_build_id(int path_fd, struct build_id *ret)
-{
-	_cleanup_close_ int fd = -1;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	return elf_build_id(fd, ret);
 }
 
 /* --- what is known --- */
@@ -277,37 +168,35 @@ static bool is_unchanged(const struct known_file *k, const struct statx *st)
 }
 
 /*
- * Whose view of the file system is used: the process's own, or ours when it is gone already, where
- * device and inode tell whether the file at that path is the one that was mapped.
+ * Whose view of the file system is used: the process's own, or ours (0) when it is gone already,
+ * where device and inode tell whether the file at that path is the one that was mapped.
  */
-static void choose_view(const struct mapped_files *f, pid_t pid, char out[static 16])
+static pid_t choose_view(const struct mapped_files *f, pid_t pid)
 {
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/%d", f->procfs, (int)pid);
-	if (access(path, F_OK) == 0)
-		snprintf(out, 16, "%d", (int)pid);
-	else
-		snprintf(out, 16, "self");
+	return access(path, F_OK) == 0 ? pid : 0;
 }
 
+/* Reads through the very file that was checked, whatever stands at its path by now. */
 static int refresh(struct mapped_files *f, const struct mapped_file *file, struct known_file *k,
 		   uint64_t now)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int place = -1, fd = -1;
+	pid_t view = choose_view(f, file->pid);
 	struct statx st;
-	char who[16];
 
-	choose_view(f, file->pid, who);
-	if (is_remote(f, who, file->device, now))
+	if (mounts_kind_of_device(&f->mounts, view, file->device) == MOUNT_REMOTE)
 		return -EREMOTE;
-	fd = find_file(f, who, file, &st);
+	place = find_file(f, view, file);
+	if (place < 0)
+		return place;
+	fd = reopen_regular(&f->mounts, view, file->path, place, &st);
 	if (fd < 0)
 		return fd;
-	if (device_of(&st) != file->device && is_remote(f, who, device_of(&st), now))
-		return -EREMOTE;
 	if (!is_unchanged(k, &st)) {
-		k->result = read_build_id(fd, &k->build_id);
+		k->result = elf_build_id(fd, &k->build_id);
 		k->size = st.stx_size;
 		k->mtime = st.stx_mtime;
 	}

@@ -12,24 +12,14 @@
 #include <sys/types.h>
 
 #include "symbols/build_id.h"
-#include "util/buffer.h"
 #include "util/hash_table.h"
-
-#define MAPPED_FILES_DEVICES 16
-
-struct mapped_device {
-	dev_t device;
-	uint64_t checked_ns; /* 0: free */
-	bool remote;
-};
+#include "util/mounts.h"
 
 struct mapped_files {
 	const char *procfs;
 	struct hash_table by_inode;
-	struct mapped_device devices[MAPPED_FILES_DEVICES];
-	size_t next_device;
+	struct mounts mounts;
 	bool no_map_files; /* CAP_CHECKPOINT_RESTORE is missing */
-	struct buffer text;
 };
 
 /* Who maps what, and where. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "symbols/open_file.h"
+#include "util/open_file.h"
 
 #define PACKED_BYTES_MAX (16U << 20)
 #define UNPACKED_BYTES_MAX (64U << 20)

@@ -7,10 +7,9 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "symbols/elf_file.h"
-#include "symbols/open_file.h"
+#include "util/open_file.h"
 
 /* How far a place vouches for what is found there, when the object has no build-id. */
 enum trust {
@@ -19,7 +18,7 @@ enum trust {
 	TRUST_MAPPING, /* it is the mapped file itself */
 };
 
-static bool is_object(const struct object *o, int fd, const struct stat *st, enum trust trust)
+static bool is_object(const struct object *o, int fd, const struct statx *st, enum trust trust)
 {
 	if (o->build_id_size) {
 		struct build_id found;
@@ -31,61 +30,68 @@ static bool is_object(const struct object *o, int fd, const struct stat *st, enu
 		return true;
 	if (o->inode == 0)
 		return trust == TRUST_PATH;
-	return st->st_ino == o->inode && (trust == TRUST_PATH || st->st_dev == o->device);
+	return st->stx_ino == o->inode && (trust == TRUST_PATH || mounts_device(st) == o->device);
 }
 
 /* Takes over `path_fd`, which may be a negative errno. */
-static int accept(const struct object *o, int path_fd, enum trust trust)
+static int accept(const struct object *o, struct mounts *m, pid_t view, int path_fd,
+		  enum trust trust)
 {
 	_cleanup_close_ int place = path_fd;
 	_cleanup_close_ int fd = -1;
-	struct stat st;
+	struct statx st;
 
 	if (place < 0)
 		return place;
-	fd = reopen_regular(place);
+	fd = reopen_regular(m, view, o->path, place, &st);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
 	return is_object(o, fd, &st, trust) ? TAKE_FD(fd) : -ENOENT;
 }
 
-static int open_by_path(const struct object *o, const char *procfs, pid_t pid)
+static int open_by_path(const struct object *o, struct mounts *m, pid_t pid)
 {
 	_cleanup_close_ int root = -1;
+	enum trust trust = TRUST_PATH;
 
 	if (o->path[0] != '/')
 		return -ENOENT;
-	root = open_process_root(procfs, pid);
-	if (root >= 0)
-		return accept(o, open_in_root(root, o->path), TRUST_PATH);
-	/* The process is gone: the file that we see at its path may be the one. */
-	root = root == -ENOENT ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : root;
-	return root < 0 ? root : accept(o, open_in_root(root, o->path), TRUST_NOTHING);
+	root = open_process_root(m->procfs, pid);
+	if (root == -ENOENT) {
+		/* The process is gone: the file that we see at its path may be the one. */
+		pid = 0;
+		trust = TRUST_NOTHING;
+		root = open_process_root(m->procfs, pid);
+	}
+	return root < 0 ? root : accept(o, m, pid, open_in_root(m, pid, root, o->path), trust);
 }
 
-static int open_link(const char *procfs, pid_t pid, const char *name)
+static int open_link(const struct mounts *m, pid_t pid, const char *name)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/%d/%s", procfs, (int)pid, name) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%d/%s", m->procfs, (int)pid, name) >=
+	    (int)sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_PATH | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-int object_open(const struct object *o, const char *procfs, pid_t pid, uint64_t start, uint64_t end)
+int object_open(const struct object *o, struct mounts *m, pid_t pid, uint64_t start, uint64_t end)
 {
 	char name[64];
-	int fd = open_by_path(o, procfs, pid);
+	int fd = open_by_path(o, m, pid);
+	bool remote = fd == -EREMOTE;
 
-	if (fd < 0)
-		fd = accept(o, open_link(procfs, pid, "exe"), TRUST_NOTHING);
+	if (fd < 0) {
+		fd = accept(o, m, pid, open_link(m, pid, "exe"), TRUST_NOTHING);
+		remote |= fd == -EREMOTE;
+	}
 	if (fd < 0 && start < end) {
 		snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, start, end);
-		fd = accept(o, open_link(procfs, pid, name), TRUST_MAPPING);
+		fd = accept(o, m, pid, open_link(m, pid, name), TRUST_MAPPING);
+		remote |= fd == -EREMOTE;
 	}
-	return fd;
+	return fd < 0 && remote ? -EREMOTE : fd;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 #include "symbols/object.h"
+#include "util/mounts.h"
 
 /*
  * Opens the file of an OBJECT_FILE that `pid` maps at [start, end): by its path below the process's
@@ -9,7 +10,7 @@
  * a known build-id must be the file's; without one, its device and inode. Where the two differ in
  * the device alone (btrfs, overlayfs show another one in stat than in a mapping) the path vouches.
  *
- * fd, or -ENOENT, -ESRCH, -EACCES ...: the process shows no such file.
+ * fd, or -ENOENT, -ESRCH, -EACCES ...: the process shows no such file; -EREMOTE: reading it might
+ * wait for ever. `m` knows the mounts of the procfs that is used.
  */
-int object_open(const struct object *o, const char *procfs, pid_t pid, uint64_t start,
-		uint64_t end);
+int object_open(const struct object *o, struct mounts *m, pid_t pid, uint64_t start, uint64_t end);

@@ -18,12 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "symbols/open_file.h"
 #include "symbols/perf_map.h"
 #include "symbols/symbols.h"
 #include "util/buffer.h"
 #include "util/cleanup.h"
 #include "util/file.h"
+#include "util/open_file.h"
 #include "util/parse.h"
 
 #define PROCESSES_MAX 64
@@ -47,6 +47,7 @@ struct perf_maps {
 	struct process_map *processes[PROCESSES_MAX];
 	size_t n;
 	uint64_t lookups;
+	struct mounts mounts;
 	struct buffer text;
 };
 
@@ -66,6 +67,7 @@ struct perf_maps *perf_maps_new(const char *procfs)
 		return NULL;
 	m->procfs = strdup(procfs ? procfs : "/proc");
 	m->text.limit = 65536;
+	mounts_init(&m->mounts, m->procfs);
 	return m->procfs ? TAKE_PTR(m) : NULL;
 }
 
@@ -83,6 +85,7 @@ struct perf_maps *perf_maps_free(struct perf_maps *m)
 		return NULL;
 	for (size_t i = 0; i < m->n; i++)
 		process_map_free(m->processes[i]);
+	mounts_done(&m->mounts);
 	buffer_done(&m->text);
 	free(m->procfs);
 	free(m);
@@ -165,17 +168,11 @@ static int read_identity(struct perf_maps *m, pid_t pid, struct identity *ret)
 	return 0;
 }
 
-static bool is_trustworthy(int fd, uid_t owner)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner && st.st_nlink == 1;
-}
-
 static int open_map(struct perf_maps *m, pid_t pid)
 {
-	_cleanup_close_ int root = -1, place = -1;
+	_cleanup_close_ int root = -1, place = -1, fd = -1;
 	struct identity who;
+	struct statx st;
 	char path[64];
 	int r = read_identity(m, pid, &who);
 
@@ -185,10 +182,13 @@ static int open_map(struct perf_maps *m, pid_t pid)
 	if (root < 0)
 		return root;
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)who.namespace_pid);
-	place = open_in_root(root, path);
+	place = open_in_root(&m->mounts, pid, root, path);
 	if (place < 0)
 		return place;
-	return is_trustworthy(place, who.euid) ? reopen_regular(place) : -EPERM;
+	fd = reopen_regular(&m->mounts, pid, path, place, &st);
+	if (fd < 0)
+		return fd;
+	return st.stx_uid == who.euid && st.stx_nlink == 1 ? TAKE_FD(fd) : -EPERM;
 }
 
 /* Looks for a map, or for the one that replaced ours. What is known stays when there is none. */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The symbol worker: one thread that turns open files into function indexes, one after the other,
- * so that a malicious or enormous file delays the names of others at most.
+ * The symbol workers: threads that turn files into function indexes, one after the other, so that a
+ * malicious or enormous file delays the names of others at most.
  *
  * The main thread opens the file and queues a request; the worker owns the request until it is in
- * the list of the finished ones. The worker never touches a struct object: a request carries what
- * it needs.
+ * the list of the finished ones. A worker never touches a struct object: a request carries what it
+ * needs. Files that another machine or process has to answer for are opened by a worker of their
+ * own, which may hang without anybody waiting for it, in the end neither.
  */
 #include "symbols/symbols.h"
 
@@ -34,14 +35,22 @@
 #define DEFAULT_CACHE_BYTES (256ULL << 20)
 #define WORKER_NICE 10
 #define LARGE_BLOCK_BYTES (256 << 10)
+#define REMOTE_PENDING_MAX                                                                         \
+	(SYMBOLS_PENDING_MAX / 2) /* leaves room for the others when it hangs                      \
+				   */
 
 struct request {
 	struct request *next;
 	struct object *object; /* referenced; the main thread's */
-	int fd; /* -1: only the cache may help */
-	bool vdso;
+	int fd; /* -1: only the cache may help, or it is for the remote worker to open */
+	bool vdso, remote;
 	char *path;
 	struct build_id build_id;
+	/* remote: who maps what, and where */
+	pid_t pid;
+	dev_t device;
+	ino_t inode;
+	uint64_t start, end;
 	/* The worker's answer. */
 	int error;
 	struct function_index *index;
@@ -51,17 +60,27 @@ struct queue {
 	struct request *first, **last;
 };
 
+struct worker {
+	struct symbols *symbols;
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool started; /* the main thread's */
+	struct queue todo; /* under the lock, like what follows */
+	struct request *current; /* NULL: idle */
+	bool orphaned; /* it frees everything when it comes back */
+};
+
 struct symbols {
 	char *procfs, *debug_directory;
-	struct index_cache *cache; /* the worker's */
-	size_t n_pending; /* the main thread's */
+	struct mounts mounts; /* the main thread's */
+	struct mounts patient_mounts; /* the remote worker's */
+	struct index_cache *cache; /* the local worker's */
+	size_t n_pending, n_remote; /* the main thread's */
 	int event_fd;
-	bool started;
-	pthread_t worker;
 	atomic_bool stop;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct queue todo, done; /* under the lock */
+	struct worker local, remote;
+	struct queue done; /* under the lock */
 };
 
 static void queue_put(struct queue *q, struct request *r)
@@ -125,7 +144,7 @@ static int build(const struct symbols *s, struct request *r)
 
 static int load_or_build(struct symbols *s, struct request *r)
 {
-	bool cached = s->cache && r->build_id.size > 0;
+	bool cached = s->cache && r->build_id.size > 0 && !r->remote;
 	struct stat st = { 0 };
 	int error;
 
@@ -143,51 +162,91 @@ static int load_or_build(struct symbols *s, struct request *r)
 	return error;
 }
 
+static int open_remote(struct symbols *s, struct request *r)
+{
+	struct object o = {
+		.kind = OBJECT_FILE,
+		.path = r->path,
+		.build_id_size = r->build_id.size,
+		.device = r->device,
+		.inode = r->inode,
+	};
+
+	memcpy(o.build_id, r->build_id.bytes, sizeof(o.build_id));
+	r->fd = object_open(&o, &s->patient_mounts, r->pid, r->start, r->end);
+	return r->fd < 0 ? -ESRCH : 0;
+}
+
 static void answer(struct symbols *s, struct request *r)
 {
+	r->error = r->remote ? open_remote(s, r) : 0;
 	if (r->fd >= 0 && r->build_id.size == 0)
 		elf_build_id_from_fd(r->fd, &r->build_id);
-	r->error = load_or_build(s, r);
+	if (r->error == 0)
+		r->error = load_or_build(s, r);
 	r->fd = safe_close(r->fd);
+}
+
+static void destroy(struct symbols *s);
+
+/* Answers one request after the other until it is told to stop; with the lock. */
+static void answer_all(struct worker *w)
+{
+	struct symbols *s = w->symbols;
+	const uint64_t one = 1;
+
+	while (!atomic_load(&s->stop)) {
+		w->current = queue_take(&w->todo);
+		if (!w->current) {
+			pthread_cond_wait(&w->wake, &s->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&s->lock);
+		answer(s, w->current);
+		pthread_mutex_lock(&s->lock);
+		queue_put(&s->done, TAKE_PTR(w->current));
+		/* The counter cannot overflow, so that this cannot fail. */
+		(void)!write(s->event_fd, &one, sizeof(one));
+	}
 }
 
 static void *work(void *userdata)
 {
-	struct symbols *s = userdata;
-	const uint64_t one = 1;
+	struct worker *w = userdata;
+	struct symbols *s = w->symbols;
+	bool orphaned;
 
-	pthread_setname_np(pthread_self(), "symbols");
+	pthread_setname_np(pthread_self(), w == &s->local ? "symbols" : "remote-symbols");
 	setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* on Linux: of this thread */
 	pthread_mutex_lock(&s->lock);
-	while (!atomic_load(&s->stop)) {
-		struct request *r = queue_take(&s->todo);
-
-		if (!r) {
-			pthread_cond_wait(&s->wake, &s->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&s->lock);
-		answer(s, r);
-		pthread_mutex_lock(&s->lock);
-		queue_put(&s->done, r);
-		/* The counter cannot overflow, so that this cannot fail. */
-		(void)!write(s->event_fd, &one, sizeof(one));
-	}
+	answer_all(w);
+	orphaned = w->orphaned;
 	pthread_mutex_unlock(&s->lock);
+	if (orphaned)
+		destroy(s);
 	return NULL;
 }
 
+static void worker_init(struct worker *w, struct symbols *s)
+{
+	w->symbols = s;
+	w->todo.last = &w->todo.first;
+	pthread_cond_init(&w->wake, NULL);
+}
+
 /* Signals are the main thread's business. */
-static int start_worker(struct symbols *s)
+static int worker_start(struct worker *w)
 {
 	sigset_t all, previous;
 	int r;
 
+	if (w->started)
+		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &previous);
-	r = -pthread_create(&s->worker, NULL, work, s);
+	r = -pthread_create(&w->thread, NULL, work, w);
 	pthread_sigmask(SIG_SETMASK, &previous, NULL);
-	s->started = r == 0;
+	w->started = r == 0;
 	return r;
 }
 
@@ -199,8 +258,8 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wake, NULL);
-	s->todo.last = &s->todo.first;
+	worker_init(&s->local, s);
+	worker_init(&s->remote, s);
 	s->done.last = &s->done.first;
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->event_fd < 0)
@@ -210,6 +269,9 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 		strdup(options->debug_directory ? options->debug_directory : "/usr/lib/debug");
 	if (!s->procfs || !s->debug_directory)
 		return -ENOMEM;
+	mounts_init(&s->mounts, s->procfs);
+	mounts_init(&s->patient_mounts, s->procfs);
+	s->patient_mounts.patient = true;
 	if (options->cache_directory) {
 		r = index_cache_open(options->cache_directory,
 				     options->cache_bytes ? options->cache_bytes
@@ -221,7 +283,7 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 	/* By default glibc learns from large blocks to keep them, up to 64 MB per thread: an index
 	 * takes a few such blocks, once. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
-	r = start_worker(s);
+	r = worker_start(&s->local);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -236,33 +298,113 @@ static void queue_clear(struct queue *q)
 		request_free(r);
 }
 
+static void destroy(struct symbols *s)
+{
+	queue_clear(&s->local.todo);
+	queue_clear(&s->remote.todo);
+	queue_clear(&s->done);
+	index_cache_close(s->cache);
+	safe_close(s->event_fd);
+	pthread_cond_destroy(&s->local.wake);
+	pthread_cond_destroy(&s->remote.wake);
+	pthread_mutex_destroy(&s->lock);
+	mounts_done(&s->mounts);
+	free(s->procfs);
+	free(s->debug_directory);
+	free(s);
+}
+
+/* Leaves everything to a thread that waits for another machine, except the objects, which are ours.
+ * False when it does not wait. */
+static bool abandon(struct worker *w)
+{
+	struct symbols *s = w->symbols;
+	bool waits;
+
+	pthread_mutex_lock(&s->lock);
+	waits = w->current;
+	if (waits) {
+		queue_clear(&s->local.todo);
+		queue_clear(&s->remote.todo);
+		queue_clear(&s->done);
+		w->current->object = object_unref(w->current->object);
+		w->orphaned = true;
+		pthread_detach(w->thread);
+	}
+	pthread_mutex_unlock(&s->lock); /* from here on it may all be gone */
+	return waits;
+}
+
+static void worker_stop(struct worker *w)
+{
+	if (!w->started)
+		return;
+	pthread_mutex_lock(&w->symbols->lock);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->symbols->lock);
+	pthread_join(w->thread, NULL);
+}
+
 struct symbols *symbols_free(struct symbols *s)
 {
 	if (!s)
 		return NULL;
-	if (s->started) {
-		pthread_mutex_lock(&s->lock);
-		atomic_store(&s->stop, true);
-		pthread_cond_signal(&s->wake);
-		pthread_mutex_unlock(&s->lock);
-		pthread_join(s->worker, NULL);
-	}
-	queue_clear(&s->todo);
-	queue_clear(&s->done);
-	index_cache_close(s->cache);
-	safe_close(s->event_fd);
-	pthread_cond_destroy(&s->wake);
-	pthread_mutex_destroy(&s->lock);
-	free(s->procfs);
-	free(s->debug_directory);
-	free(s);
+	atomic_store(&s->stop, true);
+	worker_stop(&s->local);
+	if (s->remote.started && abandon(&s->remote))
+		return NULL;
+	worker_stop(&s->remote);
+	destroy(s);
 	return NULL;
 }
 
 /* The worker has nothing to look at but, perhaps, the cache. */
 static bool worth_asking(const struct symbols *s, const struct request *r)
 {
-	return r->vdso || r->fd >= 0 || (s->cache && r->build_id.size > 0);
+	return r->vdso || r->remote || r->fd >= 0 || (s->cache && r->build_id.size > 0);
+}
+
+static struct request *request_new(const struct object *o, pid_t pid, uint64_t start, uint64_t end)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	*r = (struct request){
+		.fd = -1,
+		.vdso = o->kind == OBJECT_VDSO,
+		.path = strdup(o->path),
+		.build_id.size = o->build_id_size,
+		.pid = pid,
+		.device = o->device,
+		.inode = o->inode,
+		.start = start,
+		.end = end,
+	};
+	memcpy(r->build_id.bytes, o->build_id, sizeof(o->build_id));
+	return r->path ? r : request_free(r);
+}
+
+/* Finds out whose request it is: opens what can be opened without waiting for anybody. */
+static void prepare(struct symbols *s, struct request *r, const struct object *o)
+{
+	if (!r->vdso)
+		r->fd = object_open(o, &s->mounts, r->pid, r->start, r->end);
+	if (r->fd == -EREMOTE)
+		r->remote = s->n_remote < REMOTE_PENDING_MAX && worker_start(&s->remote) == 0;
+	r->fd = MAX(r->fd, -1);
+}
+
+static void submit(struct symbols *s, struct request *r)
+{
+	struct worker *w = r->remote ? &s->remote : &s->local;
+
+	s->n_pending++;
+	s->n_remote += r->remote;
+	pthread_mutex_lock(&s->lock);
+	queue_put(&w->todo, r);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
@@ -273,28 +415,18 @@ void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t st
 		return;
 	if ((o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO) || o->asked_pid == pid)
 		return;
-	r = calloc(1, sizeof(*r));
+	r = request_new(o, pid, start, end);
 	if (!r)
 		return;
-	r->fd = -1;
-	r->vdso = o->kind == OBJECT_VDSO;
-	r->path = strdup(o->path);
-	memcpy(r->build_id.bytes, o->build_id, sizeof(o->build_id));
-	r->build_id.size = o->build_id_size;
 	o->asked_pid = pid;
-	if (!r->vdso)
-		r->fd = object_open(o, s->procfs, pid, start, end);
-	if (!r->path || !worth_asking(s, r)) {
+	prepare(s, r, o);
+	if (!worth_asking(s, r)) {
 		request_free(r);
 		return;
 	}
 	r->object = object_ref(o);
 	o->index_state = INDEX_PENDING;
-	s->n_pending++;
-	pthread_mutex_lock(&s->lock);
-	queue_put(&s->todo, r);
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	submit(s, r);
 }
 
 int symbols_fd(const struct symbols *s)
@@ -333,6 +465,7 @@ void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userda
 	pthread_mutex_unlock(&s->lock);
 	while ((r = queue_take(&finished))) {
 		s->n_pending--;
+		s->n_remote -= r->remote;
 		if (settle(r->object, r) && done)
 			done(r->object, userdata);
 		request_free(r);

@@ -23,7 +23,8 @@ struct symbols_options {
 struct symbols;
 
 int symbols_new(const struct symbols_options *options, struct symbols **ret);
-struct symbols *symbols_free(struct symbols *s); /* joins the worker */
+/* Joins the workers; one that hangs on a remote file is left alone, with what it uses. */
+struct symbols *symbols_free(struct symbols *s);
 DEFINE_CLEANUP(struct symbols *, symbols_free);
 
 /*
@@ -35,6 +36,8 @@ DEFINE_CLEANUP(struct symbols *, symbols_free);
  * else the object is INDEX_NONE again, for another process to be asked. It stays so as well when
  * SYMBOLS_PENDING_MAX requests are under way. Asking again costs next to nothing: the same process
  * is not asked twice in a row.
+ *
+ * A file on NFS, FUSE or the like is opened by a worker of its own, a moment later.
  */
 #define SYMBOLS_PENDING_MAX 128
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end);

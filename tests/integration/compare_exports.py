@@ -141,7 +141,8 @@ def check_perf(path):
         ours[events[s["event"]], s["pid"], s["tid"], len(s["frames"])] += s["samples"]
         for frame in s["frames"]:
             o = objects[frame["object"]]
-            if o["path"].startswith("/") and not re.search("memfd:|[^ -~]", o["path"]):
+            # perf calls the module of code that lies in no file by the perf map it might have.
+            if re.match("/[^/]", o["path"]) and not re.search("memfd:|[^ -~]", o["path"]):
                 modules[o["path"].split("/")[-1]] += s["samples"]
             if s["thread"] == "shares" and frame["kind"] != "unknown":
                 names[frame["function"].split("(")[0]] += s["samples"]

@@ -1,28 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every command alike: its help, its manual, its exit code for wrong options, its output on a full disk.
+# Every command alike: its help, its exit code for wrong options, its output on a full disk.
 . "$(dirname "$0")/lib.sh"
 
 commands=$("$PROFILER" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
-
-# options COMMAND: the long options its help names.
-options() {
-	"$PROFILER" "$1" --help | sed -n 's/^  *\(-[a-zA-Z], \)\?\(--.*\)/\2/p' | grep -oE '^--[a-z-]+|, --[a-z-]+' |
-		tr -d ', ' | sort -u
-}
-
-# How mdoc writes them: '.Fl -since'.
-in_manual() {
-	local page=docs/man/ebpf-profiler.1 option missing=0
-	[ "$1" != daemon ] && [ "$1" != status ] || page=docs/man/ebpf-profiler.8
-	for option in $(options "$1"); do
-		grep -qE -- "Fl .*${option#-}\b" "$page" || {
-			echo "$page lacks $option of $1"
-			missing=1
-		}
-	done
-	return $missing
-}
 
 helps() {
 	"$PROFILER" "$1" --help >"$work/help" && grep -q "^Usage: ebpf-profiler $1" "$work/help" &&
@@ -42,7 +23,6 @@ full_disk() {
 check "the help lists commands" [ "$(echo "$commands" | wc -l)" -ge 9 ]
 for c in $commands; do
 	check "$c --help: usage, exit codes, no line over 100 columns" helps "$c"
-	check "$c: every option of its help is in the manual" in_manual "$c"
 	check "$c: an unknown option is exit code 2, with the command's name" refuses "$c"
 	check "$c: a full disk behind stdout is no success" full_disk "$c"
 done

@@ -14,7 +14,7 @@ static void make_process(const struct fixture *f, const char *status)
 	char text[256];
 
 	run("cd %s && rm -rf proc root && mkdir -p proc/4711 root/tmp && ln -s ../../root "
-	    "proc/4711/root",
+	    "proc/4711/root && ln -s /proc/self/mountinfo proc/4711/mountinfo",
 	    f->directory);
 	snprintf(text, sizeof(text), "Name:\tx\nUid:\t99\t%u\t99\t99\nNSpid:\t4711\n", getuid());
 	write_text(in(f, "proc/4711/status"), status ? status : text);

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -14,8 +15,8 @@
 
 #include "symbols/index_cache.h"
 #include "symbols/object_open.h"
-#include "symbols/open_file.h"
 #include "symbols/symbols.h"
+#include "util/open_file.h"
 
 #define WAIT_MS 60000
 
@@ -643,7 +644,7 @@ static void links_do_not_lead_out_of_a_root(void **state)
 	static const struct {
 		int line;
 		const char *path;
-		bool stepwise, openat2; /* does it open? */
+		bool stepwise, cached; /* does it open? */
 	} cases[] = {
 		{ __LINE__, "/tmp/file", true, true },
 		{ __LINE__, "tmp/file", true, true },
@@ -651,25 +652,68 @@ static void links_do_not_lead_out_of_a_root(void **state)
 		{ __LINE__, "/../../../../../../etc/hostname", false, false },
 		{ __LINE__, "/../tmp/file", false, true }, /* ".." of the root is the root */
 		{ __LINE__, "/tmp/link", false, false }, /* the last part must not be one */
-		{ __LINE__, "/inner/file", false, true }, /* a link to /tmp, inside */
+		{ __LINE__, "/inner/file", true, true }, /* a link to /tmp, inside */
+		{ __LINE__, "/nearby/file", true, true }, /* a link to tmp */
+		{ __LINE__, "/inner/nothing/file", false, false },
+		{ __LINE__, "/tmp/file/below", false, false },
+		{ __LINE__, "/loop/file", false, false },
 		{ __LINE__, "/outer/hostname", false, false }, /* a link to /etc: there is none */
 		{ __LINE__, "/magic/file", false, false }, /* a link to /proc/self/cwd */
 		{ __LINE__, "/tmp/absent", false, false },
 	};
 	struct fixture *f = *state;
 	_cleanup_close_ int root = -1;
+	struct mounts mounts;
 
+	mounts_init(&mounts, "/proc");
 	run("cd %s && mkdir -p root/tmp && echo x >root/tmp/file && ln -s file root/tmp/link && "
-	    "ln -s /tmp root/inner && ln -s /etc root/outer && ln -s /proc/self/cwd root/magic",
+	    "ln -s /tmp root/inner && ln -s tmp root/nearby && ln -s loop root/loop && ln -s /etc "
+	    "root/outer && ln -s /proc/self/cwd root/magic",
 	    f->directory);
 	root = open(in(f, "root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_close_ int a = open_in_root(root, cases[i].path);
-		_cleanup_close_ int b = open_in_root_stepwise(root, cases[i].path);
+		_cleanup_close_ int a = open_in_root(&mounts, 0, root, cases[i].path);
+		_cleanup_close_ int b = open_in_root_stepwise(&mounts, 0, root, cases[i].path);
 
-		if ((a >= 0) != cases[i].openat2 || (b >= 0) != cases[i].stepwise)
-			fail_msg("line %d: openat2 %d, stepwise %d", cases[i].line, a, b);
+		if ((a >= 0) != cases[i].cached || (b >= 0) != cases[i].stepwise)
+			fail_msg("line %d: cached %d, stepwise %d", cases[i].line, a, b);
 	}
+}
+
+/* A file system whose server never answers keeps nobody waiting: not the caller, not the names of
+ * other files, not the end. */
+static void hanging_file_system_is_nobodys_business(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_close_ int server = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	struct host h;
+	struct object *hung, *program;
+	struct build_id id;
+	char options[128];
+
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", server);
+	run("mkdir %s", in(f, "hung"));
+	if (server < 0 || mount("hung", in(f, "hung"), "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
+		print_message("no FUSE here, or no right to mount\n");
+		skip();
+	}
+	compile(f, "program", 1, "-Wl,--build-id");
+	id = id_of(in(f, "program"));
+	start(&h, state, NULL);
+	hung = get_object(&h, in(f, "hung/lib.so"), NULL, makedev(0, 4711), 1);
+	symbols_request(h.symbols, hung, getpid(), 0, 0);
+	assert_int_equal(hung->index_state, INDEX_PENDING);
+	program = get_object(&h, in(f, "program"), &id, 0, 0);
+	symbols_request(h.symbols, program, getpid(), 0, 0);
+	for (int i = 0; i < WAIT_MS / 100 && program->index_state == INDEX_PENDING; i++)
+		symbols_wait(h.symbols, 100, NULL, NULL);
+	assert_int_equal(program->index_state, INDEX_READY);
+	assert_int_equal(hung->index_state, INDEX_PENDING);
+	object_unref(hung);
+	object_unref(program);
+	stop(&h);
+	server = safe_close(server); /* the connection breaks, whoever waits comes back */
+	assert_int_equal(umount2(in(f, "hung"), MNT_DETACH), 0);
 }
 
 int main(void)
@@ -693,6 +737,7 @@ int main(void)
 		FIXTURE_TEST(cache_forgets_the_longest_unused),
 		FIXTURE_TEST(better_symbols_replace_a_cached_index),
 		FIXTURE_TEST(links_do_not_lead_out_of_a_root),
+		FIXTURE_TEST(hanging_file_system_is_nobodys_business),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
