@@ -105,6 +105,7 @@ static void fixture_cpus(const struct fixture *f, const char *line)
 	snprintf(text, sizeof(text), "0-%d\n", sockets * cores * threads - 1);
 	fixture_write(f, "devices/system/cpu/online", text);
 	fixture_write(f, "devices/system/cpu/possible", text);
+	fixture_write(f, "devices/system/cpu/smt/active", threads > 1 ? "1\n" : "0\n");
 }
 
 static void fixture_pmu_file(const struct fixture *f, const char *file, const char *text)
