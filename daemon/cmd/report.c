@@ -10,19 +10,30 @@
 #include "cmd/report_print.h"
 #include "cmd/report_rows.h"
 #include "cmd/select.h"
+#include "util/json.h"
 #include "util/parse.h"
 
 /* Lines of a terminal that the header takes, beside the tables. */
 #define HEADER_LINES 12
 #define MIN_TABLE_LINES 10
 
-enum report_option { OPTION_BY = 1, OPTION_LIMIT, OPTION_SORT, OPTION_JSON, OPTION_HELP };
+enum report_option {
+	OPTION_BY = 1,
+	OPTION_LIMIT,
+	OPTION_SORT,
+	OPTION_METRIC,
+	OPTION_MIN_SAMPLES,
+	OPTION_JSON,
+	OPTION_HELP
+};
 
 struct report_options {
 	struct selection selection;
 	const struct report_grouping *grouping;
-	bool json, by_total, has_limit;
-	uint64_t limit;
+	struct sample_metric metric;
+	bool json, has_metric, has_limit;
+	enum report_sort sort;
+	uint64_t limit, min_samples;
 };
 
 static void help(void)
@@ -32,18 +43,55 @@ static void help(void)
 	       "and all it called.\n\n"
 	       "      --by=WHAT        what the rows are (default function):\n"
 	       "           %s\n"
-	       "      --sort=KEY       self (default) or children\n"
+	       "      --metric=NAME    adds the value of a metric to each row, see below\n"
+	       "      --min-samples=N  fewer samples make no value; default %d\n"
+	       "      --sort=KEY       self (default), children, or value: of the metric, worst "
+	       "first\n"
 	       "      --limit=N        rows of a table, 0: all; on a terminal as many as fit\n"
 	       "      --json           everything as JSON\n"
-	       "      --help\n\n" SELECTION_HELP "\nExit codes: 0 done, 1 failed, 2 wrong options, "
-	       "4 not allowed to read, 7 no segments or no\n"
-	       "samples.\n",
-	       report_grouping_names());
+	       "      --help\n\n" SAMPLE_METRIC_HELP "\n" SELECTION_HELP
+	       "\nExit codes: 0 done, 1 failed, 2 wrong options, "
+	       "4 not allowed to read, 7 no segments, no\n"
+	       "samples, or not the counters of the metric.\n",
+	       report_grouping_names(), SAMPLE_METRIC_MIN_SAMPLES);
 }
 
 static int complain(const char *option, const char *value, const char *wanted)
 {
 	fprintf(stderr, "ebpf-profiler report: --%s=%s is not one of %s\n", option, value, wanted);
+	return -EINVAL;
+}
+
+static int complain_number(const char *option, const char *value, const char *of)
+{
+	fprintf(stderr, "ebpf-profiler report: --%s=%s is not a number of %s\n", option, value, of);
+	return -EINVAL;
+}
+
+static int take_sort(struct report_options *o, const char *value)
+{
+	static const char *const keys[] = {
+		[REPORT_BY_SELF] = "self",
+		[REPORT_BY_TOTAL] = "children",
+		[REPORT_BY_VALUE] = "value",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strcmp(keys[i], value) != 0)
+			continue;
+		o->sort = (enum report_sort)i;
+		return 0;
+	}
+	return complain("sort", value, "self, children, value");
+}
+
+static int take_metric(struct report_options *o, const char *value)
+{
+	o->has_metric = true;
+	if (sample_metric_parse(value, &o->metric) == 0)
+		return 0;
+	fprintf(stderr, "ebpf-profiler report: --metric=%s is no metric\n\n" SAMPLE_METRIC_HELP,
+		value);
 	return -EINVAL;
 }
 
@@ -55,21 +103,31 @@ static int take_option(struct report_options *o, int option, const char *value)
 		return o->grouping ? 0 : complain("by", value, report_grouping_names());
 	case OPTION_LIMIT:
 		o->has_limit = true;
-		if (parse_u64(value, &o->limit) == 0)
-			return 0;
-		fprintf(stderr, "ebpf-profiler report: --limit=%s is not a number of rows\n",
-			value);
-		return -EINVAL;
+		return parse_u64(value, &o->limit) == 0 ? 0
+							: complain_number("limit", value, "rows");
 	case OPTION_SORT:
-		o->by_total = strcmp(value, "children") == 0;
-		return o->by_total || strcmp(value, "self") == 0
+		return take_sort(o, value);
+	case OPTION_METRIC:
+		return take_metric(o, value);
+	case OPTION_MIN_SAMPLES:
+		return parse_u64(value, &o->min_samples) == 0
 			       ? 0
-			       : complain("sort", value, "self, children");
+			       : complain_number("min-samples", value, "samples");
 	case OPTION_JSON:
 		o->json = true;
 		return 0;
 	}
 	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
+}
+
+static int finish_options(struct report_options *o, int argc, char **argv, int first)
+{
+	if (o->sort == REPORT_BY_VALUE && !o->has_metric) {
+		fprintf(stderr, "ebpf-profiler report: --sort=value needs a --metric\n");
+		return -EINVAL;
+	}
+	o->metric.min_samples = o->min_samples;
+	return selection_finish(&o->selection, argc, argv, first);
 }
 
 /* 0; 1: help was printed; negative: wrong, and said so. */
@@ -80,6 +138,8 @@ static int parse_options(struct report_options *o, int argc, char **argv)
 		{ "by", required_argument, NULL, OPTION_BY },
 		{ "limit", required_argument, NULL, OPTION_LIMIT },
 		{ "sort", required_argument, NULL, OPTION_SORT },
+		{ "metric", required_argument, NULL, OPTION_METRIC },
+		{ "min-samples", required_argument, NULL, OPTION_MIN_SAMPLES },
 		{ "json", no_argument, NULL, OPTION_JSON },
 		{ "help", no_argument, NULL, OPTION_HELP },
 		{ NULL, 0, NULL, 0 },
@@ -95,7 +155,7 @@ static int parse_options(struct report_options *o, int argc, char **argv)
 		if (option == '?' || take_option(o, option, optarg) < 0)
 			return -EINVAL;
 	}
-	return selection_finish(&o->selection, argc, argv, optind);
+	return finish_options(o, argc, argv, optind);
 }
 
 static struct report_style choose_style(const struct report_options *o, const struct report *r)
@@ -134,16 +194,37 @@ static int print(const struct report_options *o, const struct report *r)
 	return 0;
 }
 
-static int run(const struct report_options *o)
+/* False when no event has the counters, and said so. */
+static bool has_metric(const struct report *r)
+{
+	for (size_t i = 0; i < r->n_events; i++)
+		if (!r->events[i].values->missing)
+			return true;
+	for (size_t i = 0; i < r->n_events; i++) {
+		const char *why = r->events[i].values->missing;
+		_cleanup_(buffer_donep) struct buffer b = { 0 };
+
+		text_put_safe(&b, why, strlen(why));
+		fprintf(stderr, "ebpf-profiler report: %.*s\n", (int)b.size, (char *)b.data);
+	}
+	return false;
+}
+
+static int run(struct report_options *o)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	_cleanup_(report_freep) struct report *r = NULL;
+	const struct sample_metric *metric = o->has_metric ? &o->metric : NULL;
 	int code, error;
 
+	if (metric)
+		o->selection.filter.counters = metric->counters;
 	code = selection_load(&o->selection, o->grouping->dimensions, &p);
 	if (!p)
 		return code;
-	error = report_new(p, o->grouping, o->by_total, &r);
+	error = report_new(p, o->grouping, o->sort, metric, &r);
+	if (error >= 0 && metric && code == EXIT_OK && !has_metric(r))
+		code = EXIT_NO_DATA;
 	if (error >= 0 && (code == EXIT_OK || o->json))
 		error = print(o, r);
 	if (error < 0) {
@@ -156,7 +237,7 @@ static int run(const struct report_options *o)
 
 int cmd_report(int argc, char **argv)
 {
-	struct report_options o = { 0 };
+	struct report_options o = { .min_samples = SAMPLE_METRIC_MIN_SAMPLES };
 	int r, code = EXIT_OK;
 
 	selection_init(&o.selection, "report");

@@ -3,6 +3,7 @@
  * The report as JSON: the same numbers as the text, and those it rounds away.
  */
 #include <linux/types.h>
+#include <math.h>
 
 #include "bpf/sample.h"
 #include "cmd/report_print.h"
@@ -104,6 +105,35 @@ static void json_configurations(struct json *j, const struct report *r,
 	json_close_array(j);
 }
 
+static void json_value(struct json *j, const char *key, const struct sample_metric_value *v)
+{
+	json_open_object(j, key);
+	json_double(j, "value", v->known ? v->value : NAN);
+	json_uint(j, "samples", v->samples);
+	json_double(j, "running_ratio", v->running_ratio);
+	json_close_object(j);
+}
+
+static void json_metric(struct json *j, const struct report *r, const struct report_event *e)
+{
+	const struct sample_metric *m = r->metric;
+
+	if (!m)
+		return;
+	json_open_object(j, "metric");
+	json_string(j, "name", m->name);
+	json_string(j, "summary", m->summary);
+	json_string(j, "unit", m->unit);
+	json_string(j, "over", m->over);
+	json_string(j, "under", m->under[0] ? m->under : "time");
+	json_uint(j, "min_samples", m->min_samples);
+	json_string(j, "missing", e->values->missing);
+	json_uint(j, "mixed_samples", e->mixed);
+	json_uint(j, "cut_samples", e->cut);
+	json_value(j, "all", &e->values->all);
+	json_close_object(j);
+}
+
 static void json_row(struct json *j, const struct report *r, const struct report_event *e,
 		     const struct report_row *row)
 {
@@ -119,6 +149,10 @@ static void json_row(struct json *j, const struct report *r, const struct report
 		json_uint(j, "children_samples", row->total_samples);
 		json_uint(j, "children_weight", row->total_weight);
 	}
+	if (row->value)
+		json_value(j, "metric", &row->value->self);
+	if (row->value && r->grouping->by_stack)
+		json_value(j, "children_metric", &row->value->total);
 	json_close_object(j);
 }
 
@@ -132,6 +166,7 @@ static void json_event(struct json *j, const struct report *r, const struct repo
 	json_string(j, "fired", e->event->fired);
 	json_string(j, "reason", e->event->reason);
 	json_string(j, "unit", e->event->unit);
+	json_string(j, "counters", e->event->counters);
 	json_configurations(j, r, e);
 	json_uint(j, "samples", e->samples);
 	json_uint(j, "weight", e->weight);
@@ -140,6 +175,7 @@ static void json_event(struct json *j, const struct report *r, const struct repo
 	json_statuses(j, "user_stacks", e->user_status);
 	if (r->grouping->by_stack)
 		json_uint(j, "unsymbolised_weight", e->unknown_weight);
+	json_metric(j, r, e);
 	json_open_array(j, "rows");
 	for (size_t i = 0; i < n; i++)
 		json_row(j, r, e, &e->rows[i]);

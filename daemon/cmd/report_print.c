@@ -240,6 +240,48 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 	buffer_put_byte(b, '\n');
 }
 
+/* --- metric ------------------------------------------------------------------------------------*/
+
+static void put_value(struct buffer *b, const struct sample_metric_value *v, const char *unit)
+{
+	char text[32];
+
+	buffer_printf(b, "%s%s", sample_metric_format(v, text, sizeof(text)), v->known ? unit : "");
+}
+
+static void put_metric(struct buffer *b, const struct report *r, const struct report_event *e)
+{
+	const struct sample_metric *m = r->metric;
+	const struct sample_metric_value *all = &e->values->all;
+	uint64_t others = e->samples - MIN(e->samples, all->samples + e->mixed);
+
+	buffer_printf(b, "Metric    ");
+	if (e->values->missing) {
+		put_safe(b, e->values->missing);
+		buffer_put_byte(b, '\n');
+		return;
+	}
+	put_safe(b, m->name);
+	if (!strchr(m->name, '/'))
+		buffer_printf(b, " (%s/%s), %s", m->over, m->under[0] ? m->under : "time",
+			      m->summary);
+	buffer_printf(b, ": ");
+	put_value(b, all, m->unit);
+	buffer_printf(b, " over all\n          ");
+	put_part(b, "counted in", all->samples, e->samples);
+	buffer_printf(b, " of the samples; ");
+	put_part(b, "mixed with other tasks", e->mixed, e->samples);
+	buffer_printf(b, ", ");
+	put_part(b, "without a reading", others, e->samples);
+	if (e->cut) {
+		buffer_printf(b, "; begun at a switch ");
+		put_number(b, e->cut);
+	}
+	if (all->samples)
+		buffer_printf(b, "; counting %.1f %% of the time", 100 * all->running_ratio);
+	buffer_put_byte(b, '\n');
+}
+
 /* --- tables ------------------------------------------------------------------------------------*/
 
 /* True when text_put_safe() writes it as it is, one column a byte. */
@@ -295,6 +337,20 @@ static void put_cell(struct buffer *out, const char *s, size_t width)
 		buffer_printf(out, "%*s", (int)(width - used), "");
 }
 
+static bool shows_values(const struct report_event *e)
+{
+	return e->values && !e->values->missing;
+}
+
+static const char *columns(const struct report *r, const struct report_event *e)
+{
+	if (shows_values(e))
+		return r->grouping->by_stack
+			       ? "    value   children       self   counted  running  "
+			       : "    value      share   counted  running  ";
+	return r->grouping->by_stack ? "     self   children   samples  " : "    share   samples  ";
+}
+
 struct widths {
 	size_t name, module;
 };
@@ -302,7 +358,7 @@ struct widths {
 static struct widths choose_widths(const struct report *r, const struct report_event *e, size_t n,
 				   const struct report_style *style)
 {
-	size_t fixed = r->grouping->by_stack ? 34 : 23;
+	size_t fixed = strlen(columns(r, e)) + 2;
 	struct widths w = { .name = strlen(r->grouping->title), .module = strlen("module") };
 
 	for (size_t i = 0; i < n; i++) {
@@ -325,22 +381,58 @@ static struct widths choose_widths(const struct report *r, const struct report_e
 	return w;
 }
 
+static void put_right(struct buffer *b, uint64_t n, size_t width)
+{
+	_cleanup_(buffer_donep) struct buffer number = { 0 };
+
+	put_number(&number, n);
+	for (size_t at = number.size; at < width; at++)
+		buffer_put_byte(b, ' ');
+	buffer_put(b, number.data, number.size);
+}
+
 static void put_shares(struct buffer *b, const struct report *r, const struct report_event *e,
 		       const struct report_row *row, bool with_total)
 {
-	size_t at;
-	_cleanup_(buffer_donep) struct buffer number = { 0 };
-
 	buffer_printf(b, "%7.2f %%", report_percent(row->self_weight, e->weight));
 	if (r->grouping->by_stack && with_total)
 		buffer_printf(b, "  %7.2f %%", report_percent(row->total_weight, e->weight));
 	else if (r->grouping->by_stack)
 		buffer_printf(b, "%11s", "");
-	put_number(&number, row->self_samples);
-	for (at = number.size; at < 10; at++)
-		buffer_put_byte(b, ' ');
-	buffer_put(b, number.data, number.size);
+	put_right(b, row->self_samples, 10);
 	buffer_printf(b, "  ");
+}
+
+/* The columns in front of the name when there is a metric. */
+static void put_values(struct buffer *b, const struct report *r, const struct report_event *e,
+		       const struct report_row *row)
+{
+	const struct report_value *v = row->value;
+	char text[32];
+
+	buffer_printf(b, "%9s", v ? sample_metric_format(&v->self, text, sizeof(text)) : "");
+	if (r->grouping->by_stack)
+		buffer_printf(b, "  %9s",
+			      v ? sample_metric_format(&v->total, text, sizeof(text)) : "");
+	buffer_printf(b, "  %7.2f %%", report_percent(row->self_weight, e->weight));
+	if (!v) {
+		buffer_printf(b, "%21s", "");
+		return;
+	}
+	put_right(b, v->self.samples, 10);
+	if (v->self.samples)
+		buffer_printf(b, "  %5.1f %%  ", 100 * v->self.running_ratio);
+	else
+		buffer_printf(b, "%11s", "");
+}
+
+static void put_columns(struct buffer *b, const struct report *r, const struct report_event *e,
+			const struct report_row *row, bool with_total)
+{
+	if (shows_values(e))
+		put_values(b, r, e, row);
+	else
+		put_shares(b, r, e, row, with_total);
 }
 
 /* What the limit leaves out, so that the column still adds up to 100 %. */
@@ -355,7 +447,7 @@ static void put_rest(struct buffer *b, const struct report *r, const struct repo
 		rest.self_samples += e->rows[i].self_samples;
 		rest.self_weight += e->rows[i].self_weight;
 	}
-	put_shares(b, r, e, &rest, false);
+	put_columns(b, r, e, &rest, false);
 	buffer_printf(b, "(%zu more; --limit=0 shows all)\n", e->n_rows - n);
 }
 
@@ -367,8 +459,7 @@ static void put_table(struct buffer *b, const struct report *r, const struct rep
 	void (*put)(struct buffer *, const char *, size_t) = style->columns ? put_cell : put_padded;
 	struct widths w = choose_widths(r, e, n, style);
 
-	buffer_printf(b, r->grouping->by_stack ? "     self   children   samples  "
-					       : "    share   samples  ");
+	buffer_printf(b, "%s", columns(r, e));
 	if (r->grouping->has_module) {
 		put_cell(b, r->grouping->title, w.name);
 		buffer_printf(b, "  module\n");
@@ -376,7 +467,7 @@ static void put_table(struct buffer *b, const struct report *r, const struct rep
 		buffer_printf(b, "%s\n", r->grouping->title);
 	}
 	for (size_t i = 0; i < n; i++) {
-		put_shares(b, r, e, &e->rows[i], true);
+		put_columns(b, r, e, &e->rows[i], true);
 		put(b, e->rows[i].name, w.name);
 		if (r->grouping->has_module) {
 			buffer_printf(b, "  ");
@@ -408,6 +499,8 @@ void report_print(const struct report *r, const struct report_style *style, stru
 		if (e->samples == 0)
 			continue;
 		put_stacks(out, r, e);
+		if (r->metric)
+			put_metric(out, r, e);
 		buffer_put_byte(out, '\n');
 		put_table(out, r, e, style);
 	}

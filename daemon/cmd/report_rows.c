@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Rows are made once for the whole profile: row_of[] says for every function (or thread, CPU ...)
- * which row it belongs to. Then each event fills them.
- *
- * With children: weights are added up from the leaves to the root, for parents come before their
- * children. A node counts for its row unless an ancestor is of the same row; a small Bloom filter
- * of the rows above each node answers that for nine of ten nodes, the rest walk up.
+ * which row it belongs to. Then each event fills them. With children: weights are added up from the
+ * leaves to the root, for parents come before their children.
  */
 #include "cmd/report_rows.h"
 
@@ -13,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/report_metric.h"
+#include "cmd/report_nodes.h"
 #include "profile/profile_dictionary.h"
 
 static const struct report_grouping groupings[] = {
@@ -172,131 +171,9 @@ static int make_rows(struct report *r, enum grouping by, uint32_t **ret_row_of)
 	return error;
 }
 
-/* Nodes between asking for a line of memory and using it. */
-#define AHEAD 16
-
-/* --- which nodes count for their row with children ---------------------------------------------*/
-
-struct sums {
-	uint64_t samples, weight;
-};
-
-/* The rows from the root down to a node, each as four bits of 128: what is missing is not there. */
-struct bloom {
-	uint64_t half[2];
-};
-
-/* One for each node, first as the one, then as the other: this is most of the memory. */
-union scratch {
-	struct bloom path;
-	struct sums sums;
-};
-
-struct node_rows {
-	uint32_t *row; /* by node */
-	uint8_t *first; /* bit map: no ancestor is of the same row */
-	uint8_t *unknown; /* bit map: the function has no name */
-	union scratch *scratch; /* by node */
-};
-
-static bool get_bit(const uint8_t *map, size_t i)
-{
-	return map[i / 8] >> (i % 8) & 1;
-}
-
-static void set_bit(uint8_t *map, size_t i)
-{
-	map[i / 8] |= (uint8_t)(1 << i % 8);
-}
-
-static struct bloom bloom_of(uint32_t row)
-{
-	uint64_t h = mix64(row);
-
-	return (struct bloom){ { 1ULL << (h & 63) | 1ULL << (h >> 6 & 63),
-				 1ULL << (h >> 12 & 63) | 1ULL << (h >> 18 & 63) } };
-}
-
-static bool may_have(struct bloom path, struct bloom row)
-{
-	return (path.half[0] & row.half[0]) == row.half[0] &&
-	       (path.half[1] & row.half[1]) == row.half[1];
-}
-
-static bool path_has_row(const struct profile *p, const struct node_rows *n, uint32_t node,
-			 uint32_t row, struct bloom bits)
-{
-	for (; may_have(n->scratch[node].path, bits); node = p->nodes[node].parent)
-		if (n->row[node] == row)
-			return true;
-	return false;
-}
-
-/* Row and known or not, for both look-ups of every frame. */
-struct frame_rows {
-	uint32_t row[2];
-	bool known[2];
-};
-
-static struct frame_rows *frame_rows_new(const struct profile *p, const uint32_t *row_of)
-{
-	struct frame_rows *frames = malloc((p->n_frames + 1) * sizeof(*frames));
-
-	for (size_t i = 0; frames && i < p->n_frames; i++)
-		for (size_t k = 0; k < 2; k++) {
-			uint32_t function = p->frames[i].function[k];
-
-			frames[i].row[k] = row_of[function];
-			frames[i].known[k] = p->functions[function].known;
-		}
-	return frames;
-}
-
-static int node_rows_init(struct node_rows *n, const struct profile *p, const uint32_t *row_of)
-{
-	_cleanup_free_ struct frame_rows *frames = frame_rows_new(p, row_of);
-
-	n->row = malloc(p->n_nodes * sizeof(*n->row));
-	n->first = calloc(p->n_nodes / 8 + 1, 1);
-	n->unknown = calloc(p->n_nodes / 8 + 1, 1);
-	n->scratch = malloc(p->n_nodes * sizeof(*n->scratch));
-	if (!frames || !n->row || !n->first || !n->unknown || !n->scratch)
-		return -ENOMEM;
-	n->row[0] = 0;
-	n->scratch[0].path = (struct bloom){ { 0, 0 } };
-	set_bit(n->unknown, 0);
-	for (uint32_t i = 1; i < p->n_nodes; i++) {
-		const struct profile_node *node = &p->nodes[i];
-		const struct frame_rows *f = &frames[node->frame];
-		uint32_t row = f->row[!node->leaf_of_half];
-		struct bloom path = n->scratch[node->parent].path, own = bloom_of(row);
-
-		if (i + AHEAD < p->n_nodes) {
-			__builtin_prefetch(&frames[node[AHEAD].frame]);
-			__builtin_prefetch(&n->scratch[node[AHEAD].parent]);
-		}
-		n->row[i] = row;
-		if (!path_has_row(p, n, node->parent, row, own))
-			set_bit(n->first, i);
-		if (!f->known[!node->leaf_of_half])
-			set_bit(n->unknown, i);
-		n->scratch[i].path = (struct bloom){ { path.half[0] | own.half[0],
-						       path.half[1] | own.half[1] } };
-	}
-	return 0;
-}
-
-static void node_rows_done(struct node_rows *n)
-{
-	free(n->row);
-	free(n->first);
-	free(n->unknown);
-	free(n->scratch);
-}
-
 /* --- one event ---------------------------------------------------------------------------------*/
 
-static bool has_event(const struct report_event *e, uint32_t event)
+bool report_event_has(const struct report_event *e, uint32_t event)
 {
 	for (size_t i = 0; i < e->n_events; i++)
 		if (e->events[i] == event)
@@ -310,36 +187,36 @@ static void add_self(struct report_row *row, uint64_t samples, uint64_t weight)
 	row->self_weight += weight;
 }
 
-static void fill_by_stack(const struct profile *p, const struct node_rows *n,
+static void fill_by_stack(const struct profile *p, const struct report_nodes *n,
 			  struct report_event *e)
 {
-	union scratch *scratch = n->scratch;
+	union report_scratch *scratch = n->scratch;
 
 	memset(scratch, 0, p->n_nodes * sizeof(*scratch));
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct profile_cell *c = &p->cells[i];
 
-		if (!has_event(e, c->event))
+		if (!report_event_has(e, c->event))
 			continue;
 		add_self(&e->rows[n->row[c->node]], c->samples, c->weight);
 		scratch[c->node].sums.samples += c->samples;
 		scratch[c->node].sums.weight += c->weight;
-		if (get_bit(n->unknown, c->node))
+		if (report_bit(n->unknown, c->node))
 			e->unknown_weight += c->weight;
 	}
 	e->rows[0].total_samples = scratch[0].sums.samples;
 	e->rows[0].total_weight = scratch[0].sums.weight;
 	for (size_t i = p->n_nodes; i-- > 1;) {
 		struct report_row *row = &e->rows[n->row[i]];
-		struct sums *up = &scratch[p->nodes[i].parent].sums, own = scratch[i].sums;
+		struct report_sums *up = &scratch[p->nodes[i].parent].sums, own = scratch[i].sums;
 
-		if (i > AHEAD) {
-			__builtin_prefetch(&scratch[p->nodes[i - AHEAD].parent], 1);
-			__builtin_prefetch(&e->rows[n->row[i - AHEAD]], 1);
+		if (i > REPORT_AHEAD) {
+			__builtin_prefetch(&scratch[p->nodes[i - REPORT_AHEAD].parent], 1);
+			__builtin_prefetch(&e->rows[n->row[i - REPORT_AHEAD]], 1);
 		}
 		up->samples += own.samples;
 		up->weight += own.weight;
-		if (get_bit(n->first, i)) {
+		if (report_bit(n->first, i)) {
 			row->total_samples += own.samples;
 			row->total_weight += own.weight;
 		}
@@ -359,17 +236,21 @@ static size_t cell_key(enum grouping by, const struct profile_cell *c)
 	}
 }
 
+static uint32_t flat_row(enum grouping by, const uint32_t *row_of, const struct profile_cell *c)
+{
+	if (by == BY_KERNEL_USER && c->kernel_status == 0 && c->user_status == 0)
+		return 0;
+	return row_of[cell_key(by, c)];
+}
+
 static void fill_flat(const struct profile *p, enum grouping by, const uint32_t *row_of,
 		      struct report_event *e)
 {
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct profile_cell *c = &p->cells[i];
-		bool no_stack =
-			by == BY_KERNEL_USER && c->kernel_status == 0 && c->user_status == 0;
 
-		if (has_event(e, c->event))
-			add_self(&e->rows[no_stack ? 0 : row_of[cell_key(by, c)]], c->samples,
-				 c->weight);
+		if (report_event_has(e, c->event))
+			add_self(&e->rows[flat_row(by, row_of, c)], c->samples, c->weight);
 	}
 	for (size_t i = 0; i < e->n_rows; i++) {
 		e->rows[i].total_samples = e->rows[i].self_samples;
@@ -405,7 +286,20 @@ static int compare_by_total(const void *a, const void *b)
 	return compare_rows(a, b);
 }
 
-static void sort_rows(struct report_event *e, bool by_total)
+static int compare_by_value(const void *a, const void *b, void *metric)
+{
+	const struct report_row *x = a, *y = b;
+	const struct sample_metric_value *v = &x->value->self, *w = &y->value->self;
+
+	if (v->known != w->known)
+		return v->known ? -1 : 1;
+	if (v->known && v->value != w->value)
+		return (v->value > w->value) == ((struct sample_metric *)metric)->low_is_bad ? 1
+											     : -1;
+	return compare_rows(x, y);
+}
+
+static void sort_rows(const struct report *r, struct report_event *e, enum report_sort sort)
 {
 	size_t kept = 0;
 
@@ -413,10 +307,14 @@ static void sort_rows(struct report_event *e, bool by_total)
 		if (e->rows[i].total_samples)
 			e->rows[kept++] = e->rows[i];
 	e->n_rows = kept;
-	qsort(e->rows, kept, sizeof(*e->rows), by_total ? compare_by_total : compare_by_self);
+	if (sort == REPORT_BY_VALUE && e->values && !e->values->missing)
+		qsort_r(e->rows, kept, sizeof(*e->rows), compare_by_value, (void *)r->metric);
+	else
+		qsort(e->rows, kept, sizeof(*e->rows),
+		      sort == REPORT_BY_TOTAL ? compare_by_total : compare_by_self);
 }
 
-static int fill_event(struct report *r, const uint32_t *row_of, const struct node_rows *nodes,
+static int fill_event(struct report *r, const uint32_t *row_of, const struct report_nodes *nodes,
 		      struct report_event *e)
 {
 	e->n_rows = r->names.n;
@@ -463,6 +361,8 @@ static int add_event(struct report *r, uint32_t number)
 	grown[e->n_events++] = number;
 	e->samples += event->samples;
 	e->weight += event->weight;
+	e->mixed += event->mixed;
+	e->cut += event->cut;
 	for (size_t i = 0; i < PROFILE_STATUSES; i++) {
 		e->kernel_status[i] += event->kernel_status[i];
 		e->user_status[i] += event->user_status[i];
@@ -471,26 +371,51 @@ static int add_event(struct report *r, uint32_t number)
 	return 0;
 }
 
-static int fill(struct report *r, bool by_total)
+/* The row of each cell. */
+static uint32_t *cell_rows_new(const struct report *r, const uint32_t *row_of,
+			       const struct report_nodes *nodes)
+{
+	const struct profile *p = r->profile;
+	uint32_t *rows = malloc((p->n_cells + 1) * sizeof(*rows));
+
+	for (size_t i = 0; rows && i < p->n_cells; i++)
+		rows[i] = r->grouping->by_stack ? nodes->row[p->cells[i].node]
+						: flat_row(grouping_of(r), row_of, &p->cells[i]);
+	return rows;
+}
+
+static int fill_metric(struct report *r, const uint32_t *row_of, const struct report_nodes *nodes)
+{
+	_cleanup_free_ uint32_t *cell_row = cell_rows_new(r, row_of, nodes);
+	int error = cell_row ? 0 : -ENOMEM;
+
+	for (size_t i = 0; error >= 0 && i < r->n_events; i++)
+		error = report_metric_fill(r, cell_row, r->grouping->by_stack ? nodes : NULL,
+					   &r->events[i]);
+	return error;
+}
+
+static int fill(struct report *r, enum report_sort sort)
 {
 	_cleanup_free_ uint32_t *row_of = NULL;
-	struct node_rows nodes = { 0 };
+	struct report_nodes nodes = { 0 };
 	int error;
 
 	error = make_rows(r, grouping_of(r), &row_of);
 	if (error >= 0 && r->grouping->by_stack)
-		error = node_rows_init(&nodes, r->profile, row_of);
-	for (size_t i = 0; error >= 0 && i < r->n_events; i++) {
+		error = report_nodes_init(&nodes, r->profile, row_of);
+	for (size_t i = 0; error >= 0 && i < r->n_events; i++)
 		error = fill_event(r, row_of, &nodes, &r->events[i]);
-		if (error >= 0)
-			sort_rows(&r->events[i], by_total);
-	}
-	node_rows_done(&nodes);
+	if (error >= 0 && r->metric)
+		error = fill_metric(r, row_of, &nodes);
+	for (size_t i = 0; error >= 0 && i < r->n_events; i++)
+		sort_rows(r, &r->events[i], sort);
+	report_nodes_done(&nodes);
 	return error;
 }
 
-int report_new(const struct profile *p, const struct report_grouping *grouping, bool by_total,
-	       struct report **ret)
+int report_new(const struct profile *p, const struct report_grouping *grouping,
+	       enum report_sort sort, const struct sample_metric *metric, struct report **ret)
 {
 	_cleanup_(report_freep) struct report *r = calloc(1, sizeof(*r));
 	int error;
@@ -499,6 +424,7 @@ int report_new(const struct profile *p, const struct report_grouping *grouping, 
 		return -ENOMEM;
 	r->profile = p;
 	r->grouping = grouping;
+	r->metric = metric;
 	dictionary_init(&r->names, (uintptr_t)r);
 	r->events = calloc(p->n_events + 1, sizeof(*r->events));
 	if (!r->events)
@@ -508,7 +434,7 @@ int report_new(const struct profile *p, const struct report_grouping *grouping, 
 		if (error < 0)
 			return error;
 	}
-	error = fill(r, by_total);
+	error = fill(r, sort);
 	if (error >= 0)
 		*ret = TAKE_PTR(r);
 	return error;
@@ -520,6 +446,9 @@ struct report *report_free(struct report *r)
 		return NULL;
 	for (size_t i = 0; r->events && i < r->n_events; i++) {
 		free(r->events[i].events);
+		if (r->events[i].values)
+			free(r->events[i].values->missing);
+		free(r->events[i].values);
 		free(r->events[i].rows);
 	}
 	free(r->events);

@@ -10,6 +10,7 @@
 
 #include "profile/profile.h"
 #include "profile/profile_dictionary.h"
+#include "profile/sample_metric.h"
 
 struct report_grouping {
 	const char *name; /* as in --by */
@@ -24,11 +25,30 @@ const struct report_grouping *report_grouping_find(const char *name);
 /* "function, process, ..." */
 const char *report_grouping_names(void);
 
+enum report_sort {
+	REPORT_BY_SELF,
+	REPORT_BY_TOTAL, /* weight with children */
+	REPORT_BY_VALUE, /* of the metric: the worst first, what is not known last */
+};
+
+/* A metric's value in one row. */
+struct report_value {
+	struct sample_metric_value self, total; /* total: with children; self when not by_stack */
+};
+
 struct report_row {
 	const char *name;
 	const char *module; /* "" unless has_module */
 	uint64_t self_samples, self_weight;
 	uint64_t total_samples, total_weight; /* with children; self when not by_stack */
+	const struct report_value *value; /* NULL: no metric was asked for, or the event has none */
+};
+
+/* A metric's values of one event. */
+struct report_values {
+	char *missing; /* why the event has no such metric; NULL: it has */
+	struct sample_metric_value all;
+	struct report_value rows[];
 };
 
 /* The events of a profile that are the same but for their rate, and their table. */
@@ -40,6 +60,8 @@ struct report_event {
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
 	struct profile_ledger ledger;
 	uint64_t unknown_weight; /* whose leaf function has no name; by_stack only */
+	uint64_t mixed, cut; /* samples, see struct profile_event */
+	struct report_values *values; /* NULL: no metric was asked for */
 	struct report_row *rows; /* sorted, those without weight left out */
 	size_t n_rows;
 };
@@ -47,16 +69,20 @@ struct report_event {
 struct report {
 	const struct report_grouping *grouping;
 	const struct profile *profile;
+	const struct sample_metric *metric; /* NULL: none */
 	struct report_event *events;
 	size_t n_events;
 	struct dictionary names; /* name NUL module NUL -> row */
 };
 
-/* `by_total` sorts by the weight with children. */
-int report_new(const struct profile *p, const struct report_grouping *grouping, bool by_total,
-	       struct report **ret);
+/* A metric (NULL: none) is borrowed; the profile was loaded with its counters. */
+int report_new(const struct profile *p, const struct report_grouping *grouping,
+	       enum report_sort sort, const struct sample_metric *metric, struct report **ret);
 struct report *report_free(struct report *r);
 DEFINE_CLEANUP(struct report *, report_free);
+
+/* True when an event of the profile is one of those of the table. */
+bool report_event_has(const struct report_event *e, uint32_t event);
 
 /* Samples that were seen, but are not in the profile. */
 uint64_t report_lost(const struct profile_ledger *l);

@@ -44,6 +44,9 @@ int load_init(struct load *l, const struct profile_filter *filter, unsigned int 
 		.dimensions = dimensions,
 		.seed = seeds[0],
 	};
+	while (l->filter->counters && l->n_counters < PROFILE_MAX_COUNTERS &&
+	       l->filter->counters[l->n_counters])
+		l->n_counters++;
 	pthread_mutex_init(&l->lock, NULL);
 	struct dictionary *all[] = { &l->boots,	  &l->event_names, &l->events,
 				     &l->objects, &l->processes,   &l->mappings,
@@ -89,6 +92,7 @@ struct pending {
 	struct tree_path *path; /* NULL: none */
 	struct tree_label label;
 	uint64_t key, weight;
+	const struct profile_counter *counters;
 };
 
 static int count_pending(struct worker *w, const struct epoch *e, struct pending *p)
@@ -96,7 +100,9 @@ static int count_pending(struct worker *w, const struct epoch *e, struct pending
 	struct tree_path *path = p->path;
 
 	p->path = NULL;
-	return path ? tree_count(&w->tree, p->key, path, e->frames.ids, &p->label, p->weight) : 0;
+	return path ? tree_count(&w->tree, p->key, path, e->frames.ids, &p->label, p->weight,
+				 p->counters)
+		    : 0;
 }
 
 static struct tree_label label_of(unsigned int dimensions, const struct profile_sample *s)
@@ -124,7 +130,11 @@ static struct tree_label label_of(unsigned int dimensions, const struct profile_
 static int count_sample(struct worker *w, struct epoch *e, struct pending *p,
 			const struct epoch_sample *s)
 {
-	struct pending next = { .path = s->path, .weight = s->sample.weight };
+	struct pending next = {
+		.path = s->path,
+		.weight = s->sample.weight,
+		.counters = s->counters,
+	};
 	int r;
 
 	r = tally_sample(&w->tally, &s->sample);
@@ -237,7 +247,7 @@ static int count(struct load *l, size_t n, struct tree *ret_tree, struct tally *
 	for (size_t i = 0; i < n; i++) {
 		workers[i].load = l;
 		if (r >= 0)
-			r = tree_init(&workers[i].tree, l->seed);
+			r = tree_init(&workers[i].tree, l->seed, l->n_counters);
 	}
 	if (r >= 0) {
 		run(workers, n, 1, count_all);
@@ -358,6 +368,7 @@ struct profile *profile_free(struct profile *p)
 	free(p->frames);
 	free(p->nodes);
 	free(p->cells);
+	free(p->counters);
 	free(p->notes);
 	free(p);
 	return NULL;

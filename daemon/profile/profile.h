@@ -16,6 +16,7 @@
 
 #define PROFILE_NONE UINT32_MAX
 #define PROFILE_STATUSES 8
+#define PROFILE_MAX_COUNTERS RECORD_MAX_COUNTERS
 #define PROFILE_STATE_DIRECTORY "/var/lib/ebpf-profiler" /* read when no path is given */
 
 /* Which samples: every field that is set must hold. Lists are NULL-terminated; strings match as the
@@ -30,6 +31,10 @@ struct profile_filter {
 	const char *const *containers; /* prefix of the id */
 	const uint32_t *cpus;
 	size_t n_cpus;
+	/* No filter: the counters that cells carry sums of, at most PROFILE_MAX_COUNTERS; NULL:
+	 * none, at no cost. A name means a counter of a sample's event (without its modifiers, if
+	 * it gives none), or else the event itself, by what fired. */
+	const char *const *counters;
 };
 
 /* What cells are kept apart by, beside event and stack. */
@@ -43,12 +48,15 @@ enum profile_dimension {
 
 struct profile_event {
 	const char *profile, *requested, *fired, *reason, *pmu, *unit;
+	const char *counters; /* read at each sample: names, comma separated */
 	uint32_t type;
 	uint64_t config;
 	bool freq;
 	uint64_t value;
 	uint64_t samples, weight; /* after the filter */
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES]; /* samples */
+	uint64_t mixed; /* samples within whose deltas other tasks ran: they contribute to none */
+	uint64_t cut; /* others whose deltas began at a switch: theirs is not the whole period */
 };
 
 struct profile_object {
@@ -110,6 +118,29 @@ struct profile_cell {
 	uint64_t weight; /* sum of the periods */
 };
 
+/*
+ * What the samples of a cell say about one counter. Rates are sum / counted_ns; a ratio of two
+ * counters is that of their rates, for one may have readings where the other has none.
+ */
+struct profile_counter {
+	uint64_t samples; /* that contribute */
+	double sum; /* of their deltas, each scaled for the time it was not counting */
+	uint64_t counted_ns; /* that the deltas cover */
+	uint64_t running_ns; /* of it, counting */
+};
+
+static inline void profile_counter_add(struct profile_counter *c,
+				       const struct profile_counter *more)
+{
+	c->samples += more->samples;
+	c->sum += more->sum;
+	c->counted_ns += more->counted_ns;
+	c->running_ns += more->running_ns;
+}
+
+/* True when samples of the event can contribute to what filter.counters calls `name`. */
+bool profile_event_counts(const struct profile_event *e, const char *name);
+
 /* Sums over the window, per event. */
 struct profile_ledger {
 	uint64_t seen, filtered, sent, full, fault, received, gaps, dropped;
@@ -149,6 +180,9 @@ struct profile {
 	size_t n_nodes;
 	struct profile_cell *cells;
 	size_t n_cells;
+	/* filter.counters[k] in cell i is counters[i * n_counters + k]; NULL when none is asked. */
+	struct profile_counter *counters;
+	size_t n_counters;
 	struct profile_note *notes;
 	size_t n_notes;
 	/* Samples by [enum stack_status]; the last element is for what this program does not know.
@@ -182,6 +216,7 @@ struct profile_sample {
 	uint32_t event, thread, cpu, node;
 	uint64_t weight;
 	uint8_t kernel_status, user_status;
+	bool mixed, cut; /* see struct profile_event */
 };
 
 /*

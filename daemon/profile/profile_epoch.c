@@ -67,6 +67,7 @@ void epoch_done(struct epoch *e)
 	free(e->frames.ids);
 	free(e->thread_passes);
 	free(e->process_passes);
+	free(e->places);
 	epoch_filter_done(&e->filter);
 	buffer_done(&e->key);
 }
@@ -125,6 +126,19 @@ static void on_clock(struct epoch *e, const struct record_clock *c)
 		e->host.realtime_ns = c->realtime_ns;
 }
 
+/* e->events.n is the event's id. */
+static int find_counters(struct epoch *e, const struct record_event *v)
+{
+	int r;
+
+	if (e->load->n_counters == 0)
+		return 0;
+	r = reserve(&e->places, &e->places_capacity, e->events.n + 1, sizeof(*e->places));
+	if (r >= 0)
+		counters_find(e->load, v, &e->places[e->events.n]);
+	return r;
+}
+
 static int on_event(struct epoch *e, const struct record_event *v)
 {
 	struct event_key fixed = {
@@ -137,6 +151,8 @@ static int on_event(struct epoch *e, const struct record_event *v)
 	begin_key(e, NULL, 0);
 	put_name(&e->key, v->fired);
 	r = add_key(e, &e->load->event_names, e->key.size, &name);
+	if (r >= 0)
+		r = find_counters(e, v);
 	if (r < 0)
 		return r;
 	if (!filter_event(&e->filter, v))
@@ -149,6 +165,7 @@ static int on_event(struct epoch *e, const struct record_event *v)
 	put_name(&e->key, v->reason);
 	put_name(&e->key, v->pmu);
 	put_name(&e->key, v->unit);
+	put_name(&e->key, v->counters);
 	r = add_key(e, &e->load->events, e->key.size, &id);
 	if (r >= 0 && e->tally) {
 		r = tally_event(e->tally, id, &tally);
@@ -429,6 +446,8 @@ static bool on_sample(struct epoch *e, const struct record_sample *s, struct epo
 			.weight = s->period,
 			.kernel_status = known_status(s->kernel_status),
 			.user_status = known_status(s->user_status),
+			.mixed = s->mixed,
+			.cut = s->cut && !s->mixed,
 		},
 		.path = &e->paths[s->cpu % EPOCH_PATHS],
 	};
@@ -436,6 +455,11 @@ static bool on_sample(struct epoch *e, const struct record_sample *s, struct epo
 		ret->kernel = s->kernel_frames;
 		ret->user = s->user_frames;
 		ret->frames = s->frames;
+	}
+	if (e->load->n_counters) {
+		e->turn ^= 1;
+		counters_of_sample(e->load, s, &e->places[s->event], e->counters[e->turn]);
+		ret->counters = e->counters[e->turn];
 	}
 	return true;
 }

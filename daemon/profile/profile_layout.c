@@ -68,6 +68,8 @@ static void lay_out_event(struct profile *p, struct profile_event *e, uint32_t i
 		.value = key->value,
 		.samples = tally->samples,
 		.weight = tally->weight,
+		.mixed = tally->mixed,
+		.cut = tally->cut,
 	};
 	e->profile = next_string(&at);
 	e->requested = next_string(&at);
@@ -75,6 +77,7 @@ static void lay_out_event(struct profile *p, struct profile_event *e, uint32_t i
 	e->reason = next_string(&at);
 	e->pmu = next_string(&at);
 	e->unit = next_string(&at);
+	e->counters = next_string(&at);
 	memcpy(e->kernel_status, tally->kernel_status, sizeof(e->kernel_status));
 	memcpy(e->user_status, tally->user_status, sizeof(e->user_status));
 	p->samples += e->samples;
@@ -247,8 +250,8 @@ static int lay_out_nodes(struct profile *p)
 
 static int lay_out_cells(struct profile *p)
 {
-	const struct profile_memory *m = p->memory;
-	const struct tree *t = &m->tree;
+	struct profile_memory *m = p->memory;
+	struct tree *t = &m->tree;
 
 	p->cells = malloc((t->n_labels + 1) * sizeof(*p->cells));
 	if (!p->cells)
@@ -273,6 +276,8 @@ static int lay_out_cells(struct profile *p)
 		};
 	}
 	p->n_cells = t->n_labels;
+	p->counters = TAKE_PTR(t->counters);
+	p->n_counters = t->n_counters;
 	return 0;
 }
 

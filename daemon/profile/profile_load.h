@@ -6,6 +6,7 @@
  *   profile_sources.c  paths -> segments -> (segment, epoch) pairs, handed to the threads
  *   profile_epoch.c    one epoch -> samples in the ids of the profile, and everything else it says
  *   profile_filter.c   which samples pass
+ *   profile_counters.c what a sample says about counters
  *   profile_tally.c    samples and ledgers -> sums
  *   profile_tree.c     samples -> call tree and cells, one tree a thread
  *   profile.c          the threads, and their results as one struct profile
@@ -27,7 +28,7 @@
 /* --- keys of the dictionaries: fixed parts; NUL-terminated strings follow where a name is listed
  */
 
-struct event_key { /* profile, requested, fired, reason, pmu, unit */
+struct event_key { /* profile, requested, fired, reason, pmu, unit, counters */
 	uint64_t config, value;
 	uint32_t type, freq;
 };
@@ -83,6 +84,7 @@ struct source {
 struct load {
 	const struct profile_filter *filter;
 	unsigned int dimensions;
+	size_t n_counters; /* in filter->counters */
 	uint64_t seed;
 	struct dictionary boots, event_names, events, objects, processes, mappings, threads, frames,
 		functions;
@@ -135,6 +137,7 @@ struct event_tally {
 	uint64_t order; /* where the event was first seen: segment, epoch, id */
 	uint64_t samples, weight;
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
+	uint64_t mixed, cut;
 	struct profile_ledger ledger;
 };
 
@@ -178,6 +181,21 @@ bool filter_comm(const struct epoch_filter *e, const char *process, struct recor
 bool filter_cpu(const struct epoch_filter *e, uint32_t cpu);
 bool filter_time(const struct epoch_filter *e, uint64_t realtime_ns);
 
+/* --- counters ----------------------------------------------------------------------------------*/
+
+/* Where the samples of an event have the counters that are asked for. */
+struct counter_places {
+	uint8_t of[PROFILE_MAX_COUNTERS]; /* number in record_sample.counters, or */
+};
+
+#define COUNTER_OWN 254 /* the sample's own period */
+#define COUNTER_NOWHERE 255
+
+void counters_find(const struct load *l, const struct record_event *v, struct counter_places *ret);
+/* What one sample adds to its cell. */
+void counters_of_sample(const struct load *l, const struct record_sample *s,
+			const struct counter_places *places, struct profile_counter *ret);
+
 /* --- one epoch ---------------------------------------------------------------------------------*/
 
 /* Ids of the epoch to ids of the profile. */
@@ -211,6 +229,11 @@ struct epoch {
 	struct epoch_filter filter;
 	struct buffer key;
 	struct tree_path paths[EPOCH_PATHS];
+	struct counter_places
+		*places; /* by the epoch's event ids; NULL: no counters are asked for */
+	size_t places_capacity;
+	struct profile_counter counters[2][PROFILE_MAX_COUNTERS]; /* of the last two samples */
+	unsigned int turn;
 };
 
 struct epoch_sample {
@@ -218,6 +241,8 @@ struct epoch_sample {
 	struct tree_path *path; /* of its CPU: still that of an earlier sample */
 	const uint32_t *frames; /* its own stack, in the epoch's frame ids, until the next sample */
 	uint32_t kernel, user;
+	/* What it adds to its cell, until the next sample but one; NULL: none are asked for. */
+	const struct profile_counter *counters;
 };
 
 int epoch_init(struct epoch *e, struct load *l, struct tally *tally);

@@ -51,6 +51,8 @@ int tally_sample(struct tally *t, const struct profile_sample *s)
 		return r;
 	e->samples++;
 	e->weight += s->weight;
+	e->mixed += s->mixed;
+	e->cut += s->cut;
 	e->kernel_status[s->kernel_status]++;
 	e->user_status[s->user_status]++;
 	if (t->first_ns == 0 || s->realtime_ns < t->first_ns)
@@ -90,6 +92,8 @@ static int merge_events(struct tally *t, const struct tally *from)
 		e->order = MIN(e->order, more->order);
 		e->samples += more->samples;
 		e->weight += more->weight;
+		e->mixed += more->mixed;
+		e->cut += more->cut;
 		for (size_t k = 0; k < PROFILE_STATUSES; k++) {
 			e->kernel_status[k] += more->kernel_status[k];
 			e->user_status[k] += more->user_status[k];

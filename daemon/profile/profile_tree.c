@@ -60,9 +60,14 @@ static void table_free(void *p, size_t n, size_t size)
 		munmap(p, n * size);
 }
 
-int tree_init(struct tree *t, uint64_t seed)
+int tree_init(struct tree *t, uint64_t seed, size_t n_counters)
 {
-	*t = (struct tree){ .seed = seed, .node_bits = MIN_BITS, .cell_bits = MIN_BITS };
+	*t = (struct tree){
+		.seed = seed,
+		.node_bits = MIN_BITS,
+		.cell_bits = MIN_BITS,
+		.n_counters = n_counters,
+	};
 	t->nodes_capacity = 1024;
 	t->nodes = malloc(t->nodes_capacity * sizeof(*t->nodes));
 	t->node_slots = table_new((size_t)1 << MIN_BITS, sizeof(*t->node_slots));
@@ -81,6 +86,7 @@ void tree_done(struct tree *t)
 	table_free(t->cells, (size_t)1 << t->cell_bits, sizeof(*t->cells));
 	free(t->nodes);
 	free(t->labels);
+	free(t->counters);
 	*t = (struct tree){ 0 };
 }
 
@@ -333,6 +339,43 @@ static struct tree_cell *cell_find(struct tree_cell *cells, unsigned int bits, u
 	return &cells[at];
 }
 
+static int labels_grow(struct tree *t, size_t capacity)
+{
+	struct tree_label *labels = array_grow(t->labels, capacity, sizeof(*labels));
+	struct profile_counter *counters;
+
+	if (!labels)
+		return -ENOMEM;
+	t->labels = labels;
+	if (t->n_counters) {
+		counters = array_grow(t->counters, capacity, t->n_counters * sizeof(*counters));
+		if (!counters)
+			return -ENOMEM;
+		t->counters = counters;
+	}
+	t->labels_capacity = capacity;
+	return 0;
+}
+
+/* There is room. */
+static void label_add(struct tree *t, struct tree_cell *cell, const struct tree_label *label)
+{
+	if (t->n_counters)
+		memset(&t->counters[t->n_labels * t->n_counters], 0,
+		       t->n_counters * sizeof(*t->counters));
+	t->labels[t->n_labels++] = *label;
+	cell->label = (uint32_t)t->n_labels;
+}
+
+static void counters_add(struct tree *t, const struct tree_cell *cell,
+			 const struct profile_counter *more)
+{
+	struct profile_counter *c = &t->counters[(cell->label - 1) * t->n_counters];
+
+	for (size_t i = 0; i < t->n_counters; i++)
+		profile_counter_add(&c[i], &more[i]);
+}
+
 /* Room for `more` cells: at least a third stays free. */
 static int cells_reserve(struct tree *t, size_t more)
 {
@@ -342,15 +385,9 @@ static int cells_reserve(struct tree *t, size_t more)
 
 	if (need >= UINT32_MAX)
 		return -E2BIG;
-	if (need > t->labels_capacity) {
-		size_t capacity = MAX(need + 1024, t->labels_capacity * 2);
-		struct tree_label *labels = array_grow(t->labels, capacity, sizeof(*labels));
-
-		if (!labels)
-			return -ENOMEM;
-		t->labels = labels;
-		t->labels_capacity = capacity;
-	}
+	if (need > t->labels_capacity &&
+	    labels_grow(t, MAX(need + 1024, t->labels_capacity * 2)) < 0)
+		return -ENOMEM;
 	bits = table_bits(t->cell_bits, need);
 	if (bits == t->cell_bits)
 		return 0;
@@ -375,7 +412,7 @@ uint64_t tree_key(const struct tree *t, const struct tree_path *p, const struct 
 }
 
 int tree_count(struct tree *t, uint64_t key, struct tree_path *p, const uint32_t *frame_ids,
-	       struct tree_label *label, uint64_t weight)
+	       struct tree_label *label, uint64_t weight, const struct profile_counter *counters)
 {
 	struct tree_cell *cell = cell_find(t->cells, t->cell_bits, key);
 	int r;
@@ -389,11 +426,12 @@ int tree_count(struct tree *t, uint64_t key, struct tree_path *p, const uint32_t
 			return r;
 		cell = cell_find(t->cells, t->cell_bits, key);
 		cell->key = key;
-		t->labels[t->n_labels++] = *label;
-		cell->label = (uint32_t)t->n_labels;
+		label_add(t, cell, label);
 	}
 	cell->samples++;
 	cell->weight += weight;
+	if (counters)
+		counters_add(t, cell, counters);
 	return 0;
 }
 
@@ -472,12 +510,13 @@ static void *merge_cells(void *userdata)
 			if (r < 0)
 				break;
 			cell = cell_find(t->cells, t->cell_bits, c->key);
-			t->labels[t->n_labels++] = from->labels[c->label - 1];
 			cell->key = c->key;
-			cell->label = (uint32_t)t->n_labels;
+			label_add(t, cell, &from->labels[c->label - 1]);
 		}
 		cell->samples += c->samples;
 		cell->weight += c->weight;
+		if (t->n_counters)
+			counters_add(t, cell, &from->counters[(c->label - 1) * t->n_counters]);
 	}
 	m->error = r;
 	return NULL;

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile/profile.h"
+
 #define TREE_NONE UINT32_MAX
 #define TREE_MAX_FRAMES (1u << 31) /* frame ids must be below */
 
@@ -56,6 +58,8 @@ struct tree {
 	unsigned int cell_bits;
 	struct tree_label *labels;
 	size_t n_labels, labels_capacity;
+	struct profile_counter *counters; /* n_counters for each label; NULL when that is 0 */
+	size_t n_counters;
 };
 
 /*
@@ -70,7 +74,7 @@ struct tree_path {
 	uint32_t *nodes; /* n + 1; [0] is the root; elsewhere 0: not looked for */
 };
 
-int tree_init(struct tree *t, uint64_t seed);
+int tree_init(struct tree *t, uint64_t seed, size_t n_counters);
 void tree_done(struct tree *t);
 
 /*
@@ -87,10 +91,11 @@ uint64_t tree_key(const struct tree *t, const struct tree_path *p, const struct 
 
 /*
  * Counts one sample at the path's leaf, the cell being that of `key`. frame_ids[] translates the
- * path's ids into those of the tree; label->node is set here.
+ * path's ids into those of the tree; label->node is set here. `counters` are what it adds to those
+ * of the cell; NULL when the tree has none.
  */
 int tree_count(struct tree *t, uint64_t key, struct tree_path *p, const uint32_t *frame_ids,
-	       struct tree_label *label, uint64_t weight);
+	       struct tree_label *label, uint64_t weight, const struct profile_counter *counters);
 
 /* The node of a path, which must be there already; TREE_NONE: it is not. */
 uint32_t tree_find(const struct tree *t, const struct tree_path *p, const uint32_t *frame_ids);

@@ -38,13 +38,14 @@ static bool write_segment(const char *path, const uint8_t *data, size_t size)
 	return segment_writer_finish(w) == 0;
 }
 
-static void print(const struct profile *p, const char *by, bool by_total)
+static void print(const struct profile *p, const char *by, enum report_sort sort,
+		  const struct sample_metric *metric)
 {
 	_cleanup_(buffer_donep) struct buffer text = { 0 }, json = { 0 };
 	struct report_style style = { .limit = 20, .columns = 80 };
 	struct report *r = NULL;
 
-	assert(report_new(p, report_grouping_find(by), by_total, &r) == 0);
+	assert(report_new(p, report_grouping_find(by), sort, metric, &r) == 0);
 	for (size_t i = 0; i < r->n_events; i++) {
 		uint64_t samples = 0;
 
@@ -84,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char path[64];
 	const char *paths[] = { path };
 	const struct report_grouping *grouping;
+	struct profile_filter filter = { 0 };
+	struct sample_metric metric;
 	char *error = NULL;
 	struct profile *p = NULL;
 	uint64_t walked = 0, samples;
@@ -93,11 +96,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/dev/shm/fuzz_profile.%d.seg", getpid());
 	assert(write_segment(path, data + 2, size - 2));
 	grouping = report_grouping_find(groupings[data[0] % ARRAY_SIZE(groupings)]);
-	profile_load_threads(paths, 1, NULL, grouping->dimensions | data[1] % 16, 2, &p, &error);
+	assert(sample_metric_parse(data[1] & 64 ? "ipc" : "a/time", &metric) == 0);
+	filter.counters = data[1] & 128 ? metric.counters : NULL;
+	profile_load_threads(paths, 1, &filter, grouping->dimensions | data[1] % 16, 2, &p, &error);
 	free(error);
 	if (p) {
 		check_cells(p);
-		print(p, grouping->name, data[0] & 128);
+		print(p, grouping->name, (enum report_sort)(data[0] >> 6) % 3,
+		      filter.counters ? &metric : NULL);
 		samples = p->samples;
 		profile_free(p);
 		p = NULL;

@@ -193,8 +193,9 @@ struct stack {
 	uint32_t frames[32]; /* kernel leaf first, then user leaf first */
 };
 
-static void recording_sample(struct recording *r, uint64_t monotonic_ns, uint32_t event,
-			     uint32_t thread, uint32_t cpu, uint64_t period, const struct stack *s)
+static inline void recording_sample(struct recording *r, uint64_t monotonic_ns, uint32_t event,
+				    uint32_t thread, uint32_t cpu, uint64_t period,
+				    const struct stack *s)
 {
 	if (r->samples++ == 0)
 		r->first_ns = monotonic_ns;

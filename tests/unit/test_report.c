@@ -58,7 +58,9 @@ static struct report *make(const char *by, bool by_total, struct profile **ret_p
 	assert_non_null(grouping);
 	assert_int_equal(profile_load(paths, 1, NULL, grouping->dimensions, ret_profile, &error),
 			 0);
-	assert_int_equal(report_new(*ret_profile, grouping, by_total, &r), 0);
+	assert_int_equal(report_new(*ret_profile, grouping,
+				    by_total ? REPORT_BY_TOTAL : REPORT_BY_SELF, NULL, &r),
+			 0);
 	return r;
 }
 
@@ -282,7 +284,19 @@ static void test_command(void **state)
 		{ __LINE__, { "--cpu=" }, EXIT_USAGE, "list of CPUs" },
 		{ __LINE__, { "--event=a", "--event=b" }, EXIT_USAGE, "'b' is the second" },
 		{ __LINE__, { "--by=colour" }, EXIT_USAGE, "function, module" },
-		{ __LINE__, { "--sort=size" }, EXIT_USAGE, "self, children" },
+		{ __LINE__, { "--sort=size" }, EXIT_USAGE, "self, children, value" },
+		{ __LINE__, { "--sort=value", path }, EXIT_USAGE, "needs a --metric" },
+		{ __LINE__, { "--metric=speed" }, EXIT_USAGE, "COUNTER/COUNTER" },
+		{ __LINE__, { "--metric=ipc", "--min-samples=few" }, EXIT_USAGE, "of samples" },
+		{ __LINE__,
+		  { "--metric=ipc", path },
+		  EXIT_NO_DATA,
+		  "No counters were read at the samples of cpu-clock; record with" },
+		{ __LINE__, { "--metric=ipc", "--json", path }, EXIT_NO_DATA, "\"missing\": \"No" },
+		{ __LINE__,
+		  { "--metric=faults-per-ms", "--since=-1h", path },
+		  EXIT_NO_DATA,
+		  "There are no samples since" },
 		{ __LINE__, { "--limit=many" }, EXIT_USAGE, "number of rows" },
 		{ __LINE__, { "--colour" }, EXIT_USAGE, "colour" },
 	};
