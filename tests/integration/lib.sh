@@ -55,3 +55,24 @@ background() {
 	"$@" &
 	started_pids+=($!)
 }
+
+# programs_of PID: ids of the BPF programs it holds; others on this machine have theirs.
+programs_of() {
+	cat "/proc/$1/fdinfo"/* 2>/dev/null | sed -n 's/^prog_id:[[:space:]]*//p' | sort -u
+}
+
+# until_true SECONDS COMMAND...: tries ten times a second.
+until_true() {
+	local tries=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+no_program_left() { # ID...
+	local id
+	for id; do ! bpftool prog show id "$id" >/dev/null 2>&1 || return 1; done
+}

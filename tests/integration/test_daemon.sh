@@ -18,17 +18,6 @@ cat >"$work/daemon.conf" <<-CONF
 	events = cpu-clock@4999Hz, alignment-faults
 CONF
 
-# until_true SECONDS COMMAND...: tries twice a second.
-until_true() {
-	local tries=$(($1 * 2))
-	shift
-	while ! "$@" >/dev/null 2>&1; do
-		tries=$((tries - 1))
-		[ $tries -gt 0 ] || return 1
-		sleep 0.5
-	done
-}
-
 status() {
 	"$PROFILER" status --socket "$work/control" "$@"
 }

@@ -64,16 +64,21 @@ check "the kernel's part is the kernel's" kernel_share
 
 # --- beside perf ---
 
+# samples_flow FILE: the file that is being written holds samples.
+samples_flow() {
+	"$PROFILER" report --json "$1" 2>/dev/null | grep -q '"samples"'
+}
+
 # Both sample the whole host while the workload lives, from before its start to after its end.
 beside_perf() {
 	local ours theirs ours_pid
-	"$PROFILER" record -F 999 --comm shares -o "$work/perf.seg" 2>/dev/null &
+	"$PROFILER" record -F 999 -o "$work/perf.seg" 2>/dev/null &
 	ours_pid=$!
-	until bpftool prog show | grep -q sample_to_; do sleep 0.1; done
+	until_true 10 samples_flow "$work/perf.seg.active"
 	perf record -q -a -e cpu-clock -F 999 -o "$work/perf.data" -- "$workloads/shares" functions 3 >/dev/null 2>&1
 	kill -INT $ours_pid
 	wait $ours_pid
-	ours=$("$PROFILER" report --json "$work/perf.seg" | python3 -c \
+	ours=$("$PROFILER" report --json --comm shares "$work/perf.seg" | python3 -c \
 		'import json,sys; print(json.load(sys.stdin)["events"][0]["samples"])')
 	theirs=$(perf script -i "$work/perf.data" --comms shares -F comm 2>/dev/null | grep -c shares)
 	echo "ours $ours, perf $theirs"
@@ -195,26 +200,29 @@ check "cycles, where there is no PMU, says what fires" \
 
 "$PROFILER" record -F 999 -o "$work/killed.seg" 2>/dev/null &
 record=$!
-for _ in $(seq 100); do
-	[ "$("$PROFILER" report --json "$work/killed.seg.active" 2>/dev/null | grep -c samples)" -gt 0 ] && break
-	sleep 0.1
-done
+until_true 10 samples_flow "$work/killed.seg.active"
+programs=$(programs_of $record)
 kill -9 $record
 wait $record 2>/dev/null
 check "after kill -9 the file can be read" "$PROFILER" report "$work/killed.seg.active"
-check "after kill -9 no program is left" sh -c '! bpftool prog show | grep -q sample_to_'
+check "it held programs" [ -n "$programs" ]
+check "after kill -9 no program is left" until_true 10 no_program_left $programs
 
 hotplug=/sys/devices/system/cpu/cpu1/online
 offline_and_back() {
-	"$PROFILER" record -F 99 --idle -d 6 -o "$work/hotplug.seg" 2>"$work/hotplug.err" &
-	local record=$!
-	sleep 1.5
-	echo 0 >$hotplug && sleep 1.5
+	"$PROFILER" record -F 99 --idle -o "$work/hotplug.seg" 2>"$work/hotplug.err" &
+	local record=$! back
+	until_true 10 samples_flow "$work/hotplug.seg.active"
+	echo 0 >$hotplug
+	until_true 10 grep -q 'CPU 1 went offline' "$work/hotplug.err"
 	echo 1 >$hotplug
+	until_true 10 grep -q 'CPU 1 went online' "$work/hotplug.err" || return 1
+	back=$(date +%s)
+	until_true 10 "$PROFILER" report --since "@$back" --cpu 1 "$work/hotplug.seg.active"
+	kill -INT $record
 	wait $record || return 1
 	cat "$work/hotplug.err"
-	grep -q 'CPU 1 went offline' "$work/hotplug.err" && grep -q 'CPU 1 went online' "$work/hotplug.err" &&
-		"$PROFILER" report --json --since "@$(($(date +%s) - 2))" --cpu 1 "$work/hotplug.seg" >"$work/hotplug.json"
+	"$PROFILER" report --json --since "@$back" --cpu 1 "$work/hotplug.seg" >"$work/hotplug.json"
 }
 if [ -w $hotplug ] && grep -q 1 $hotplug; then
 	background "$workloads/shares" threads 8 >/dev/null
