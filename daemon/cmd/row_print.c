@@ -86,6 +86,9 @@ void row_print_value(struct buffer *out, const struct row_column *column,
 	}
 	if (column->type == ROW_COUNTS) {
 		put_counts(out, value);
+	} else if (column->type == ROW_UNSIGNED && strcmp(unit, "time") == 0) {
+		put_time(out, value->u, true);
+		return;
 	} else if (column->type == ROW_UNSIGNED && strcmp(unit, "ns") == 0) {
 		buffer_printf(out, "%.9gs", (double)value->u / 1e9);
 		return;

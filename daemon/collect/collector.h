@@ -32,14 +32,20 @@ enum collector_kind {
 
 /* Which keys of [collector NAME] mean something to it, beside enabled, interval and the roots. */
 enum collector_key {
-	COLLECTOR_RATES = 1 << 0, /* delta-min, delta-max */
+	COLLECTOR_TOP = 1 << 0, /* top */
+	COLLECTOR_RATES = 1 << 1, /* delta-min, delta-max */
+	COLLECTOR_ARGV = 1 << 2, /* argv */
 };
+
+enum collector_argv { COLLECTOR_ARGV_COMMAND, COLLECTOR_ARGV_FULL };
 
 /* What the configuration says, everything resolved. */
 struct collector_settings {
 	uint64_t interval_ns;
 	char *procfs, *sysfs, *dev; /* absolute paths of directories */
+	unsigned int top; /* rows of a list that is sorted by weight */
 	uint64_t delta_min_ns, delta_max_ns; /* for rates_init() */
+	enum collector_argv argv; /* of command lines: argv[0] alone, or all of it */
 };
 
 struct collector {

@@ -11,11 +11,43 @@
 extern const struct collector collector_load;
 extern const struct collector collector_memory;
 extern const struct collector collector_cpu;
+extern const struct collector collector_process;
+extern const struct collector collector_disk;
+extern const struct collector collector_filesystem;
+extern const struct collector collector_network;
+extern const struct collector collector_tcp;
+extern const struct collector collector_system;
+extern const struct collector collector_interrupts;
+extern const struct collector collector_softirqs;
+extern const struct collector collector_pressure;
+extern const struct collector collector_numa_stats;
+extern const struct collector collector_kernel;
+extern const struct collector collector_cpufreq;
+extern const struct collector collector_temperature;
+extern const struct collector collector_thermal_throttle;
+extern const struct collector collector_edac;
+extern const struct collector collector_machine_check;
 
 const struct collector *const collectors[] = {
 	&collector_load,
 	&collector_memory,
 	&collector_cpu,
+	&collector_process,
+	&collector_disk,
+	&collector_filesystem,
+	&collector_network,
+	&collector_tcp,
+	&collector_system,
+	&collector_interrupts,
+	&collector_softirqs,
+	&collector_pressure,
+	&collector_numa_stats,
+	&collector_kernel,
+	&collector_cpufreq,
+	&collector_temperature,
+	&collector_thermal_throttle,
+	&collector_edac,
+	&collector_machine_check,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);

@@ -15,12 +15,16 @@ static const struct unit {
 } units[] = {
 	{ "", "", 1 },
 	{ "id", "", 1 },
+	{ "time", "_timestamp_seconds", 1e-9 },
 	{ "ns", "_seconds", 1e-9 },
 	{ "us", "_seconds", 1e-6 },
 	{ "ms", "_seconds", 1e-3 },
 	{ "s", "_seconds", 1 },
 	{ "percent", "_ratio", 0.01 },
 	{ "hz", "_hertz", 1 },
+	{ "khz", "_hertz", 1e3 },
+	{ "mhz", "_hertz", 1e6 },
+	{ "Mbit/s", "_bytes_per_second", 125000 },
 };
 
 static struct unit unit_of(const struct row_column *c)

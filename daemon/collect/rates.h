@@ -13,6 +13,23 @@
 #include "collect/rows.h"
 #include "util/hash_table.h"
 
+/*
+ * A counter, its delta and its rate: columns first + i, first + n + i and first + 2n + i of a table
+ * with n such counters.
+ */
+#define RATES_COLUMNS(first, n, i, name, unit, help)                                               \
+	[(first) + (i)] = { name, unit, ROW_COUNTER, ROW_UNSIGNED, 0, 0, help },                   \
+		   [(first) + (n) + (i)] = { name "_delta",                                        \
+					     unit,                                                 \
+					     ROW_RATE,                                             \
+					     ROW_UNSIGNED,                                         \
+					     ROW_DELTA,                                            \
+					     (first) + (i),                                        \
+					     help ", in the interval" },                           \
+		   [(first) + 2 * (n) +                                                            \
+			   (i)] = { name "_rate",   unit "/s",	   ROW_RATE,	       ROW_REAL,   \
+				    ROW_PER_SECOND, (first) + (i), help ", per second" }
+
 /* The last two columns of a table with deltas. */
 #define RATES_INTERVAL_COLUMN                                                                      \
 	{                                                                                          \

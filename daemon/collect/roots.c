@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "collect/scan.h"
 #include "util/file.h"
+
+#define LINE_MAX_BYTES 65536
 
 static int open_directory(const char *path)
 {
@@ -27,6 +28,10 @@ int roots_open(const struct collector_settings *s, struct roots *ret)
 		roots_close(ret);
 		return -ENOMEM;
 	}
+	/* "net" and "self" lead to what reads them, and so back into the container. */
+	ret->foreign = strcmp(s->procfs, "/proc") != 0 && ret->proc >= 0 &&
+		       faccessat(ret->proc, "1/net/dev", R_OK, 0) == 0;
+	strcpy(ret->net, ret->foreign ? "1/net/" : "net/");
 	return 0;
 }
 
@@ -83,6 +88,58 @@ int roots_read_string(struct roots *r, int root, const char *path, char *out, si
 		line.at++;
 	snprintf(out, size, "%.*s", (int)MIN((size_t)(line.end - line.at), size - 1), line.at);
 	return 0;
+}
+
+/* Whole lines of data[0..size); returns what is left of the last one, or -1: enough. */
+static ssize_t take_lines(const char *data, size_t size, bool last, bool *skip,
+			  bool (*each)(struct scan line, void *userdata), void *userdata)
+{
+	const char *at = data, *end = data + size;
+
+	while (at < end) {
+		const char *newline = memchr(at, '\n', (size_t)(end - at));
+
+		if (!newline && !last)
+			break;
+		if (!newline)
+			newline = end;
+		if (!*skip && !each((struct scan){ at, newline }, userdata))
+			return -1;
+		*skip = false;
+		at = newline < end ? newline + 1 : end;
+	}
+	return end - at;
+}
+
+int roots_lines(int root, const char *path, bool (*each)(struct scan line, void *userdata),
+		void *userdata)
+{
+	_cleanup_close_ int fd = root < 0 ? -1 : openat(root, path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *data = malloc(LINE_MAX_BYTES);
+	size_t held = 0;
+	bool skip = false;
+
+	if (fd < 0)
+		return root < 0 ? -ENOENT : -errno;
+	if (!data)
+		return -ENOMEM;
+	for (;;) {
+		ssize_t n = read(fd, data + held, LINE_MAX_BYTES - held), left;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		left = take_lines(data, held + (size_t)n, n == 0, &skip, each, userdata);
+		if (left < 0 || n == 0)
+			return 0;
+		memmove(data, data + held + n - left, (size_t)left);
+		held = (size_t)left;
+		if (held == LINE_MAX_BYTES) {
+			skip = true;
+			held = 0;
+		}
+	}
 }
 
 int roots_list(int root, const char *path, DIR **ret)

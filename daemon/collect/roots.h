@@ -7,6 +7,7 @@
 #include <dirent.h>
 
 #include "collect/collector.h"
+#include "collect/scan.h"
 #include "util/buffer.h"
 
 #define ROOTS_FILE_MAX (16U << 20) /* a larger file is -E2BIG */
@@ -14,6 +15,8 @@
 struct roots {
 	int proc, sys; /* directories; -1: not there */
 	char *dev; /* path */
+	bool foreign; /* proc is not this system's own /proc, but the host's, seen from inside */
+	char net[8]; /* "net/" below proc, of the host's own network namespace */
 	struct buffer text; /* of the last roots_read() */
 };
 
@@ -28,6 +31,13 @@ int roots_need(struct roots *r, int root, const char *path, struct rows *rows);
 /* The first word of a small file as text or number; -EINVAL: it is none. */
 int roots_read_unsigned(struct roots *r, int root, const char *path, uint64_t *ret);
 int roots_read_string(struct roots *r, int root, const char *path, char *out, size_t size);
+
+/*
+ * Calls `each` for every line of a file of any size, without its newline, until it returns false.
+ * A line of more than 64 KiB is skipped. 0 or the errno of reading.
+ */
+int roots_lines(int root, const char *path, bool (*each)(struct scan line, void *userdata),
+		void *userdata);
 
 /* Opens a directory below a root for readdir(). *ret is closed with closedir(). */
 int roots_list(int root, const char *path, DIR **ret);

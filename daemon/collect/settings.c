@@ -31,6 +31,7 @@ bool collector_settings_equal(const struct collector_settings *a,
 			      const struct collector_settings *b)
 {
 	return a->interval_ns == b->interval_ns && strcmp(a->procfs, b->procfs) == 0 &&
-	       strcmp(a->sysfs, b->sysfs) == 0 && strcmp(a->dev, b->dev) == 0 &&
-	       a->delta_min_ns == b->delta_min_ns && a->delta_max_ns == b->delta_max_ns;
+	       strcmp(a->sysfs, b->sysfs) == 0 && strcmp(a->dev, b->dev) == 0 && a->top == b->top &&
+	       a->delta_min_ns == b->delta_min_ns && a->delta_max_ns == b->delta_max_ns &&
+	       a->argv == b->argv;
 }

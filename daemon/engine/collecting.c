@@ -67,6 +67,8 @@ int collecting_settings(const struct config *config, const struct collector *c,
 		return r;
 	}
 	s.interval_ns = own->interval_ns ? own->interval_ns : collector_interval_ns(c);
+	s.top = own->top;
+	s.argv = own->argv;
 	s.delta_min_ns = own->delta_min_ns;
 	s.delta_max_ns = own->delta_max_ns;
 	*ret = s;

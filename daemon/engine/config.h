@@ -31,6 +31,8 @@ struct collector_config {
 	char *name; /* of the table in collect/collectors.c */
 	enum collector_choice enabled; /* auto: as the collector says */
 	uint64_t interval_ns; /* 0: the collector's own */
+	unsigned int top;
+	unsigned int argv; /* enum collector_argv */
 	uint64_t delta_min_ns, delta_max_ns;
 	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
 };

@@ -91,6 +91,12 @@ static const char *const choice_words[] = {
 	NULL,
 };
 
+static const char *const argv_words[] = {
+	[COLLECTOR_ARGV_COMMAND] = "command",
+	[COLLECTOR_ARGV_FULL] = "full",
+	NULL,
+};
+
 #define GLOBAL(field) .offset = offsetof(struct config, field)
 #define PROFILE(field)                                                                             \
 	.section = CONFIG_PROFILE_SECTION, .offset = offsetof(struct profile_config, field)
@@ -324,6 +330,10 @@ static const struct config_key keys[] = {
 	  .words = choice_words },
 	{ COLLECTOR(interval_ns), .name = "interval", .type = &type_duration, .initial = "0",
 	  .min = 100 * NSEC_PER_MSEC, .max = 1 * DAY, .zero = "the collector's own" },
+	{ COLLECTOR(top), .name = "top", .type = &type_uint, .initial = "20", .min = 1,
+	  .max = 10000, .collectors = COLLECTOR_TOP },
+	{ COLLECTOR(argv), .name = "argv", .type = &type_choice, .initial = "command",
+	  .words = argv_words, .collectors = COLLECTOR_ARGV },
 	{ COLLECTOR(delta_min_ns), .name = "delta-min", .type = &type_duration, .initial = "100ms",
 	  .min = NSEC_PER_MSEC, .max = 1 * HOUR, .collectors = COLLECTOR_RATES },
 	{ COLLECTOR(delta_max_ns), .name = "delta-max", .type = &type_duration, .initial = "5min",

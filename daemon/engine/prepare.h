@@ -5,8 +5,8 @@
  * them, and where its types are described.
  */
 #include "engine/config.h"
-#include "host/btf.h"
 #include "engine/plan.h"
+#include "host/btf.h"
 
 struct preparation {
 	struct plan plan;

@@ -14,9 +14,9 @@
 #include "engine/control.h"
 #include "engine/health.h"
 #include "engine/messages.h"
-#include "engine/metrics.h"
 #include "engine/plan.h"
 #include "engine/prepare.h"
+#include "engine/prometheus.h"
 #include "engine/textfile.h"
 #include "host/cpus.h"
 #include "util/log.h"
@@ -132,7 +132,7 @@ static void write_textfile(struct service *s)
 		return;
 	s->textfile_ns = now_ns();
 	view_status(s, ENGINE_RUNNING, &v);
-	metrics_put(&v.status, s->collecting, &text);
+	prometheus_put(&v.status, s->collecting, &text);
 	if (text.error == 0)
 		textfile_put(s->textfile, &text);
 	if (!textfile_changed(s->textfile, &error))
@@ -151,7 +151,7 @@ static int on_metrics(void *userdata, const struct ucred *peer, struct buffer *r
 
 	(void)peer;
 	view_status(s, ENGINE_RUNNING, &v);
-	metrics_put(&v.status, s->collecting, reply);
+	prometheus_put(&v.status, s->collecting, reply);
 	return reply->error;
 }
 

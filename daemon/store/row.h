@@ -48,8 +48,9 @@ enum row_derive {
 
 struct row_column {
 	const char *name; /* snake_case */
-	const char *unit; /* "bytes", "ns", "percent", "pages", "ms", "us", "hz", "celsius" ...; ""
-			     or NULL: a number of things */
+	const char *unit; /* "bytes", "ns", "us", "ms", "percent", "pages", "hz", "celsius" ...;
+			     "id": a number that counts nothing; "time": ns since the epoch; "" or
+			     NULL: a number of things */
 	enum row_kind kind;
 	enum row_type type;
 	enum row_derive derive; /* not in segments */

@@ -5,4 +5,4 @@
 #include "engine/status.h"
 #include "util/buffer.h"
 
-void metrics_put(const struct engine_status *s, const struct collecting *c, struct buffer *out);
+void prometheus_put(const struct engine_status *s, const struct collecting *c, struct buffer *out);

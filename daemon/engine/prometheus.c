@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/metrics.h"
+#include "engine/prometheus.h"
 
 #include "collect/exposition.h"
 
@@ -115,7 +115,7 @@ static void put_collectors(const struct collecting *c, struct buffer *out)
 	put_each(c, out, "collector_read_seconds_total", "counter", "time spent in reads", seconds);
 }
 
-void metrics_put(const struct engine_status *s, const struct collecting *c, struct buffer *out)
+void prometheus_put(const struct engine_status *s, const struct collecting *c, struct buffer *out)
 {
 	put_daemon(s, out);
 	put_samples(s, out);

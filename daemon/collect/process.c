@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The processes that use most CPU. First the stat file of every process is read, for its CPU time
+ * since the read before; then all else, of the top ones only. A process is known by its pid and its
+ * start: a pid that is used again is another process, whose CPU time counts from its own start.
+ *
+ * Adding up a process's pages (smaps_rollup) takes milliseconds for each GiB, and holds the lock of
+ * its memory meanwhile. So what a process's last sum cost decides when the next one comes; until
+ * then its pss and uss are absent.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "collect/basic.h"
+#include "collect/process_stat.h"
+#include "util/file.h"
+#include "util/parse.h"
+
+#define ROLLUP_PATIENCE 500 /* a fifth of a percent of a CPU for each process */
+#define ROLLUP_PAUSE_NS (10 * NSEC_PER_SEC) /* at least */
+#define MAX_COMMAND 1024
+
+enum {
+	PROCESS_PID,
+	PROCESS_START,
+	PROCESS_PPID,
+	PROCESS_PGID,
+	PROCESS_SID,
+	PROCESS_COMM,
+	PROCESS_COMMAND,
+	PROCESS_STATE,
+	PROCESS_CPU_PERCENT,
+	PROCESS_USER_TIME,
+	PROCESS_SYSTEM_TIME,
+	PROCESS_MINOR_FAULTS,
+	PROCESS_MAJOR_FAULTS,
+	PROCESS_PRIORITY,
+	PROCESS_NICE,
+	PROCESS_THREADS,
+	PROCESS_VIRTUAL,
+	PROCESS_RESIDENT,
+	PROCESS_PSS,
+	PROCESS_USS,
+	PROCESS_FDS,
+	PROCESS_VOLUNTARY,
+	PROCESS_INVOLUNTARY,
+};
+
+enum { COUNT_TOTAL, COUNT_RUNNING, COUNT_SLEEPING, COUNT_BLOCKED, COUNT_STOPPED, COUNT_ZOMBIES };
+enum { TABLE_TOP, TABLE_COUNTS };
+
+#define GAUGE(name, unit, help)                                                                    \
+	{                                                                                          \
+		name, unit, ROW_GAUGE, ROW_UNSIGNED, 0, 0, help                                    \
+	}
+#define SIGNED(name, unit, help)                                                                   \
+	{                                                                                          \
+		name, unit, ROW_GAUGE, ROW_SIGNED, 0, 0, help                                      \
+	}
+#define COUNTER(name, unit, help)                                                                  \
+	{                                                                                          \
+		name, unit, ROW_COUNTER, ROW_UNSIGNED, 0, 0, help                                  \
+	}
+#define WORDS(name, help)                                                                          \
+	{                                                                                          \
+		name, "", ROW_WORDS, ROW_TEXT, 0, 0, help                                          \
+	}
+
+/* clang-format off */
+static const struct row_column top_columns[] = {
+	[PROCESS_PID] = { "pid", "id", ROW_KEY, ROW_UNSIGNED, 0, 0, "process id" },
+	[PROCESS_START] = { "start", "time", ROW_KEY, ROW_UNSIGNED, 0, 0, "when it began, since the epoch" },
+	[PROCESS_PPID] = SIGNED("ppid", "id", "its parent"),
+	[PROCESS_PGID] = SIGNED("pgid", "id", "process group"),
+	[PROCESS_SID] = SIGNED("sid", "id", "session"),
+	[PROCESS_COMM] = WORDS("comm", "name"),
+	[PROCESS_COMMAND] = WORDS("command", "command line: its first word, or all of it with argv = full"),
+	[PROCESS_STATE] = WORDS("state", "R, S, D, Z, T ..."),
+	[PROCESS_CPU_PERCENT] = { "cpu", "percent", ROW_GAUGE, ROW_REAL, 0, 0, "of one CPU, since the read before" },
+	[PROCESS_USER_TIME] = COUNTER("user_time", "ns", "CPU time in user space"),
+	[PROCESS_SYSTEM_TIME] = COUNTER("system_time", "ns", "CPU time in the kernel"),
+	[PROCESS_MINOR_FAULTS] = COUNTER("minor_faults", "", "page faults without I/O"),
+	[PROCESS_MAJOR_FAULTS] = COUNTER("major_faults", "", "page faults with I/O"),
+	[PROCESS_PRIORITY] = SIGNED("priority", "", "as the kernel counts it"),
+	[PROCESS_NICE] = SIGNED("nice", "", "-20 to 19"),
+	[PROCESS_THREADS] = GAUGE("threads", "", "threads"),
+	[PROCESS_VIRTUAL] = GAUGE("virtual", "bytes", "address space"),
+	[PROCESS_RESIDENT] = GAUGE("resident", "bytes", "memory in use, shared pages in full"),
+	[PROCESS_PSS] = GAUGE("pss", "bytes", "the same, shared pages divided; absent: not read this time"),
+	[PROCESS_USS] = GAUGE("uss", "bytes", "pages of its own; absent: not read this time"),
+	[PROCESS_FDS] = GAUGE("fds", "", "open file descriptors"),
+	[PROCESS_VOLUNTARY] = COUNTER("voluntary_switches", "", "times it gave up its CPU"),
+	[PROCESS_INVOLUNTARY] = COUNTER("involuntary_switches", "", "times it was taken off its CPU"),
+};
+
+static const struct row_column count_columns[] = {
+	[COUNT_TOTAL] = GAUGE("processes", "", "all"),
+	[COUNT_RUNNING] = GAUGE("running", "", "state R"),
+	[COUNT_SLEEPING] = GAUGE("sleeping", "", "state S or I"),
+	[COUNT_BLOCKED] = GAUGE("blocked", "", "state D"),
+	[COUNT_STOPPED] = GAUGE("stopped", "", "state T or t"),
+	[COUNT_ZOMBIES] = GAUGE("zombies", "", "state Z"),
+};
+/* clang-format on */
+
+static const struct row_table tables[] = {
+	[TABLE_TOP] = { .name = "process",
+			.collector = "process",
+			.summary = "the processes that use most CPU",
+			.columns = top_columns,
+			.n_columns = ARRAY_SIZE(top_columns),
+			.no_metrics = true },
+	[TABLE_COUNTS] = { .name = "process_counts",
+			   .collector = "process",
+			   .summary = "processes by state",
+			   .columns = count_columns,
+			   .n_columns = ARRAY_SIZE(count_columns) },
+};
+
+/* One process that was there at the last read. */
+struct known {
+	struct hash_node node;
+	struct process_id id;
+	uint64_t ticks; /* user and system */
+	uint64_t pass;
+	uint64_t rollup_after_ns;
+};
+
+struct candidate {
+	struct known *known;
+	double cpu_percent; /* negative: unknown */
+	uint64_t ticks; /* of all its life: what decides before there is a percentage */
+};
+
+struct process_collector {
+	struct roots roots;
+	struct buffer text;
+	struct hash_table known;
+	struct candidate *candidates;
+	size_t n, capacity, top;
+	bool full_command;
+	bool is_procfs; /* the root, and not a tree of files */
+	uint64_t pass, last_ns, boot_ns; /* boot_ns: since the epoch, 0: unknown */
+	uint64_t hz; /* USER_HZ */
+	uint64_t counts[ARRAY_SIZE(count_columns)];
+};
+
+/* --- life --- */
+
+static void free_known(struct hash_node *node, void *userdata)
+{
+	(void)userdata;
+	free(container_of(node, struct known, node));
+}
+
+static void process_close(void *state)
+{
+	struct process_collector *p = state;
+
+	hash_table_each(&p->known, free_known, NULL);
+	hash_table_done(&p->known);
+	free(p->candidates);
+	buffer_done(&p->text);
+	roots_close(&p->roots);
+	free(p);
+}
+
+static int process_open(const struct collector_settings *s, void **ret, char **ret_error)
+{
+	struct process_collector *p = calloc(1, sizeof(*p));
+	int r = p ? roots_open(s, &p->roots) : -ENOMEM;
+	struct statfs fs;
+
+	(void)ret_error;
+	if (r < 0) {
+		free(p);
+		return r;
+	}
+	p->top = s->top;
+	p->full_command = s->argv == COLLECTOR_ARGV_FULL;
+	p->is_procfs = fstatfs(p->roots.proc, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+	p->hz = (uint64_t)sysconf(_SC_CLK_TCK);
+	p->text.limit = 1U << 20;
+	*ret = p;
+	return 0;
+}
+
+/* --- all processes --- */
+
+static struct known *find_known(const struct process_collector *p, struct process_id id)
+{
+	struct hash_node *node = hash_table_first(&p->known, process_id_hash(id));
+
+	for (; node; node = hash_node_next(node)) {
+		struct known *k = container_of(node, struct known, node);
+
+		if (k->id.pid == id.pid && k->id.start_ticks == id.start_ticks)
+			return k;
+	}
+	return NULL;
+}
+
+static struct known *add_known(struct process_collector *p, struct process_id id)
+{
+	struct known *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->id = id;
+	if (hash_table_add(&p->known, &k->node, process_id_hash(id)) < 0) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+static bool add_candidate(struct process_collector *p, struct candidate c)
+{
+	if (p->n == p->capacity) {
+		size_t capacity = MAX(2 * p->capacity, (size_t)256);
+		struct candidate *grown = reallocarray(p->candidates, capacity, sizeof(*grown));
+
+		if (!grown)
+			return false;
+		p->candidates = grown;
+		p->capacity = capacity;
+	}
+	p->candidates[p->n++] = c;
+	return true;
+}
+
+static void count_state(struct process_collector *p, char state)
+{
+	static const char states[] = { [COUNT_RUNNING] = 'R',
+				       [COUNT_SLEEPING] = 'S',
+				       [COUNT_BLOCKED] = 'D',
+				       [COUNT_STOPPED] = 'T',
+				       [COUNT_ZOMBIES] = 'Z' };
+
+	p->counts[COUNT_TOTAL]++;
+	state = state == 'I' ? 'S' : state == 't' ? 'T' : state;
+	for (size_t i = COUNT_RUNNING; i < ARRAY_SIZE(states); i++)
+		p->counts[i] += states[i] == state;
+}
+
+/* Its share since the last read; of one that began since then, all it ever used. */
+static double cpu_percent(const struct process_collector *p, const struct known *k, bool fresh,
+			  uint64_t ticks, uint64_t now)
+{
+	uint64_t before = fresh ? 0 : k->ticks;
+
+	if (p->last_ns == 0 || now <= p->last_ns || ticks < before)
+		return -1;
+	return 100.0 * (double)(ticks - before) / (double)p->hz /
+	       ((double)(now - p->last_ns) / 1e9);
+}
+
+static void look_at(struct process_collector *p, pid_t pid, const char *name, struct rows *rows)
+{
+	struct process_brief brief;
+	struct known *k;
+	char path[32], text[1024];
+	double percent;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", name);
+	fd = openat(p->roots.proc, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0) {
+		rows_missing(rows);
+		return;
+	}
+	if (!process_brief_parse(scan_bytes(text, (size_t)n), &brief)) {
+		rows_problem(rows, "/proc/%s is not what a kernel writes", path);
+		return;
+	}
+	count_state(p, brief.state);
+	brief.id.pid = pid;
+	k = find_known(p, brief.id);
+	percent = cpu_percent(p, k, !k, brief.ticks, rows->time_ns);
+	if (!k)
+		k = add_known(p, brief.id);
+	if (!k || !add_candidate(p, (struct candidate){ k, percent, brief.ticks })) {
+		rows->dropped++;
+		return;
+	}
+	k->ticks = brief.ticks;
+	k->pass = p->pass;
+}
+
+static int look_at_all(struct process_collector *p, struct rows *rows)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	struct dirent *d;
+	int r = roots_list(p->roots.proc, ".", &dir);
+
+	if (r < 0)
+		return r;
+	while ((d = readdir(dir))) {
+		struct scan s = scan_bytes(d->d_name, strlen(d->d_name));
+		uint64_t pid;
+
+		if (isdigit((unsigned char)d->d_name[0]) && scan_unsigned(&s, &pid) &&
+		    scan_end(&s) && pid > 0 && pid <= INT32_MAX && strlen(d->d_name) <= 10)
+			look_at(p, (pid_t)pid, d->d_name, rows);
+	}
+	return 0;
+}
+
+static void forget_gone(struct hash_node *node, void *userdata)
+{
+	struct process_collector *p = userdata;
+	struct known *k = container_of(node, struct known, node);
+
+	if (k->pass == p->pass)
+		return;
+	hash_table_remove(&p->known, node);
+	free(k);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->cpu_percent != y->cpu_percent)
+		return x->cpu_percent > y->cpu_percent ? -1 : 1;
+	if (x->ticks != y->ticks)
+		return x->ticks > y->ticks ? -1 : 1;
+	return x->known->id.pid < y->known->id.pid ? -1 : 1;
+}
+
+/* --- the top ones --- */
+
+static int read_of(struct process_collector *p, pid_t pid, const char *file)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	return file_read(p->roots.proc, path, &p->text);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static void put_stat(const struct process_collector *p, const struct process_stat *s,
+		     struct rows *rows)
+{
+	uint64_t tick = NSEC_PER_SEC / p->hz, ns;
+
+	rows_unsigned(rows, PROCESS_PID, (uint64_t)s->pid);
+	if (p->boot_ns && !__builtin_mul_overflow(s->start_ticks, tick, &ns))
+		rows_unsigned(rows, PROCESS_START, p->boot_ns + ns);
+	rows_signed(rows, PROCESS_PPID, s->ppid);
+	rows_signed(rows, PROCESS_PGID, s->pgid);
+	rows_signed(rows, PROCESS_SID, s->sid);
+	rows_text(rows, PROCESS_COMM, s->comm.data, s->comm.size);
+	rows_text(rows, PROCESS_STATE, &s->state, 1);
+	rows_unsigned(rows, PROCESS_MINOR_FAULTS, s->minor_faults);
+	rows_unsigned(rows, PROCESS_MAJOR_FAULTS, s->major_faults);
+	if (!__builtin_mul_overflow(s->user_ticks, tick, &ns))
+		rows_unsigned(rows, PROCESS_USER_TIME, ns);
+	if (!__builtin_mul_overflow(s->system_ticks, tick, &ns))
+		rows_unsigned(rows, PROCESS_SYSTEM_TIME, ns);
+	rows_signed(rows, PROCESS_PRIORITY, s->priority);
+	rows_signed(rows, PROCESS_NICE, s->nice);
+	rows_unsigned(rows, PROCESS_THREADS, s->threads);
+	rows_unsigned(rows, PROCESS_VIRTUAL, s->virtual_bytes);
+	if (!__builtin_mul_overflow(s->resident_pages, (uint64_t)sysconf(_SC_PAGESIZE), &ns))
+		rows_unsigned(rows, PROCESS_RESIDENT, ns);
+}
+
+static void read_status(struct process_collector *p, pid_t pid, struct rows *rows)
+{
+	struct scan s, line;
+	uint64_t v;
+
+	if (read_of(p, pid, "status") < 0) {
+		rows_missing(rows);
+		return;
+	}
+	s = scan_buffer(&p->text);
+	while (scan_line(&s, &line))
+		if (scan_literal(&line, "voluntary_ctxt_switches:") && scan_unsigned(&line, &v))
+			rows_unsigned(rows, PROCESS_VOLUNTARY, v);
+		else if (scan_literal(&line, "nonvoluntary_ctxt_switches:") &&
+			 scan_unsigned(&line, &v))
+			rows_unsigned(rows, PROCESS_INVOLUNTARY, v);
+}
+
+/* Arguments are separated by NULs. A kernel thread has none. */
+static void read_command(struct process_collector *p, pid_t pid, struct rows *rows)
+{
+	char path[32], text[MAX_COMMAND];
+	ssize_t got;
+	size_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/cmdline", (int)pid);
+	fd = openat(p->roots.proc, path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (fd >= 0)
+		close(fd);
+	if (got < 0) {
+		rows_missing(rows);
+		return;
+	}
+	n = (size_t)got;
+	if (!p->full_command)
+		n = strnlen(text, n);
+	while (n && text[n - 1] == 0)
+		n--;
+	for (size_t i = 0; i < n; i++)
+		if (text[i] == 0)
+			text[i] = ' ';
+	if (n)
+		rows_text(rows, PROCESS_COMMAND, text, n);
+}
+
+/* From 6.2 on the directory's size is the number of its entries. */
+static void read_fds(struct process_collector *p, pid_t pid, struct rows *rows)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	char path[32];
+	struct stat st;
+	uint64_t n = 0;
+	struct dirent *d;
+
+	snprintf(path, sizeof(path), "%d/fd", (int)pid);
+	if (roots_list(p->roots.proc, path, &dir) < 0) {
+		rows_missing(rows);
+		return;
+	}
+	if (p->is_procfs && fstat(dirfd(dir), &st) == 0 && st.st_size > 0) {
+		rows_unsigned(rows, PROCESS_FDS, (uint64_t)st.st_size);
+		return;
+	}
+	while ((d = readdir(dir)))
+		n += d->d_name[0] != '.';
+	rows_unsigned(rows, PROCESS_FDS, n);
+}
+
+static void read_rollup(struct process_collector *p, struct known *k, struct rows *rows)
+{
+	struct process_memory m;
+	uint64_t start = now_ns(), end;
+
+	if (start < k->rollup_after_ns)
+		return;
+	if (read_of(p, k->id.pid, "smaps_rollup") < 0) {
+		k->rollup_after_ns = start + ROLLUP_PAUSE_NS;
+		rows_missing(rows);
+		return;
+	}
+	end = now_ns();
+	k->rollup_after_ns = end + MAX(ROLLUP_PATIENCE * (end - start), ROLLUP_PAUSE_NS);
+	if (!process_memory_parse(scan_buffer(&p->text), &m))
+		return; /* a kernel thread's is empty */
+	rows_unsigned(rows, PROCESS_PSS, m.pss_bytes);
+	rows_unsigned(rows, PROCESS_USS, m.uss_bytes);
+}
+
+static void put_process(struct process_collector *p, const struct candidate *c, struct rows *rows)
+{
+	pid_t pid = c->known->id.pid;
+	struct process_stat s;
+
+	if (read_of(p, pid, "stat") < 0) {
+		rows_missing(rows);
+		return;
+	}
+	/* Another process may have the pid by now. */
+	if (!process_stat_parse(scan_buffer(&p->text), &s) ||
+	    s.start_ticks != c->known->id.start_ticks) {
+		rows_missing(rows);
+		return;
+	}
+	rows_add(rows, TABLE_TOP);
+	put_stat(p, &s, rows);
+	rows_unsigned(rows, PROCESS_PID, (uint64_t)pid);
+	if (c->cpu_percent >= 0)
+		rows_real(rows, PROCESS_CPU_PERCENT, c->cpu_percent);
+	read_status(p, pid, rows);
+	read_command(p, pid, rows);
+	read_fds(p, pid, rows);
+	read_rollup(p, c->known, rows);
+}
+
+/* btime has whole seconds; it is read once, so that starts do not waver. */
+static void find_boot(struct process_collector *p, struct rows *rows)
+{
+	struct scan s, line;
+	uint64_t seconds;
+
+	if (p->boot_ns || roots_need(&p->roots, p->roots.proc, "stat", rows) < 0)
+		return;
+	s = scan_buffer(&p->roots.text);
+	while (scan_line(&s, &line))
+		if (scan_literal(&line, "btime") && scan_unsigned(&line, &seconds) &&
+		    seconds < UINT32_MAX)
+			p->boot_ns = seconds * NSEC_PER_SEC;
+}
+
+static int process_read(void *state, struct rows *rows)
+{
+	struct process_collector *p = state;
+	int r;
+
+	find_boot(p, rows);
+	p->pass++;
+	p->n = 0;
+	memset(p->counts, 0, sizeof(p->counts));
+	r = look_at_all(p, rows);
+	if (r < 0)
+		return r;
+	hash_table_each(&p->known, forget_gone, p);
+	if (p->n)
+		qsort(p->candidates, p->n, sizeof(*p->candidates), compare);
+	for (size_t i = 0; i < MIN(p->n, p->top); i++)
+		put_process(p, &p->candidates[i], rows);
+	rows_add(rows, TABLE_COUNTS);
+	for (unsigned int i = 0; i < ARRAY_SIZE(p->counts); i++)
+		rows_unsigned(rows, i, p->counts[i]);
+	p->last_ns = rows->time_ns;
+	return 0;
+}
+
+const struct collector collector_process = {
+	.name = "process",
+	.summary = "the processes that use most CPU, and how many there are in which state",
+	.needs = "/proc/PID; CAP_SYS_PTRACE for pss, uss and fds of others",
+	.kind = COLLECTOR_PERIODIC,
+	.keys = COLLECTOR_TOP | COLLECTOR_ARGV,
+	.tables = tables,
+	.n_tables = ARRAY_SIZE(tables),
+	.open = process_open,
+	.read = process_read,
+	.close = process_close,
+};
