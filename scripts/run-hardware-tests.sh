@@ -239,6 +239,7 @@ run_test() {
 	local name=$1 code=0 began
 	began=$(date +%s)
 	say "== $name: $(claim_of "$name")"
+	"$root/tests/hardware/settings.sh" rate "$output/settings.before"
 	HARDWARE_SECONDS=$duration HARDWARE_EVENTS=$events HARDWARE_SOAK=$soak \
 		run_in_group "$output/tap/$name.tap" timeout -k 10 "$(limit_of "$name")" sh "$tests/$name.sh" "$build" || code=$?
 	echo "$code $(($(date +%s) - began))" >"$output/tap/$name.code"

@@ -15,7 +15,7 @@ for name in $members; do
 	group=$group,$name size=$((size + 1))
 done
 measured "events in one group" "$size"
-[ $size -ge 2 ] || skip_all "no second event fits beside cycles: $(tail -n 1 "$work/count.err")"
+[ $size -ge 2 ] || skip_all "no second event of '$members' can be counted beside cycles"
 
 check "$size events in one group count a command" count -g "$group" -- "$workloads/instructions" 300000000
 line=1

@@ -11,7 +11,12 @@ joules() {
 }
 # zones: microjoules of all packages by powercap, where it may be read
 zones() {
-	cat /sys/class/powercap/intel-rapl:[0-9]/energy_uj 2>/dev/null | awk '{ s += $1 } END { if (NR) printf "%.0f\n", s }'
+	local z
+	for z in /sys/class/powercap/intel-rapl:[0-9]; do
+		case $(cat "$z/name" 2>/dev/null) in
+		package-*) cat "$z/energy_uj" ;;
+		esac
+	done 2>/dev/null | awk '{ s += $1 } END { if (NR) printf "%.0f\n", s }'
 }
 
 count -a $event -- sleep "$seconds"
@@ -37,10 +42,5 @@ elif holds "$after < $before"; then
 else
 	near "powercap counts the same" "$busy" "$(calc "($after - $before) / 1e6")" 5
 fi
-if perf_works; then
-	perf stat -a -x , -e $event -o "$work/perf.csv" -- "$O/hardware/count" -a -o "$work/beside" $event -- sleep "$seconds" 2>/dev/null
-	near "perf stat counts the same" "$(joules "$work/beside")" "$(awk -F , '/energy-pkg/ { print $1 }' "$work/perf.csv")" 5
-else
-	skip "perf stat counts the same" "perf is not installed"
-fi
+beside_perf $event 5 sleep "$seconds"
 finish

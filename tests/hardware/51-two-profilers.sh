@@ -5,10 +5,10 @@
 event=$(clock_event)
 
 load $((seconds + 5))
-"$PROFILER" record -d "$seconds" -F 997 -e $event -o "$work/other.seg" 2>"$work/other.err" &
+"$PROFILER" record -d "$seconds" -F 199 -e $event -o "$work/other.seg" 2>"$work/other.err" &
 other=$!
 started_pids="$started_pids $other"
-check "the one" profile one -d "$seconds" -F 499 -e $event
+check "the one" profile one -d "$seconds" -F 97 -e $event
 wait $other
 check "the other" [ $? = 0 ]
 end_started

@@ -233,6 +233,25 @@ counted() {
 	}' "$work/counts"
 }
 
+# beside_perf EVENT PERCENT COMMAND...: perf stat around our own counting; it sees a little more time than we do.
+beside_perf() {
+	local event=$1 percent=$2 theirs
+	shift 2
+	if ! perf_works; then
+		skip "perf stat counts the same of $event" "perf is not installed"
+		return
+	fi
+	rm -f "$work/beside" "$work/perf.csv"
+	perf stat -a -x , -o "$work/perf.csv" -e "$event" -- "$O/hardware/count" -a -o "$work/beside" "$event" -- "$@" \
+		>/dev/null 2>&1
+	theirs=$(awk -F , '!/^#/ && $1 + 0 > 0 { print $1; exit }' "$work/perf.csv" 2>/dev/null)
+	if [ -z "$theirs" ]; then
+		skip "perf stat counts the same of $event" "perf cannot count it"
+	else
+		near "perf stat counts the same of $event" "$(awk '{ printf "%.6f\n", $2 * $6 }' "$work/beside")" "$theirs" "$percent"
+	fi
+}
+
 # profile NAME OPTION...: a recording, and its report as $work/NAME.json
 profile() {
 	local name=$1 code=0

@@ -5,6 +5,7 @@
 # usage: settings.sh save FILE       writes "PATH VALUE" of each to FILE
 #        settings.sh restore FILE    writes back what differs; says what it did; fails when something could not be
 #        settings.sh apply           what the tests want: a level that lets sampling through, all counters free
+#        settings.sh rate FILE       sets the highest sample rate back, which the kernel lowers by itself
 #        settings.sh plan            says what apply would change
 #        settings.sh guard FILE FIFO RUNNING
 #                                    waits until nobody holds FIFO open for writing (its holder ended, in whatever way),
@@ -39,6 +40,13 @@ restore() {
 		fi
 	done <"$1"
 	return $code
+}
+
+rate() {
+	local p value
+	grep perf_event_max_sample_rate "$1" | while read -r p value; do
+		[ "$(cat "$p")" = "$value" ] || { echo "$value" >"$p"; } 2>/dev/null
+	done
 }
 
 # wishes: "PATH VALUE REASON" of what should be otherwise now
@@ -83,7 +91,7 @@ guard() {
 }
 
 case ${1:-} in
-save | restore) [ $# -eq 2 ] && "$1" "$2" ;;
+save | restore | rate) [ $# -eq 2 ] && "$1" "$2" ;;
 apply | plan) "$1" ;;
 guard) guard "$2" "$3" "$4" ;;
 *)
