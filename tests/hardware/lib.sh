@@ -25,6 +25,8 @@ end_started() {
 	for p in $started_pids; do kill "$p" 2>/dev/null; done
 	for p in $started_pids; do wait "$p" 2>/dev/null; done
 	started_pids=''
+	[ ! -s "$work/background.err" ] || sed 's/^/# /' "$work/background.err"
+	rm -f "$work/background.err"
 }
 cleanup() {
 	end_started
@@ -86,7 +88,7 @@ claim_of() {
 
 # background COMMAND...: ended at exit, or by end_started; its pid is in $!.
 background() {
-	"$@" >/dev/null 2>&1 &
+	"$@" >/dev/null 2>>"$work/background.err" &
 	started_pids="$started_pids $!"
 }
 
@@ -200,18 +202,18 @@ reason() {
 
 # Of one streaming load: beyond most caches, and no burden on a small machine.
 stream_megabytes() {
-	awk '/^MemAvailable/ { m = $2 / 1024 / 16; print m < 8 ? 8 : m > 512 ? 512 : int(m) }' /proc/meminfo
+	awk '/^MemAvailable/ { m = $2 / 1024 / 16; print (m < 8 ? 8 : m > 512 ? 512 : int(m)) }' /proc/meminfo
 }
 
 # load SECONDS: every CPU busy with calls and branches, two of them with memory; ends by itself or by end_started.
 load() {
-	local i=0 cpu
-	for cpu in $(cpus); do
-		if [ $i -lt 2 ] && [ $((i % 2)) -eq 1 ]; then
-			background "$workloads/stream" read "$(stream_megabytes)" seconds "$1"
-		else
-			background "$workloads/deep" "$1"
-		fi
+	local i=0 megabytes
+	megabytes=$(stream_megabytes)
+	for _ in $(cpus); do
+		case $i in
+		1 | 3) background "$workloads/stream" read "$megabytes" seconds "$1" ;;
+		*) background "$workloads/deep" "$1" ;;
+		esac
 		i=$((i + 1))
 	done
 }

@@ -28,6 +28,16 @@ check "a wrong duration" expect 2 "'soon' is no duration" "$runner" --duration s
 check "a build that is not there" expect 2 'no directory' "$runner" --build /does/not/exist
 check "an output directory with something in it" expect 2 'do not mix' "$runner" --build "$O" --output "$work"
 check "numbers, names and both mean the same test" [ "$("$runner" --list --only=41,rates,10-generic-events | wc -l)" = 3 ]
+documented() {
+	local t missing=0
+	for t in "$host_tests"/[0-9][0-9]-*.sh; do
+		t=$(basename "$t" .sh)
+		grep -q "^| $t |" docs/hardware-testing.md || { echo "$t is not in docs/hardware-testing.md" && missing=1; }
+		[ -n "$(sed -n '3s/^# //p' "$host_tests/$t.sh")" ] || { echo "$t claims nothing" && missing=1; }
+	done
+	return $missing
+}
+check "every test claims something and is documented" documented
 if [ "$(id -u)" -ne 0 ]; then
 	check "without root it says so" expect 4 'need root' "$runner" --build "$O" --output "$work/results"
 	skip "the rest" "needs root"
