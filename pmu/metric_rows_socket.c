@@ -117,6 +117,7 @@ static const struct metric rows[] = {
 	  .scope = METRIC_SOCKET,
 	  .summary = "of the data reads that missed the L3, those of another socket's memory",
 	  .formula = "remote_reads / (local_reads + remote_reads)",
+	  .approximate = "the two are counted in turns: an agent has one filter",
 	  .source = PERFMON_JSON },
 	{ .families = ICX | SPR | GNR,
 	  .name = "numa_remote_read_ratio",
