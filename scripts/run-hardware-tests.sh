@@ -181,7 +181,7 @@ end_group() {
 install_and_build() {
 	local installed=0
 	stage 00-install "what building needs is installed" "$root/scripts/install-deps.sh" hardware || installed=$?
-	stage 00-build "it builds" make -C "$root" -j "$(getconf _NPROCESSORS_ONLN)" hardware-tests || return 1
+	stage 00-make "it builds" make -C "$root" -j "$(getconf _NPROCESSORS_ONLN)" hardware-tests || return 1
 	# What matters is that it built; on a distribution that is not Debian packages are the operator's.
 	[ $installed -eq 0 ] || forgive_install
 	build=$root/build

@@ -8,7 +8,7 @@ event=$(clock_event)
 leaked() {
 	"$O/hardware/bpf_left" | awk '$2 == 7 && $3 ~ /^sample_to_/ { print $1 }' >"$work/loaded"
 	cat /proc/[0-9]*/fdinfo/* 2>/dev/null | awk '$1 == "prog_id:" { print $2 }' >"$work/held"
-	awk 'NR == FNR { held[$1] = 1; next } !($1 in held)' "$work/held" "$work/loaded"
+	awk 'FILENAME == ARGV[1] { held[$1] = 1; next } !($1 in held)' "$work/held" "$work/loaded"
 }
 # A process between two looks, ours or another's, takes its programs along: only what stays is a leak.
 none_leaked() {

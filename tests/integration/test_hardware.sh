@@ -246,6 +246,21 @@ check "the loop of known instructions does what it says" expect 0 '^1000100$' "$
 check "the streaming loop moves what it says" expect 0 '^209715200 ' "$O/workloads/stream" read 10 20
 check "wrong usage of the workloads" eval '! "$O/workloads/instructions" -1 && ! "$O/workloads/stream" read 0 1 && ! "$O/workloads/stream" copy 1 1'
 
+# A program nobody holds is found: pinned, it outlives the one who loaded it.
+finds_leak() {
+	printf '%s\n' '__attribute__((section("perf_event"), used)) int sample_to_leak(void *c) { return 0; }' \
+		'__attribute__((section("license"), used)) char L[] = "GPL";' |
+		clang -g -O2 -target bpf -x c -c -o "$work/leak.o" - || return 1
+	cat >"$work/leak.sh" <<-END
+		mount -t bpf bpf /sys/fs/bpf && bpftool prog load $work/leak.o /sys/fs/bpf/leak &&
+			exec $host_tests/50-start-stop.sh $O
+	END
+	unshare -m env PATH="$PATH:/usr/sbin" bash "$work/leak.sh" >"$work/leak.out" 2>&1 && return 1
+	cat "$work/leak.out"
+	grep -q '^not ok 2 - no program is left' "$work/leak.out" && ! grep -q '^not ok 1 ' "$work/leak.out"
+}
+check "a BPF program that is left behind is found" finds_leak
+
 results=$work/results
 expect "$success" '^(PASS|SKIP): ' "$runner" --build "$O" --duration 2 --skip overhead --output "$results" >"$work/run.txt"
 code=$?
