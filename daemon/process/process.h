@@ -38,6 +38,7 @@ struct process {
 	uint32_t ppid;
 	uint64_t start_ns; /* CLOCK_MONOTONIC; 0: unknown */
 	uint64_t exit_ns; /* 0: alive */
+	uint64_t program; /* a number of its own, another one after each exec */
 	bool kernel; /* a kernel thread */
 	char comm[16];
 	/* None of these is NULL; "" when unknown. */
@@ -57,6 +58,7 @@ struct process {
 	const struct mappings *written_mappings; /* set to NULL whenever the mappings change */
 	uint64_t *mapping_written; /* bit per mapping; freed with the process */
 	uint32_t space; /* token of the mappings as they are written */
+	struct object *jit; /* process_anonymous_object(), once it was needed; referenced */
 };
 
 struct process_table_options {
@@ -106,6 +108,10 @@ void process_table_expect_build_ids(struct process_table *t, bool expected);
  */
 struct process *process_table_get(struct process_table *t, uint32_t pid, uint64_t cgroup_id,
 				  uint64_t time_ns);
+
+/* The memory without a file of this process's program, which its perf map names; a reference, or NULL
+ * when out of memory. */
+struct object *process_anonymous_object(struct object_table *objects, const struct process *p);
 
 const struct mapping *mappings_find(const struct mappings *m, uint64_t address);
 

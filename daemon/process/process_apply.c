@@ -183,7 +183,8 @@ static void apply_exec(struct process_table *t, struct entry *e)
 	e->exe_pending = true;
 	e->unread = e->placeholder = false;
 	e->purge_at = 0;
-	e->serial = ++t->next_serial;
+	e->p.program = ++t->next_program;
+	e->p.jit = object_unref(e->p.jit);
 	e->threads = 1; /* the others were ended by it */
 	e->leader_exited = false;
 	e->p.exit_ns = 0;

@@ -25,7 +25,6 @@ struct entry {
 	struct hash_node node; /* by pid */
 	struct labels *labels; /* NULL: none */
 	struct exe *exe; /* NULL: none */
-	uint64_t serial; /* makes anonymous memory this program's own; new at exec */
 	uint64_t start_boot_ns; /* CLOCK_BOOTTIME, which /proc starts count on; 0: unknown */
 	/* When /proc was read; threads that came or went up to then are counted. */
 	uint64_t read_ns;
@@ -51,7 +50,7 @@ struct process_table {
 	struct mapped_files files;
 	struct buffer text; /* of a /proc file */
 	struct process_table_stats stats;
-	uint64_t next_serial;
+	uint64_t next_program;
 	uint64_t losses; /* how often records were lost */
 	uint64_t swept_losses;
 	uint64_t ticks_per_second;

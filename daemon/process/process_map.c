@@ -31,16 +31,21 @@ static enum object_kind classify(const struct map_source *source)
 	return is_memory(source->path) ? OBJECT_ANON : OBJECT_FILE;
 }
 
-static struct object *anonymous_object(struct process_table *t, const struct entry *e,
+static struct object *anonymous_object(struct object_table *objects, const struct process *p,
 				       const char *path)
 {
 	struct object_key key = {
 		.kind = OBJECT_ANON,
 		.path = *path ? path : "//anon",
-		.inode = e->serial, /* one per program: its perf map names it */
+		.inode = p->program, /* its own */
 	};
 
-	return object_table_get(t->objects, &key);
+	return object_table_get(objects, &key);
+}
+
+struct object *process_anonymous_object(struct object_table *objects, const struct process *p)
+{
+	return anonymous_object(objects, p, "");
 }
 
 static struct object *file_object(struct process_table *t, const struct entry *e,
@@ -114,7 +119,7 @@ int map_add(struct process_table *t, struct entry *e, struct mappings **list,
 
 	if (kind == OBJECT_ANON)
 		m.pgoff = m.start;
-	o = kind == OBJECT_ANON ? anonymous_object(t, e, source->path)
+	o = kind == OBJECT_ANON ? anonymous_object(t->objects, &e->p, source->path)
 				: file_object(t, e, source, kind);
 	if (!o)
 		return -ENOMEM;

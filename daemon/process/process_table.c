@@ -105,6 +105,7 @@ static void entry_done(struct entry *e)
 {
 	mappings_unref(e->p.mappings);
 	free(e->p.mapping_written);
+	object_unref(e->p.jit);
 	exe_unref(e->exe);
 	labels_unref(e->labels);
 }
@@ -123,7 +124,7 @@ struct entry *entry_new(struct process_table *t, uint32_t pid, uint64_t start_ns
 	if (!e)
 		return NULL;
 	entry_init(e, pid, start_ns);
-	e->serial = ++t->next_serial;
+	e->p.program = ++t->next_program;
 	e->losses = t->losses;
 	if (hash_table_add(&t->entries, &e->node, hash_u64(pid)) < 0) {
 		free(e);

@@ -293,10 +293,8 @@ static uint32_t thread_id(struct recorder *r, uint32_t process, const struct sam
 	return *id;
 }
 
-static void put_mapping(struct recorder *r, struct process *p, size_t i)
+static void put_mapping(struct recorder *r, const struct process *p, const struct mapping *m)
 {
-	const struct mapping *m = &p->mappings->list[i];
-
 	put(r, &(struct record){ .type = RECORD_MAPPING,
 				 .mapping = {
 					 .process = p->id,
@@ -335,19 +333,20 @@ static void need_mapping(struct recorder *r, struct process *p, const struct map
 	if (p->written_mappings != p->mappings || p->mapping_written[i / 64] >> (i % 64) & 1)
 		return;
 	p->mapping_written[i / 64] |= 1ULL << (i % 64);
-	put_mapping(r, p, i);
+	put_mapping(r, p, m);
 }
 
 /* --- functions --- */
 
-static void put_function(struct recorder *r, struct object *o, const struct function *f)
+/* False when it is written already. */
+static bool put_function(struct recorder *r, struct object *o, const struct function *f)
 {
 	char name[4096];
 	uint32_t object = object_id(r, o);
 	uint32_t *id = id_table_slot(&r->functions, object, f->start);
 
 	if (!id || *id != ID_TABLE_NEW)
-		return;
+		return false;
 	*id = 0;
 	demangle(f->name, name, sizeof(name));
 	put(r, &(struct record){ .type = RECORD_FUNCTION,
@@ -355,6 +354,7 @@ static void put_function(struct recorder *r, struct object *o, const struct func
 					       .start = f->start,
 					       .size = f->size,
 					       .name = record_string(name) } });
+	return true;
 }
 
 /* A frame may be a leaf or a return address: both look-ups must find their function. */
@@ -396,7 +396,9 @@ static void need_functions(struct recorder *r, struct object *o, uint64_t offset
 {
 	struct function f;
 
-	if (o->kind == OBJECT_ANON || o->kind == OBJECT_UNKNOWN) {
+	if (o->kind == OBJECT_UNKNOWN)
+		return;
+	if (o->kind == OBJECT_ANON) {
 		if (r->options.perf_maps &&
 		    perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f))
 			put_function(r, o, &f);
@@ -451,12 +453,37 @@ static uint32_t kernel_frame(struct recorder *r, uint64_t address)
 	return frame_id(r, o, address - o->base, 0);
 }
 
+/*
+ * Outside of every mapping: garbage of a broken stack, or code in memory that was moved, which no
+ * record tells of. The process's perf map knows the latter.
+ */
+static uint32_t unmapped_frame(struct recorder *r, struct process *p, uint64_t address)
+{
+	struct function f;
+	struct mapping m;
+
+	if (!r->options.perf_maps ||
+	    !perf_maps_find(r->options.perf_maps, (pid_t)p->pid, address, &f))
+		return frame_id(r, r->unknown, address, p->pid);
+	if (!p->jit)
+		p->jit = process_anonymous_object(r->options.objects, p);
+	if (!p->jit)
+		return NO_ID;
+	m = (struct mapping){ f.start, f.start + f.size, f.start, p->jit };
+	/* The mapping tells readers whose memory it is: before anything else in it. */
+	if (p->jit->epoch != r->epoch)
+		put_mapping(r, p, &m);
+	else if (put_function(r, p->jit, &f))
+		put_mapping(r, p, &m);
+	return frame_id(r, p->jit, address, p->pid);
+}
+
 static uint32_t user_frame(struct recorder *r, struct process *p, uint64_t address)
 {
 	const struct mapping *m = p->mappings ? mappings_find(p->mappings, address) : NULL;
 
 	if (!m)
-		return frame_id(r, r->unknown, address, p->pid);
+		return unmapped_frame(r, p, address);
 	need_mapping(r, p, m);
 	if (m->object->kind == OBJECT_ANON)
 		return frame_id(r, m->object, address, p->pid);

@@ -27,14 +27,15 @@
 #include "util/parse.h"
 
 #define PROCESSES_MAX 64
+#define ABSENT_PLACES 1024
 #define FILE_BYTES_MAX (64ULL << 20)
 #define READ_BYTES_MAX (4 * FILE_BYTES_MAX) /* of one process: then its map is left as it is */
 #define MEMORY_BYTES_MAX (64U << 20)
-#define LOOK_AGAIN_NS NSEC_PER_SEC /* for a map that was not there, or was replaced */
+#define LOOK_AGAIN_NS NSEC_PER_SEC /* for a map that is not there, or was replaced */
 
 struct process_map {
 	pid_t pid;
-	int fd; /* -1: no map */
+	int fd;
 	uint64_t used; /* counts look-ups */
 	uint64_t looked_ns;
 	uint64_t offset; /* what was fed */
@@ -42,10 +43,18 @@ struct process_map {
 	struct perf_map map;
 };
 
+/* Most processes have no map: that is remembered outside of the table, which is for those that do.
+ */
+struct absence {
+	pid_t pid;
+	uint64_t looked_ns;
+};
+
 struct perf_maps {
 	char *procfs;
 	struct process_map *processes[PROCESSES_MAX];
 	size_t n;
+	struct absence absent[ABSENT_PLACES]; /* by pid */
 	uint64_t lookups;
 	struct mounts mounts;
 	struct buffer text;
@@ -98,8 +107,15 @@ static void drop(struct perf_maps *m, size_t i)
 	m->processes[i] = m->processes[--m->n];
 }
 
+static struct absence *absence_of(struct perf_maps *m, pid_t pid)
+{
+	return &m->absent[(uint32_t)pid % ABSENT_PLACES];
+}
+
 void perf_maps_forget(struct perf_maps *m, pid_t pid)
 {
+	if (absence_of(m, pid)->pid == pid)
+		*absence_of(m, pid) = (struct absence){};
 	for (size_t i = 0; i < m->n; i++)
 		if (m->processes[i]->pid == pid) {
 			drop(m, i);
@@ -115,24 +131,6 @@ static void drop_least_used(struct perf_maps *m)
 		if (m->processes[i]->used < m->processes[oldest]->used)
 			oldest = i;
 	drop(m, oldest);
-}
-
-static struct process_map *get_process(struct perf_maps *m, pid_t pid)
-{
-	struct process_map *p;
-
-	for (size_t i = 0; i < m->n; i++)
-		if (m->processes[i]->pid == pid)
-			return m->processes[i];
-	if (m->n == PROCESSES_MAX)
-		drop_least_used(m);
-	p = calloc(1, sizeof(*p));
-	if (!p)
-		return NULL;
-	p->pid = pid;
-	p->fd = -1;
-	perf_map_init(&p->map);
-	return m->processes[m->n++] = p;
 }
 
 struct identity {
@@ -191,13 +189,13 @@ static int open_map(struct perf_maps *m, pid_t pid)
 	return st.stx_uid == who.euid && st.stx_nlink == 1 ? TAKE_FD(fd) : -EPERM;
 }
 
-/* Looks for a map, or for the one that replaced ours. What is known stays when there is none. */
-static void look(struct perf_maps *m, struct process_map *p)
+/* Looks for the one that replaced ours. What is known stays when there is none. */
+static void look_again(struct perf_maps *m, struct process_map *p)
 {
 	uint64_t now = now_ns();
 	int fd;
 
-	if (p->looked_ns && now - p->looked_ns < LOOK_AGAIN_NS)
+	if (now - p->looked_ns < LOOK_AGAIN_NS)
 		return;
 	p->looked_ns = now;
 	fd = open_map(m, p->pid);
@@ -207,6 +205,46 @@ static void look(struct perf_maps *m, struct process_map *p)
 	p->fd = fd;
 	p->offset = 0;
 	perf_map_done(&p->map);
+}
+
+static struct process_map *add_process(struct perf_maps *m, pid_t pid, int fd)
+{
+	struct process_map *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	if (m->n == PROCESSES_MAX)
+		drop_least_used(m);
+	p->pid = pid;
+	p->fd = fd;
+	p->looked_ns = now_ns();
+	perf_map_init(&p->map);
+	return m->processes[m->n++] = p;
+}
+
+/* NULL: it has no map. */
+static struct process_map *get_process(struct perf_maps *m, pid_t pid)
+{
+	struct absence *absence = absence_of(m, pid);
+	_cleanup_close_ int fd = -1;
+	struct process_map *p;
+	uint64_t now;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->processes[i]->pid == pid)
+			return m->processes[i];
+	now = now_ns();
+	if (absence->pid == pid && now - absence->looked_ns < LOOK_AGAIN_NS)
+		return NULL;
+	fd = open_map(m, pid);
+	if (fd < 0) {
+		*absence = (struct absence){ pid, now };
+		return NULL;
+	}
+	p = add_process(m, pid, fd);
+	if (p)
+		TAKE_FD(fd);
+	return p;
 }
 
 static void read_on(struct process_map *p, uint64_t end)
@@ -231,10 +269,11 @@ static void refresh(struct perf_maps *m, struct process_map *p)
 {
 	struct stat st;
 
-	if (p->fd < 0 || fstat(p->fd, &st) < 0 || st.st_nlink == 0)
-		look(m, p);
-	if (p->fd < 0 || fstat(p->fd, &st) < 0)
-		return;
+	if (fstat(p->fd, &st) < 0 || st.st_nlink == 0) {
+		look_again(m, p);
+		if (fstat(p->fd, &st) < 0)
+			return;
+	}
 	if ((uint64_t)st.st_size < p->offset) {
 		p->offset = 0;
 		perf_map_done(&p->map);

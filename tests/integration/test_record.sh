@@ -122,6 +122,28 @@ check "processes of 5 ms are recorded" profile storm -F 999 -- "$workloads/storm
 check "processes of 5 ms have names: brief_life, and less than 2 % unknown" \
 	ask storm "share('brief_life') > 40 and e['unsymbolised_weight'] * 50 < e['weight']"
 
+# --- code without a file ---
+
+jit_pair() {
+	"$workloads/jit" jit_one 3 &
+	local one=$!
+	"$workloads/jit" jit_two 3
+	wait $one
+}
+export -f jit_pair
+export workloads
+check "two processes with code of their own at one address are recorded" \
+	profile jit -F 999 -- bash -c jit_pair
+check "each has its own names" ask jit "share('jit_one') > 35 and share('jit_two') > 35"
+jit_by_pid() {
+	local pid
+	for pid in $("$PROFILER" report --by process "$work/jit.seg" | sed -n 's/.* jit (\([0-9]*\))$/\1/p'); do
+		"$PROFILER" report --json --pid "$pid" "$work/jit.seg" | python3 -c 'import json, sys
+print(sorted(r["name"] for r in json.load(sys.stdin)["events"][0]["rows"] if r["name"].startswith("jit")))'
+	done | sort | tr '\n' ' '
+}
+check "and no other" [ "$(jit_by_pid)" = "['jit_one'] ['jit_two'] " ]
+
 # --- filters and the whole host ---
 
 background taskset -c 0 "$workloads/shares" functions 30 >/dev/null
