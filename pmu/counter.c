@@ -74,6 +74,8 @@ static int add_event(struct list *l, const char *spec, size_t length)
 	c->events = grown;
 	grown += c->n_events;
 	*grown = l->pattern;
+	grown->counted_as = c->n_events;
+	grown->leader = COUNTER_NO_EVENT;
 	grown->spec = strndup(spec, length);
 	if (!grown->spec)
 		return -ENOMEM;
@@ -218,7 +220,8 @@ size_t pmu_counters_n_events(const struct pmu_counters *c)
 
 struct pmu_counters_event pmu_counters_event(const struct pmu_counters *c, size_t event)
 {
-	const struct counter_event *e = &c->events[event];
+	const struct counter_event *e = &c->events[event], *counted = &c->events[e->counted_as];
+	const struct counter_event *failed = e->error ? e : counted;
 
 	return (struct pmu_counters_event){
 		.name = e->name,
@@ -227,9 +230,10 @@ struct pmu_counters_event pmu_counters_event(const struct pmu_counters *c, size_
 		.scale = e->n_instances ? e->instances[0].scale : 1,
 		.kind = e->kind,
 		.grain = e->grain,
-		.boxes = e->boxes,
-		.error = e->error,
-		.reason = e->reason ? e->reason : "",
+		.boxes = counted->boxes,
+		.counted_as = e->counted_as,
+		.error = failed->error,
+		.reason = failed->reason ? failed->reason : "",
 	};
 }
 

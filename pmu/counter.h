@@ -44,7 +44,11 @@ struct pmu_counters *pmu_counters_free(struct pmu_counters *c);
 
 enum {
 	PMU_COUNTERS_OPTIONAL = 1 << 0, /* an unknown name is kept, absent, and looked for again */
-	PMU_COUNTERS_TOGETHER = 1 << 1, /* all in one group if that fits, else in several */
+	/*
+	 * All in one group for each PMU if that fits, else in several. What another such call
+	 * counts as well is counted once, in a group of both.
+	 */
+	PMU_COUNTERS_TOGETHER = 1 << 1,
 };
 
 /*
@@ -78,6 +82,7 @@ struct pmu_counters_event {
 	enum pmu_kind kind;
 	enum pmu_grain grain;
 	size_t boxes; /* CPUs, boxes or tasks where it is open */
+	size_t counted_as; /* the event whose counts are its own as well; usually itself */
 	int error; /* it is counted nowhere: why; 0 otherwise */
 	const char *reason; /* the sentence to it */
 };

@@ -32,9 +32,14 @@ struct counter_event {
 	enum pmu_grain grain;
 	size_t boxes;
 	size_t plan;
+	size_t counted_as; /* another event of the plan that counts the same; usually itself */
+	size_t leader; /* the event it needs in front of its group */
+	bool leads;
 	int error;
 	char *reason;
 };
+
+#define COUNTER_NO_EVENT SIZE_MAX
 
 struct counter_plan {
 	size_t events[COUNTER_GROUP_MAX];
@@ -129,6 +134,19 @@ bool counter_probe_target(const struct pmu_counters *c, const struct counter_eve
 			  size_t instance, struct pmu_target *ret);
 /* Finds the boxes without hardware behind them. */
 int counter_find_phantoms(struct pmu_counters *c);
+
+/* Everything a plan is made with: who moves, and where the sentence goes. */
+struct planner {
+	struct pmu_counters *c;
+	struct cpu_walk walk;
+	char **ret_error;
+};
+
+/* counter_settle.c: an event that cannot be opened is failed, which is 0. */
+int counter_settle(struct planner *p, size_t event);
+
+/* counter_scope.c: the scope of an event's PMU, measured when it is new. */
+int counter_scope_find(struct planner *p, const struct counter_event *e, size_t *ret);
 
 /* counter_plan.c */
 

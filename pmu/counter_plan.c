@@ -1,238 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which events share a group. Each is opened alone first, which settles the form the kernel takes
- * it in; then groups grow, event by event, as long as they run beside the reserve on what others
- * leave free. All of it is measured, on the first box of each scope; free counters on every CPU,
- * and the CPU with the fewest decides.
+ * Which events share a group. Groups grow, event by event, as long as they run beside the reserve
+ * on what others leave free; that is measured with the group itself, so that nobody has to know
+ * which counter an event needs.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pmu/counter_internal.h"
-#include "pmu/cpu_list.h"
 #include "pmu/internal.h"
-
-/* Fillers tried for a scope without an event that surely goes on every counter. */
-#define FILLER_TRIES 4
-
-/* Everything a plan is made with: who moves, and what braces were refused for. */
-struct planner {
-	struct pmu_counters *c;
-	struct cpu_walk walk;
-	char **ret_error;
-};
-
-static int open_alone(struct planner *p, struct counter_event *e, size_t instance)
-{
-	struct pmu_event *ev = &e->instances[instance];
-	struct counter_group *g;
-	struct pmu_target t;
-	int r;
-
-	if (!counter_probe_target(p->c, e, instance, &t))
-		return -ENODEV;
-	cpu_walk_to(&p->walk, t.cpu);
-	r = counter_group_open(p->c->ops, p->c->sysfs, &ev, 1, &t, &g);
-	if (r == 0)
-		counter_group_close(p->c->ops, g);
-	return r;
-}
-
-static char *only_whole_host(const struct counter_event *e)
-{
-	char *text;
-
-	if (asprintf(&text,
-		     "the PMU %s counts for a socket or a cluster of CPUs, and cannot tell whose "
-		     "doing it was; count the whole host",
-		     e->pmu) < 0)
-		return NULL;
-	return text;
-}
-
-/* Opening may change the name: ":u" where the kernel half is out of reach. */
-static int take_name(struct counter_event *e)
-{
-	char *name = strdup(e->instances[0].name);
-
-	if (!name)
-		return -ENOMEM;
-	free(e->name);
-	e->name = name;
-	return 0;
-}
-
-/* Keeps the instances that can be opened; without any the event has the error of the first. */
-static int settle(struct planner *p, struct counter_event *e)
-{
-	bool single = e->n_instances == 1;
-	size_t kept = 0;
-	int error = 0;
-
-	if (e->error)
-		return 0;
-	if (counters_of_tasks(p->c) && e->grain != PMU_GRAIN_CPU) {
-		counter_event_fail(p->c, e, -EOPNOTSUPP, only_whole_host(e));
-		return 0;
-	}
-	for (size_t i = 0; i < e->n_instances; i++) {
-		int r = open_alone(p, e, i);
-		struct pmu_event ev = e->instances[i];
-
-		if (r < 0) {
-			error = error ? error : r;
-			continue;
-		}
-		e->instances[i] = e->instances[kept];
-		e->instances[kept++] = ev;
-	}
-	if (kept == 0) {
-		counter_event_fail(p->c, e, error, NULL);
-		return 0;
-	}
-	while (e->n_instances > kept)
-		pmu_event_done(&e->instances[--e->n_instances]);
-	return single ? take_name(e) : 0;
-}
-
-/* --- scopes --- */
-
-static int find_filler(const struct counter_probe *p, struct pmu_event **ret)
-{
-	static const char *const names[] = { "branches", "branch-misses", "instructions" };
-	const struct pmu_defaults defaults = { .sysfs = p->sysfs };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		struct pmu_event *ev;
-		struct counter_probe probe = *p;
-		char *error = NULL;
-		size_t n;
-
-		if (pmu_events_parse(names[i], &defaults, &ev, &n, &error) < 0) {
-			free(error);
-			continue;
-		}
-		pmu_set_period(&ev->attr, 0);
-		probe.filler = ev;
-		if (counter_measure_free(&probe) >= 0) {
-			*ret = ev;
-			return 0;
-		}
-		pmu_events_free(ev, n);
-	}
-	return -ENOENT;
-}
-
-/* Of a PMU without generic events: the one of its events that runs most often at once. */
-static int find_own_filler(const struct pmu_counters *c, const struct counter_scope *s,
-			   struct pmu_event **ret)
-{
-	const struct pmu_event *best = NULL;
-	int most = 0, tries = FILLER_TRIES;
-	struct pmu_event *copy;
-
-	for (size_t i = 0; i < c->n_events && tries > 0; i++) {
-		const struct counter_event *e = &c->events[i];
-		struct counter_probe probe = s->probe;
-		int n;
-
-		if (e->error || strcmp(e->pmu, s->pmu) != 0)
-			continue;
-		probe.filler = &e->instances[0];
-		n = counter_measure_free(&probe);
-		if (n > most) {
-			most = n;
-			best = probe.filler;
-		}
-		tries--;
-	}
-	if (!best)
-		return -ENOENT;
-	copy = calloc(1, sizeof(*copy));
-	if (!copy || pmu_event_copy(best, copy) < 0) {
-		free(copy);
-		return -ENOMEM;
-	}
-	*ret = copy;
-	return 0;
-}
-
-/* The CPU with the fewest, of those that have any, decides, and is the one to try groups on. */
-static int measure_each_cpu(struct planner *p, struct counter_scope *s)
-{
-	const struct pmu_device *d = pmu_devices_find(&p->c->devices, s->pmu);
-	struct counter_probe probe = s->probe;
-	int fewest = 0;
-
-	for (size_t i = 0; i < p->c->topology.n; i++) {
-		int n;
-
-		probe.target.cpu = p->c->topology.cpus[i].cpu;
-		if (d && d->cpus && !pmu_cpu_list_has(d->cpus, d->n_cpus, probe.target.cpu))
-			continue;
-		cpu_walk_to(&p->walk, probe.target.cpu);
-		n = counter_measure_free(&probe);
-		if (n > 0 && (fewest == 0 || n < fewest)) {
-			fewest = n;
-			s->probe.target.cpu = probe.target.cpu;
-		}
-	}
-	return fewest;
-}
-
-/* A scope whose counters cannot be measured, or that runs every filler, has no shortage. */
-static int measure(struct planner *p, struct counter_scope *s)
-{
-	int r, n, total;
-
-	if (!pmu_kind_is_limited(s->kind))
-		return 0;
-	cpu_walk_to(&p->walk, s->probe.target.cpu);
-	r = s->kind == PMU_KIND_CORE ? find_filler(&s->probe, &s->filler)
-				     : find_own_filler(p->c, s, &s->filler);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	s->probe.filler = s->filler;
-	total = counter_measure_total(&s->probe);
-	n = s->kind == PMU_KIND_CORE && !counters_of_tasks(p->c) ? measure_each_cpu(p, s)
-								 : counter_measure_free(&s->probe);
-	if (n < 0 || n == COUNTER_FILLERS) {
-		s->filler = s->probe.filler = pmu_events_free(s->filler, 1);
-		return 0;
-	}
-	s->free = (unsigned int)n;
-	s->total = total > n ? (unsigned int)total : (unsigned int)n;
-	return 0;
-}
-
-static int find_scope(struct planner *p, const struct counter_event *e, size_t *ret)
-{
-	struct pmu_counters *c = p->c;
-	struct counter_scope *s;
-	size_t i;
-
-	for (i = 0; i < c->n_scopes; i++)
-		if (strcmp(c->scopes[i].pmu, e->pmu) == 0) {
-			*ret = i;
-			return 0;
-		}
-	s = realloc(c->scopes, (c->n_scopes + 1) * sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	c->scopes = s;
-	s += c->n_scopes;
-	*s = (struct counter_scope){ .kind = e->kind, .turns = 1, .pmu = strdup(e->pmu) };
-	if (!s->pmu)
-		return -ENOMEM;
-	c->n_scopes++;
-	s->probe = (struct counter_probe){ .ops = c->ops, .sysfs = c->sysfs };
-	(void)counter_probe_target(c, e, 0, &s->probe.target);
-	*ret = i;
-	return measure(p, s);
-}
-
-/* --- plans --- */
 
 static const char *kernel_holder(const struct pmu_counters *c)
 {
@@ -293,23 +70,36 @@ static bool same_boxes(const struct counter_event *a, const struct counter_event
 	return true;
 }
 
+/* What has to lead goes to the front, unless something else has to; what needs it is behind it. */
+static bool is_led_right(const struct pmu_counters *c, const struct counter_plan *plan,
+			 const struct counter_event *e)
+{
+	if (e->leads)
+		return !c->events[plan->events[0]].leads;
+	return e->leader == COUNTER_NO_EVENT || plan->events[0] == e->leader;
+}
+
 static bool could_join(const struct pmu_counters *c, const struct counter_plan *plan,
 		       const struct counter_event *e, size_t scope)
 {
 	return plan->n < COUNTER_GROUP_MAX && plan->scope == scope && plan->brace == e->brace &&
 	       plan->batch == e->batch && plan->priority == e->priority &&
-	       same_boxes(&c->events[plan->events[0]], e);
+	       is_led_right(c, plan, e) && same_boxes(&c->events[plan->events[0]], e);
 }
 
 /* Puts the event into the group if it still runs then. */
 static bool join(struct planner *p, struct counter_plan *plan, size_t event)
 {
+	const struct counter_plan before = *plan;
+	size_t at = p->c->events[event].leads ? 0 : plan->n;
 	int cost;
 
-	plan->events[plan->n++] = event;
+	memmove(&plan->events[at + 1], &plan->events[at], (plan->n - at) * sizeof(plan->events[0]));
+	plan->events[at] = event;
+	plan->n++;
 	cost = measure_plan(p, plan);
 	if (cost < 0) {
-		plan->n--;
+		*plan = before;
 		return false;
 	}
 	plan->cost = (unsigned int)cost;
@@ -389,7 +179,7 @@ static int place(struct planner *p, size_t event)
 	struct pmu_counters *c = p->c;
 	struct counter_event *e = &c->events[event];
 	size_t scope = 0;
-	int r = find_scope(p, e, &scope);
+	int r = counter_scope_find(p, e, &scope);
 
 	if (r < 0)
 		return r;
@@ -402,16 +192,172 @@ static int place(struct planner *p, size_t event)
 	return add_plan(p, event, scope);
 }
 
+/* The event of the plan that counts the same; COUNTER_NO_EVENT: none. */
+static size_t find_equal(const struct pmu_counters *c, const struct counter_plan *plan,
+			 const struct counter_event *e)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct counter_event *other = &c->events[plan->events[i]];
+
+		if (same_boxes(other, e) && pmu_event_equal(&other->instances[0], &e->instances[0]))
+			return plan->events[i];
+	}
+	return COUNTER_NO_EVENT;
+}
+
+/* The events of one batch and scope. */
+struct share {
+	size_t events[COUNTER_GROUP_MAX];
+	size_t n, scope;
+};
+
+static bool could_share(const struct pmu_counters *c, const struct counter_plan *plan,
+			const struct share *s)
+{
+	const struct counter_event *first = &c->events[s->events[0]];
+	const struct counter_event *head = &c->events[plan->events[0]];
+
+	if (!plan->batch || plan->scope != s->scope || plan->priority != first->priority)
+		return false;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct counter_event *e = &c->events[s->events[i]];
+
+		if (!same_boxes(head, e))
+			return false;
+		if (e->leads && find_equal(c, plan, e) != plan->events[0])
+			return false;
+	}
+	return true;
+}
+
+/* All of them in a group that exists, those it lacks added; all or none. */
+static bool share_plan(struct planner *p, struct counter_plan *plan, const struct share *s)
+{
+	struct pmu_counters *c = p->c;
+	const struct counter_plan before = *plan;
+	size_t at = (size_t)(plan - c->plans);
+	int cost;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct counter_event *e = &c->events[s->events[i]];
+		size_t equal = find_equal(c, plan, e);
+
+		e->counted_as = equal == COUNTER_NO_EVENT ? s->events[i] : equal;
+		if (equal != COUNTER_NO_EVENT)
+			continue;
+		if (plan->n == COUNTER_GROUP_MAX)
+			break;
+		plan->events[plan->n++] = s->events[i];
+	}
+	cost = plan->n == COUNTER_GROUP_MAX ? -E2BIG : (int)plan->cost;
+	if (cost >= 0 && plan->n > before.n)
+		cost = measure_plan(p, plan);
+	if (cost < 0)
+		*plan = before;
+	else
+		plan->cost = (unsigned int)cost;
+	for (size_t i = 0; i < s->n; i++) {
+		c->events[s->events[i]].plan = at;
+		if (cost < 0)
+			c->events[s->events[i]].counted_as = s->events[i];
+	}
+	return cost >= 0;
+}
+
+/* A group that has all of them already comes first, one that grows second. */
+static bool share_any(struct planner *p, const struct share *s)
+{
+	struct pmu_counters *c = p->c;
+
+	for (int grow = 0; grow < 2; grow++)
+		for (size_t i = 0; i < c->n_plans; i++) {
+			size_t lacking = 0;
+
+			if (!could_share(c, &c->plans[i], s))
+				continue;
+			for (size_t k = 0; k < s->n; k++)
+				lacking += find_equal(c, &c->plans[i], &c->events[s->events[k]]) ==
+					   COUNTER_NO_EVENT;
+			if (grow == (lacking > 0) && share_plan(p, &c->plans[i], s))
+				return true;
+		}
+	return false;
+}
+
+/* The events from `from` up to `end` that belong to one scope with the first; marks them done. */
+static int collect_share(struct planner *p, size_t from, size_t end, bool *done, struct share *ret)
+{
+	struct pmu_counters *c = p->c;
+	struct share s = { .n = 0 };
+
+	for (size_t i = from; i < end && s.n < COUNTER_GROUP_MAX; i++) {
+		size_t scope;
+		int r;
+
+		if (c->events[i].error || done[i - from])
+			continue;
+		r = counter_scope_find(p, &c->events[i], &scope);
+		if (r < 0)
+			return r;
+		if (s.n && scope != s.scope)
+			continue;
+		s.scope = scope;
+		s.events[s.n++] = i;
+		done[i - from] = true;
+	}
+	*ret = s;
+	return 0;
+}
+
+/*
+ * A batch goes into one group for each PMU: the one of another batch where that can be, so that
+ * what many metrics are made of is counted once; else one of its own, or as many as it takes.
+ */
+static int place_batch(struct planner *p, size_t first, size_t end)
+{
+	_cleanup_(pmu_freep) bool *done = calloc(end - first, sizeof(*done));
+	struct share s;
+	int r;
+
+	if (!done)
+		return -ENOMEM;
+	for (;;) {
+		r = collect_share(p, first, end, done, &s);
+		if (r < 0 || s.n == 0)
+			return r;
+		if (share_any(p, &s))
+			continue;
+		for (size_t i = 0; i < s.n && r == 0; i++)
+			r = place(p, s.events[i]);
+		if (r < 0)
+			return r;
+	}
+}
+
+static size_t batch_end(const struct pmu_counters *c, size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < c->n_events && c->events[end].batch == c->events[first].batch)
+		end++;
+	return end;
+}
+
 static int plan_events(struct planner *p)
 {
 	struct pmu_counters *c = p->c;
+	size_t next;
 	int r = 0;
 
 	for (size_t i = 0; i < c->n_events && r == 0; i++)
-		r = settle(p, &c->events[i]);
-	for (size_t i = 0; i < c->n_events && r == 0; i++)
-		if (!c->events[i].error)
+		r = counter_settle(p, i);
+	for (size_t i = 0; i < c->n_events && r == 0; i = next) {
+		next = c->events[i].batch ? batch_end(c, i) : i + 1;
+		if (c->events[i].batch)
+			r = place_batch(p, i, next);
+		else if (!c->events[i].error)
 			r = place(p, i);
+	}
 	return r;
 }
 

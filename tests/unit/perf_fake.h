@@ -37,6 +37,7 @@ struct fake_rule {
 	bool no_exclude; /* EINVAL for exclude bits */
 	bool free_of_charge; /* a fixed counter */
 	bool end_of_file;
+	uint64_t leader; /* EINVAL unless behind an event of this config; 0: any */
 	double per_ns; /* counts */
 	double running; /* the part of the time it runs; 0: all */
 	bool never_runs;
@@ -179,6 +180,9 @@ static int fake_open_event(struct perf_event_attr *attr, const struct pmu_target
 	if (f->offline >= 0 && t->cpu == f->offline)
 		return -ENODEV;
 	if (r->no_exclude && (attr->exclude_guest || attr->exclude_kernel || attr->exclude_user))
+		return -EINVAL;
+	if (r->leader &&
+	    (t->group_fd < 0 || f->events[t->group_fd - FAKE_FIRST_FD].attr.config != r->leader))
 		return -EINVAL;
 	if (f->n == FAKE_EVENTS)
 		return -ENOMEM;

@@ -392,6 +392,122 @@ static void test_priorities(void **state)
 	machine_free(&m);
 }
 
+/* Events that live only behind another are counted behind it, wherever the user put it. */
+static void test_leaders(void **state)
+{
+	static const struct {
+		int line;
+		const char *specs;
+		size_t groups;
+		int error; /* of the event cpu/topdown-retiring/ */
+	} rows[] = {
+		{ __LINE__, "cpu/slots/,cpu/topdown-retiring/", 1, 0 },
+		{ __LINE__, "{cpu/slots/,cpu/topdown-retiring/}", 1, 0 },
+		{ __LINE__, "cycles,cpu/slots/,r1,cpu/topdown-retiring/", 1, 0 },
+		{ __LINE__, "{r1,cpu/slots/,r2,cpu/topdown-retiring/}", 1, 0 },
+		{ __LINE__, "r1,r2,r3,r4,cpu/slots/,cpu/topdown-retiring/", 1, 0 },
+		{ __LINE__, "cpu/topdown-retiring/", 0, -EINVAL },
+		{ __LINE__, "cpu/topdown-retiring/,cpu/slots/", 1, -EINVAL },
+	};
+	char *root = fixture_new("icx");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct machine m = machine_of(root);
+
+		fake_pmu_add(m.f, PERF_TYPE_RAW, 4, 0);
+		fake_rule_add(m.f, (struct fake_rule){ .type = PERF_TYPE_RAW,
+						       .config = 0x8000,
+						       .cpu = -1,
+						       .per_ns = 1,
+						       .leader = 0x400,
+						       .free_of_charge = true });
+		fake_rule_add(m.f, (struct fake_rule){ .type = PERF_TYPE_RAW,
+						       .config = 0x400,
+						       .cpu = -1,
+						       .per_ns = 1,
+						       .free_of_charge = true });
+		open_counters(&m, rows[i].specs);
+		second(&m, PMU_SUM_HOST);
+		if (pmu_counters_n_budgets(m.c) &&
+		    pmu_counters_budget(m.c, 0).groups != rows[i].groups)
+			fail_msg("line %d: %zu groups", rows[i].line,
+				 pmu_counters_budget(m.c, 0).groups);
+		for (size_t k = 0; k < m.n_sums; k++) {
+			bool led = strstr(pmu_counters_event(m.c, m.sums[k].event).name, "topdown");
+
+			if (m.sums[k].error != (led ? rows[i].error : 0))
+				fail_msg("line %d: event %zu gives %d", rows[i].line, k,
+					 m.sums[k].error);
+		}
+		machine_done(&m);
+	}
+	tree_free(root);
+}
+
+/* What several sets have in common is counted once, in as few groups as there can be. */
+static void test_together(void **state)
+{
+	static const struct {
+		int line;
+		const char *sets[4];
+		int counters;
+		size_t groups, files; /* on each CPU */
+	} rows[] = {
+		{ __LINE__, { "r1,r2", "r1,r2", "r2" }, 4, 1, 2 },
+		{ __LINE__, { "r1,r2", "r1,r3", "r1,r4" }, 4, 1, 4 },
+		{ __LINE__, { "r1,r2,r3", "r1,r4,r5" }, 4, 2, 6 },
+		{ __LINE__, { "r1,r2,r3", "r4,r5,r6", "r1,r5" }, 4, 2, 7 },
+		{ __LINE__, { "r1,r2,r3,r4,r5,r6" }, 4, 2, 6 },
+		{ __LINE__, { "r1,cpu-clock", "r2,cpu-clock" }, 4, 1, 3 },
+		{ __LINE__,
+		  { "cpu/slots/,cpu/topdown-retiring/", "r1,r2",
+		    "r1,cpu/slots/,cpu/topdown-retiring/" },
+		  4,
+		  1,
+		  4 },
+	};
+	char *root = fixture_new("icx");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct machine m = machine_of(root);
+		size_t first, n, files;
+
+		fake_pmu_add(m.f, PERF_TYPE_RAW, rows[i].counters, 0);
+		fake_rule_add(m.f, (struct fake_rule){ .type = PERF_TYPE_RAW,
+						       .config = 0x8000,
+						       .cpu = -1,
+						       .per_ns = 1,
+						       .leader = 0x400,
+						       .free_of_charge = true });
+		assert_int_equal(pmu_counters_new(&m.options, &m.c), 0);
+		for (size_t k = 0; k < 4 && rows[i].sets[k]; k++) {
+			assert_int_equal(pmu_counters_add(m.c, rows[i].sets[k], 1,
+							  PMU_COUNTERS_TOGETHER, &first, &n,
+							  &m.error),
+					 0);
+			assert_int_equal(first + n, pmu_counters_n_events(m.c));
+		}
+		assert_int_equal(pmu_counters_open(m.c, &m.error), 0);
+		assert_int_equal(pmu_counters_start(m.c), 0);
+		files = pmu_counters_n_files(m.c) / 128;
+		if (pmu_counters_budget(m.c, 0).groups != rows[i].groups || files != rows[i].files)
+			fail_msg("line %d: %zu groups, %zu files", rows[i].line,
+				 pmu_counters_budget(m.c, 0).groups, files);
+		second(&m, PMU_SUM_HOST);
+		for (size_t k = 0; k < pmu_counters_n_events(m.c); k++) {
+			struct pmu_counters_event e = pmu_counters_event(m.c, k);
+
+			assert_int_equal(e.error, 0);
+			assert_near(find_sum(&m, e.counted_as, -1)->value, 128e9, 0.01,
+				    rows[i].line);
+		}
+		machine_done(&m);
+	}
+	tree_free(root);
+}
+
 /* A group that cannot run as one is refused with the counters there are and who holds them. */
 static void test_braces(void **state)
 {
@@ -656,6 +772,7 @@ int main(void)
 		cmocka_unit_test(test_uncore_sums), cmocka_unit_test(test_two_sockets),
 		cmocka_unit_test(test_phantoms),    cmocka_unit_test(test_values),
 		cmocka_unit_test(test_turns),	    cmocka_unit_test(test_priorities),
+		cmocka_unit_test(test_leaders),	    cmocka_unit_test(test_together),
 		cmocka_unit_test(test_braces),	    cmocka_unit_test(test_no_counter),
 		cmocka_unit_test(test_hotplug),	    cmocka_unit_test(test_late_pmu),
 		cmocka_unit_test(test_yield),	    cmocka_unit_test(test_retry),
