@@ -30,6 +30,7 @@ static const struct command {
 	{ "report", cmd_report, "where the samples of a window are, as a table" },
 	{ "flame", cmd_flame, "turn recorded samples into a flame graph, one HTML file" },
 	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
+	{ "stat", cmd_stat, "count events and metrics of the host, sockets, CPUs or a command" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },
 	{ "metrics", cmd_metrics, "what is computed of counted events, and why not the rest" },
 	{ "collectors", cmd_collectors, "what else can be collected here, and how that does" },

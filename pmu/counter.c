@@ -237,6 +237,11 @@ struct pmu_counters_event pmu_counters_event(const struct pmu_counters *c, size_
 	};
 }
 
+bool pmu_counters_of_tasks(const struct pmu_counters *c)
+{
+	return counters_of_tasks(c);
+}
+
 const struct pmu_topology *pmu_counters_topology(const struct pmu_counters *c)
 {
 	return &c->topology;

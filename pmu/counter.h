@@ -89,6 +89,7 @@ struct pmu_counters_event {
 
 size_t pmu_counters_n_events(const struct pmu_counters *c);
 struct pmu_counters_event pmu_counters_event(const struct pmu_counters *c, size_t event);
+bool pmu_counters_of_tasks(const struct pmu_counters *c);
 /* As of the last open or follow. */
 const struct pmu_topology *pmu_counters_topology(const struct pmu_counters *c);
 

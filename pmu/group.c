@@ -61,9 +61,10 @@ int counter_group_open(const struct perf_ops *ops, const char *sysfs,
 	return 0;
 }
 
+/* The members follow their leader. */
 static int control(const struct perf_ops *ops, struct counter_group *g, unsigned long request)
 {
-	return ops->ioctl(g->members[0].fd, request, PERF_IOC_FLAG_GROUP, ops->userdata);
+	return ops->ioctl(g->members[0].fd, request, 0, ops->userdata);
 }
 
 int counter_group_enable(const struct perf_ops *ops, struct counter_group *g)

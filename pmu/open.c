@@ -100,7 +100,11 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 	if (t->cpu >= 0 && pmu_event_cpu(ev, t->cpu) != t->cpu)
 		return -ENODEV;
 	asked.size = sizeof(asked);
-	asked.disabled = 1;
+	/*
+	 * A group begins with its leader. Members that are enabled one by one behind it are said to
+	 * run, and count nothing, when it is of another PMU: page-faults behind cpu-clock on 6.18.
+	 */
+	asked.disabled = t->group_fd < 0;
 	fd = open_any_core(k, &asked, t, &held);
 	if (fd == -EACCES && !asked.exclude_kernel && !asked.exclude_user) {
 		r = fd;

@@ -64,13 +64,14 @@ void pmu_event_done(struct pmu_event *ev);
 int pmu_event_copy(const struct pmu_event *ev, struct pmu_event *ret);
 
 /*
- * Opens one fd, CLOEXEC, disabled = 1. Walks the ladder on EINVAL, EOPNOTSUPP and EACCES (drop
- * exclude_guest, lower precise_ip, then exclude_kernel when only the paranoid level is in the way);
- * what held is written back to ev->attr so that the next CPU starts there, and an event that lost
- * its kernel half to ev->name as well. On hybrid CPUs a generic event is opened on the PMU of the
- * CPU's kind. A CPU that is not among ev->cpus is -ENODEV: the kernel would count on another one
- * instead. pid, cpu and flags as in perf_event_open(2). An event that only counts has no rate:
- * who wants samples of it gets none, and asks pmu_event_strerror about -EOPNOTSUPP.
+ * Opens one fd, CLOEXEC, disabled = 1 unless it joins a group, which begins with its leader. Walks
+ * the ladder on EINVAL, EOPNOTSUPP and EACCES (drop exclude_guest, lower precise_ip, then
+ * exclude_kernel when only the paranoid level is in the way); what held is written back to ev->attr
+ * so that the next CPU starts there, and an event that lost its kernel half to ev->name as well. On
+ * hybrid CPUs a generic event is opened on the PMU of the CPU's kind. A CPU that is not among
+ * ev->cpus is -ENODEV: the kernel would count on another one instead. pid, cpu and flags as in
+ * perf_event_open(2). An event that only counts has no rate: who wants samples of it gets none, and
+ * asks pmu_event_strerror about -EOPNOTSUPP.
  */
 int pmu_event_open(struct pmu_event *ev, pid_t pid, int cpu, int group_fd, unsigned long flags);
 

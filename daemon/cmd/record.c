@@ -7,87 +7,15 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
+#include "cmd/child.h"
 #include "cmd/record_options.h"
 #include "engine/engine.h"
 #include "engine/prepare.h"
 #include "util/log.h"
 #include "util/parse.h"
-
-/* The command, forked and waiting to be let go. */
-struct child {
-	pid_t pid; /* 0: none */
-	int release_fd; /* one byte lets it exec */
-	int error_fd; /* gives the errno of a failed exec; closes when it succeeded */
-};
-
-static void run_child(char **argv, int wait_fd, int error_fd)
-{
-	sigset_t none;
-	char byte;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (read(wait_fd, &byte, 1) != 1)
-		_exit(127);
-	execvp(argv[0], argv);
-	if (write(error_fd, &errno, sizeof(errno)) != sizeof(errno))
-		_exit(126);
-	_exit(127);
-}
-
-static int child_fork(char **argv, struct child *ret)
-{
-	int wait[2], error[2];
-	pid_t pid;
-
-	if (pipe2(wait, O_CLOEXEC) < 0)
-		return -errno;
-	if (pipe2(error, O_CLOEXEC) < 0) {
-		int r = -errno;
-
-		close(wait[0]);
-		close(wait[1]);
-		return r;
-	}
-	pid = fork();
-	if (pid == 0) {
-		close(wait[1]);
-		run_child(argv, wait[0], error[1]);
-	}
-	close(wait[0]);
-	close(error[1]);
-	if (pid < 0) {
-		close(wait[1]);
-		close(error[0]);
-		return -errno;
-	}
-	*ret = (struct child){ .pid = pid, .release_fd = wait[1], .error_fd = error[0] };
-	return 0;
-}
-
-/* Ends a command that never ran because we could not start: its pipe closes, it exits. */
-static void child_abandon(struct child *c)
-{
-	c->release_fd = safe_close(c->release_fd);
-	if (c->pid > 0)
-		(void)waitpid(c->pid, NULL, 0);
-	c->pid = 0;
-}
-
-/* The errno its exec failed with, 0 when it ran. */
-static int child_exec_error(const struct child *c)
-{
-	int error = 0;
-
-	return read(c->error_fd, &error, sizeof(error)) == sizeof(error) ? -error : 0;
-}
 
 static void print_events(const struct plan *plan)
 {
@@ -141,38 +69,22 @@ static void print_summary(const struct record_options *o, const struct engine_re
 				"through\n");
 }
 
-/* A command that outlives the sampling is ended, as perf does. It may take its time over that: from
- * here on a signal ends us as it would anybody. */
-static void end_child(struct child *c)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	if (kill(c->pid, SIGTERM) < 0)
-		return;
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)waitpid(c->pid, NULL, 0);
-}
-
 static int finish(const struct record_options *o, struct child *child,
 		  const struct engine_result *result)
 {
 	int error = child->pid > 0 ? child_exec_error(child) : 0;
 	bool stored;
 
-	if (error) {
-		log_error_errno(error, "Cannot run %s", o->command[0]);
-		return error == -ENOENT ? 127 : 126;
-	}
+	if (error)
+		return child_explain(o->command[0], error);
 	print_summary(o, result);
 	stored = explain_storing(o, result);
 	if (!result->child_ended) {
 		if (child->pid > 0)
-			end_child(child);
+			child_end(child);
 		return stored ? EXIT_OK : EXIT_FAILED;
 	}
-	return WIFEXITED(result->child_status) ? WEXITSTATUS(result->child_status)
-					       : 128 + WTERMSIG(result->child_status);
+	return child_exit_code(result->child_status);
 }
 
 static int record(struct record_options *o, struct child *child, struct preparation *p)
@@ -202,7 +114,7 @@ static int record(struct record_options *o, struct child *child, struct preparat
 
 int cmd_record(int argc, char **argv)
 {
-	struct child child = { .release_fd = -1, .error_fd = -1 };
+	struct child child = CHILD_NONE;
 	_cleanup_(record_options_done) struct record_options o = {};
 	_cleanup_(preparation_done) struct preparation p = { .btf_fd = -1 };
 	_cleanup_free_ char *error = NULL;

@@ -206,12 +206,10 @@ static int fake_ioctl(int fd, unsigned long request, unsigned long argument, voi
 	struct fake_event *leader = fake_enter(f, fd);
 	int error = fake_rule(f, leader)->enable_error;
 
-	assert_int_equal(argument, PERF_IOC_FLAG_GROUP);
+	assert_int_equal(argument, 0);
 	if (request == PERF_EVENT_IOC_ENABLE && error)
 		return error;
-	for (int i = 0; i < f->n; i++)
-		if (f->events[i].open && f->events[i].leader == leader->leader)
-			f->events[i].enabled = request == PERF_EVENT_IOC_ENABLE;
+	leader->enabled = request == PERF_EVENT_IOC_ENABLE;
 	return 0;
 }
 
