@@ -72,9 +72,11 @@ static void say_text(struct verification *v, const char *path, const struct segm
 	char size[32];
 
 	text_put_safe(&v->text, path, strlen(path));
-	buffer_printf(&v->text, ": %s, %s; %" PRIu64 " samples in %" PRIu64 " epochs, %s",
+	buffer_printf(&v->text,
+		      ": %s, %s; %" PRIu64 " samples and %" PRIu64 " rows in %" PRIu64
+		      " epochs, %s",
 		      c->findings[0] ? "DAMAGED" : "whole", c->sealed ? "sealed" : "not sealed",
-		      c->samples, c->epochs, format_size(c->bytes, size, sizeof(size)));
+		      c->samples, c->rows, c->epochs, format_size(c->bytes, size, sizeof(size)));
 	if (c->torn_bytes)
 		buffer_printf(&v->text, "; the last %" PRIu64 " bytes are no whole frame (yet)",
 			      c->torn_bytes);
@@ -107,6 +109,7 @@ static void say_json(struct verification *v, const char *path, bool whole,
 		json_uint(j, "frames", c->frames);
 		json_uint(j, "epochs", c->epochs);
 		json_uint(j, "samples", c->samples);
+		json_uint(j, "rows", c->rows);
 		json_uint(j, "records", c->records);
 		json_uint(j, "skipped_frames", c->skipped_frames);
 		json_uint(j, "skipped_records", c->skipped_records);

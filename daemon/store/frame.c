@@ -153,9 +153,9 @@ void epoch_list_extend(struct epoch_list *l, const struct frame_head *h, uint64_
 
 	e->end = end;
 	e->samples += h->samples;
-	if (h->last_ns == 0 && h->samples == 0)
+	if (h->last_ns == 0)
 		return;
-	if ((e->last_ns == 0 && e->samples == h->samples) || h->first_ns < e->first_ns)
+	if (e->last_ns == 0 || h->first_ns < e->first_ns)
 		e->first_ns = h->first_ns;
 	e->last_ns = MAX(e->last_ns, h->last_ns);
 }

@@ -60,7 +60,7 @@ char **segment_paths_free(char **paths, size_t n);
 
 struct segment_check {
 	bool sealed;
-	uint64_t bytes, frames, epochs, samples, records;
+	uint64_t bytes, frames, epochs, samples, rows, records;
 	uint64_t skipped_frames, skipped_records; /* of types this program does not know */
 	uint64_t torn_bytes; /* of a frame that was not written to its end */
 	char *findings; /* heap, one line each; "" when there are none */

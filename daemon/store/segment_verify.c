@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "store/row.h"
 #include "store/segment_file.h"
 #include "store/segment_scan.h"
 
@@ -151,16 +152,22 @@ static int check_epoch(struct verify *v, struct segment_reader *reader, size_t e
 {
 	const struct segment_epoch *e = &segment_reader_info(reader)->epochs[epoch];
 	_cleanup_(epoch_walk_closep) struct epoch_walk *walk = NULL;
+	_cleanup_(row_coder_freep) struct row_coder *rows = row_coder_new();
 	uint64_t samples = 0, records = 0;
 	struct record record;
+	struct row row;
 	int r = epoch_walk_open(reader, epoch, &walk);
 
-	if (r < 0)
-		return r;
+	if (r < 0 || !rows)
+		return r < 0 ? r : -ENOMEM;
 	while ((r = epoch_walk_next(walk, &record)) == 1) {
 		records++;
 		samples += record.type == RECORD_SAMPLE;
 		v->out.skipped_records += record.type > RECORD_ROW;
+		r = row_get(rows, &record, &row);
+		if (r < 0)
+			break;
+		v->out.rows += r;
 	}
 	v->out.records += records;
 	v->out.samples += samples;

@@ -3,9 +3,11 @@
 """A second reader of segment files, written from docs/format.md alone.
 
 usage: read_segment.py FILE [EXPORT]
+       read_segment.py FILE --rows ROWS
 
 Prints what is in the file. With EXPORT, the output of `ebpf-profiler export --format json --by-cpu`, compares it
-with the samples in the file: process, thread, CPU, weight, and every stack frame.
+with the samples in the file: process, thread, CPU, weight, and every stack frame. With ROWS, the output of
+`ebpf-profiler cat -o json`, compares it with the rows of collectors.
 """
 import collections
 import json
@@ -15,7 +17,7 @@ import sys
 
 HEAD = struct.Struct("<4sBBHIIIIQQQII")
 HEADER, BLOCK, INDEX, FOOTER = 1, 2, 3, 4
-EVENT, OBJECT, PROCESS, THREAD, FRAME, FUNCTION = 3, 4, 5, 7, 8, 9
+EVENT, OBJECT, PROCESS, THREAD, FRAME, FUNCTION, SCHEMA, ROW = 3, 4, 5, 7, 8, 9, 12, 13
 M64 = (1 << 64) - 1
 
 CRC_TABLE = []
@@ -102,8 +104,53 @@ class Callees:
         entry[0] += 1
 
 
+class Rows:
+    """Tables of collectors and their rows."""
+
+    def __init__(self):
+        self.tables = []
+        self.slots = {}  # (table, slot): latest value of each column
+        self.time = 0
+
+    def table(self, c):
+        name, collector = c.bytes().decode(), c.bytes().decode()
+        columns = [(c.bytes().decode(), c.bytes().decode(), c.byte(), c.byte()) for _ in range(c.varint())]
+        self.tables.append((name, collector, columns))
+
+    @staticmethod
+    def value(c, kind, before):
+        if kind & 0xF == 0:
+            value = ((before or 0) + c.zigzag()) & M64
+            return value
+        if kind & 0xF == 1:
+            c.at += 4
+            return struct.unpack_from("<f", c.data, c.at - 4)[0]
+        assert kind & 0xF == 2, kind
+        return bytes(c.bytes())
+
+    def row(self, c):
+        table, slot = c.varint(), c.varint()
+        self.time = (self.time + c.zigzag()) & M64
+        name, _, columns = self.tables[table]
+        latest = self.slots.setdefault((table, slot), [None] * len(columns))
+        size = (len(columns) + 7) // 8
+        present, changed = (int.from_bytes(c.data[c.at + i * size : c.at + (i + 1) * size], "little") for i in (0, 1))
+        c.at += 2 * size
+        row = {}
+        for i, (column, _unit, _kind, kind) in enumerate(columns):
+            if changed >> i & 1:
+                latest[i] = self.value(c, kind, latest[i])
+            if present >> i & 1:
+                value = latest[i]
+                if kind == 0x10 and value >> 63:
+                    value -= 1 << 64
+                row[column] = value.decode(errors="replace") if kind == 2 else value
+        return self.time, name, row
+
+
 class Epoch:
     def __init__(self, data):
+        self.rows, self.out = Rows(), []
         self.cursor = Cursor(data)
         self.given = collections.defaultdict(list)  # by kind of record: what has ids 0, 1, 2 ...
         self.offsets = collections.defaultdict(int)  # by object
@@ -144,6 +191,10 @@ class Epoch:
             self.given[THREAD].append((pid, c.varint()))
         elif kind in (EVENT, FUNCTION):
             self.given[kind].append(c)
+        elif kind == SCHEMA:
+            self.rows.table(c)
+        elif kind == ROW:
+            self.out.append(self.rows.row(c))
 
     def half(self, stack, caller):
         """Adds new stack frames behind the root part that is left of this half."""
@@ -244,8 +295,8 @@ def read_file(path):
             if flags & 1:
                 epochs.append([[at, 0, 0, 0, 0], []])
             e = epochs[-1][0]
-            if samples:
-                e[2] = min(e[2], first) if e[4] else first
+            if last:
+                e[2] = min(e[2], first) if e[3] else first
                 e[3] = max(e[3], last)
             e[1], e[4] = at + HEAD.size + len(payload), e[4] + samples
             epochs[-1][1].append(payload)
@@ -274,9 +325,36 @@ def read_export(path):
     return cells
 
 
+def compare_rows(epochs, path):
+    """Against the lines of 'cat -o json'."""
+    ours, theirs = [], []
+    for _, payloads in epochs:
+        epoch = Epoch(decompress(payloads))
+        for _ in epoch.samples():
+            pass
+        ours += epoch.out
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            r = json.loads(line)
+            r.pop("time"), r.pop("collector")
+            theirs.append((r.pop("monotonic_ns") // 1000, r.pop("table"), r))
+    assert len(ours) == len(theirs) > 0, (len(ours), len(theirs))
+    for (time, table, row), (their_time, their_table, their_row) in zip(ours, theirs):
+        assert (time, table, row.keys()) == (their_time, their_table, their_row.keys()), (row, their_row)
+        for name, value in row.items():
+            if isinstance(value, float):
+                assert abs(value - their_row[name]) <= 1e-5 * abs(value), (name, value, their_row[name])
+            elif isinstance(value, (int, str)):
+                assert value == their_row[name], (name, value, their_row[name])
+    print(f"{len(ours)} rows are the same in both readers")
+    return 0
+
+
 def main():
     epochs, sealed = read_file(sys.argv[1])
-    cells, kinds, total = collections.Counter(), collections.Counter(), 0
+    cells, kinds, total, rows = collections.Counter(), collections.Counter(), 0, []
+    if sys.argv[2:3] == ["--rows"]:
+        return compare_rows(epochs, sys.argv[3])
     for (_, _, _, _, samples), payloads in epochs:
         epoch = Epoch(decompress(payloads))
         n = 0
@@ -285,6 +363,7 @@ def main():
             cells[thread, cpu, stack, "weight"] += period
             n += 1
         assert n == samples, f"{n} samples, {samples} in the heads"
+        rows += epoch.out
         total += n
         kinds += epoch.kinds
     print(f"sealed {sealed}, {len(epochs)} epochs, {total} samples, records {dict(kinds)}")
