@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include <time.h>
@@ -415,11 +416,26 @@ static void end(struct engine *e)
 	segment_writer_get_status(pipeline_writer(e->pipeline), &e->result.writer);
 }
 
+/*
+ * Events x CPUs descriptors, twice as many with bpf_link: the soft limit of 1024 is too low for a
+ * large host, the hard one is not. When that is too low as well, the event that fails says so.
+ */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int engine_run(const struct engine_options *options, struct engine_result *ret, char **ret_error)
 {
 	struct engine e = { .options = *options };
 	int r = sd_event_new(&e.loop);
 
+	raise_descriptor_limit();
 	if (r >= 0)
 		r = add_signals(&e);
 	if (r >= 0)

@@ -10,6 +10,7 @@
 
 #include "host/cpus.h"
 #include "host/numa.h"
+#include "host/virt.h"
 #include "util/file.h"
 
 /* The first line of a small file, "" when there is none. */
@@ -54,6 +55,15 @@ static int add(struct recorder *r, const char *key, char *value)
 	return owned ? recorder_add_host(r, key, owned) : -ENOMEM;
 }
 
+/* "kvm" ..., "" on bare metal. */
+static int add_virtualization(struct recorder *r, const char *machine)
+{
+	struct host_virt virt;
+
+	host_virt_read(NULL, machine, &virt);
+	return recorder_add_host(r, "virtualization", virt.virtualised ? virt.technology : "");
+}
+
 static int add_cpus(struct recorder *r)
 {
 	_cleanup_free_ int *online = NULL;
@@ -90,5 +100,7 @@ int facts_add(struct recorder *r)
 		error = add(r, "boot-id", first_line("/proc/sys/kernel/random/boot_id"));
 	if (error == 0)
 		error = add(r, "cpu-model", cpu_model());
+	if (error == 0)
+		error = add_virtualization(r, u.machine);
 	return error < 0 ? error : add_cpus(r);
 }
