@@ -6,7 +6,7 @@
 # usage: embed_page.sh daemon/export/page >flame_page.h
 set -euo pipefail
 cd "$1"
-scripts=(model.js view.js table.js app.js)
+scripts=(model.js view.js scale.js table.js app.js)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

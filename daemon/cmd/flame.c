@@ -26,10 +26,20 @@ static const char help[] =
 	"      --inverted       open with leaf functions first, their callers above them\n"
 	"      --title=TEXT     in place of host and event\n"
 	"      --min-percent=P  leave out boxes below P percent of the event; default 0.001\n"
-	"      --help\n\n" SELECTION_HELP "\n"
+	"      --colour=METRIC  colour boxes by the value of a metric, see below\n"
+	"      --min-samples=N  fewer samples make no value; default 20\n"
+	"      --help\n\n" SAMPLE_METRIC_HELP "\n" SELECTION_HELP "\n"
 	"Exit codes: 0 written, 1 failed, 2 wrong options, 4 not permitted, 7 no data.\n";
 
-enum { OPTION_ROOT = 1, OPTION_INVERTED, OPTION_TITLE, OPTION_MIN_PERCENT, OPTION_HELP };
+enum flame_option {
+	OPTION_ROOT = 1,
+	OPTION_INVERTED,
+	OPTION_TITLE,
+	OPTION_MIN_PERCENT,
+	OPTION_COLOUR,
+	OPTION_MIN_SAMPLES,
+	OPTION_HELP,
+};
 
 static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
@@ -37,6 +47,9 @@ static const struct option long_options[] = {
 	{ "inverted", no_argument, NULL, OPTION_INVERTED },
 	{ "title", required_argument, NULL, OPTION_TITLE },
 	{ "min-percent", required_argument, NULL, OPTION_MIN_PERCENT },
+	{ "colour", required_argument, NULL, OPTION_COLOUR },
+	{ "color", required_argument, NULL, OPTION_COLOUR },
+	{ "min-samples", required_argument, NULL, OPTION_MIN_SAMPLES },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	SELECTION_OPTIONS,
 	{ 0 },
@@ -45,6 +58,8 @@ static const struct option long_options[] = {
 struct arguments {
 	struct selection selection;
 	struct flame_options flame;
+	struct sample_metric metric;
+	uint64_t min_samples;
 	const char *output;
 	bool help;
 };
@@ -52,6 +67,16 @@ struct arguments {
 static int wrong(const char *option, const char *value, const char *wanted)
 {
 	fprintf(stderr, "ebpf-profiler flame: --%s=%s is not %s\n", option, value, wanted);
+	return -EINVAL;
+}
+
+static int take_metric(struct arguments *a, const char *value)
+{
+	a->flame.metric = &a->metric;
+	if (sample_metric_parse(value, &a->metric) == 0)
+		return 0;
+	fprintf(stderr, "ebpf-profiler flame: --colour=%s is no metric\n\n" SAMPLE_METRIC_HELP,
+		value);
 	return -EINVAL;
 }
 
@@ -76,6 +101,12 @@ static int take_option(struct arguments *a, int option, const char *value)
 		if (parse_double(value, &a->flame.min_percent) < 0 || a->flame.min_percent > 100)
 			return wrong("min-percent", value, "a number from 0 to 100");
 		return 0;
+	case OPTION_COLOUR:
+		return take_metric(a, value);
+	case OPTION_MIN_SAMPLES:
+		return parse_u64(value, &a->min_samples) == 0
+			       ? 0
+			       : wrong("min-samples", value, "a number of samples");
 	case OPTION_HELP:
 		a->help = true;
 		return 0;
@@ -129,12 +160,19 @@ static int write_page(const struct arguments *a, const struct profile *p)
 	return EXIT_OK;
 }
 
-static int run(const struct arguments *a)
+static int run(struct arguments *a)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	int code;
 
+	if (a->flame.metric) {
+		a->metric.min_samples = a->min_samples;
+		a->selection.filter.counters = a->metric.counters;
+	}
 	code = selection_load(&a->selection, PROFILE_BY_THREAD, &p);
+	if (code == EXIT_OK && a->flame.metric &&
+	    !selection_has_metric(&a->selection, p, a->flame.metric))
+		code = EXIT_NO_DATA;
 	return code == EXIT_OK ? write_page(a, p) : code;
 }
 
@@ -144,6 +182,7 @@ int cmd_flame(int argc, char **argv)
 	struct arguments a = {
 		.flame = { .min_percent = DEFAULT_MIN_PERCENT, .command = command },
 		.output = DEFAULT_OUTPUT,
+		.min_samples = SAMPLE_METRIC_MIN_SAMPLES,
 	};
 	int code;
 

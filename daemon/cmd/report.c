@@ -10,7 +10,6 @@
 #include "cmd/report_print.h"
 #include "cmd/report_rows.h"
 #include "cmd/select.h"
-#include "util/json.h"
 #include "util/parse.h"
 
 /* Lines of a terminal that the header takes, beside the tables. */
@@ -194,22 +193,6 @@ static int print(const struct report_options *o, const struct report *r)
 	return 0;
 }
 
-/* False when no event has the counters, and said so. */
-static bool has_metric(const struct report *r)
-{
-	for (size_t i = 0; i < r->n_events; i++)
-		if (!r->events[i].values->missing)
-			return true;
-	for (size_t i = 0; i < r->n_events; i++) {
-		const char *why = r->events[i].values->missing;
-		_cleanup_(buffer_donep) struct buffer b = { 0 };
-
-		text_put_safe(&b, why, strlen(why));
-		fprintf(stderr, "ebpf-profiler report: %.*s\n", (int)b.size, (char *)b.data);
-	}
-	return false;
-}
-
 static int run(struct report_options *o)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -223,7 +206,8 @@ static int run(struct report_options *o)
 	if (!p)
 		return code;
 	error = report_new(p, o->grouping, o->sort, metric, &r);
-	if (error >= 0 && metric && code == EXIT_OK && !has_metric(r))
+	if (error >= 0 && metric && code == EXIT_OK &&
+	    !selection_has_metric(&o->selection, p, metric))
 		code = EXIT_NO_DATA;
 	if (error >= 0 && (code == EXIT_OK || o->json))
 		error = print(o, r);

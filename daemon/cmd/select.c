@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "util/json.h"
 #include "util/parse.h"
 
 void selection_init(struct selection *s, const char *command)
@@ -203,4 +204,36 @@ int selection_load(const struct selection *s, unsigned int dimensions, struct pr
 		return EXIT_OK;
 	fprintf(stderr, "ebpf-profiler %s: %s\n", s->command, error ? error : strerror(-r));
 	return selection_exit_code(r);
+}
+
+/* Events that differ in nothing that matters here say the same. */
+static void say_missing(const struct selection *s, const struct profile *p,
+			const struct sample_metric *m)
+{
+	_cleanup_free_ char *said = NULL;
+
+	for (size_t i = 0; i < p->n_events; i++) {
+		_cleanup_(buffer_donep) struct buffer text = { 0 };
+		char *why = sample_metric_explain(m, &p->events[i]);
+
+		if (!p->events[i].samples || !why || (said && strcmp(said, why) == 0)) {
+			free(why);
+			continue;
+		}
+		text_put_safe(&text, why, strlen(why));
+		fprintf(stderr, "ebpf-profiler %s: %.*s\n", s->command, (int)text.size,
+			text.size ? (const char *)text.data : "");
+		free(said);
+		said = why;
+	}
+}
+
+bool selection_has_metric(const struct selection *s, const struct profile *p,
+			  const struct sample_metric *m)
+{
+	for (size_t i = 0; i < p->n_events; i++)
+		if (p->events[i].samples && !sample_metric_missing(m, &p->events[i]))
+			return true;
+	say_missing(s, p, m);
+	return false;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "profile/profile.h"
+#include "profile/sample_metric.h"
 
 enum selection_option {
 	SELECTION_SINCE = 0x1000,
@@ -71,6 +72,10 @@ int selection_finish(struct selection *s, int argc, char **argv, int first);
  * sentence printed, and *ret when there are segments but no sample in them; EXIT_FAILED likewise.
  */
 int selection_load(const struct selection *s, unsigned int dimensions, struct profile **ret);
+
+/* True when an event with samples has the metric's counters; false, and why, when none has. */
+bool selection_has_metric(const struct selection *s, const struct profile *p,
+			  const struct sample_metric *m);
 
 /* The exit code for a negative result of profile_load() or profile_walk(). */
 int selection_exit_code(int error);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bpf/sample.h"
+#include "export/flame_metric.h"
 #include "export/flame_tree.h"
 #include "flame_page.h" /* made by the build: flame_page[] */
 #include "util/cleanup.h"
@@ -225,6 +226,8 @@ static int put_event(struct page *page, uint32_t event, FILE *out)
 	put_nodes(page, &t, threshold);
 	put_pruned(page, &t, threshold);
 	put_functions(page, &t);
+	if (o->metric)
+		flame_put_metric(&page->j, &t, o->metric, &page->p->events[event], threshold);
 	json_close_object(&page->j);
 	return buffer_flush_to(&page->b, out, false);
 }

@@ -11,6 +11,7 @@
 
 #include "export/frames.h"
 #include "profile/profile.h"
+#include "profile/sample_metric.h"
 
 struct flame_options {
 	enum stack_root root;
@@ -19,6 +20,8 @@ struct flame_options {
 	const char *command; /* how the page was made; shown in it */
 	double min_percent;
 	size_t max_nodes; /* 0: 100,000 */
+	const struct sample_metric *metric; /* boxes take their colour from it; NULL: from their
+					       origin. The profile was loaded with its counters. */
 };
 
 /* Cells must be told apart by thread (unless root is ROOT_ALL). 0 or a negative errno. */

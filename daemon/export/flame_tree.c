@@ -73,6 +73,7 @@ void flame_names_done(struct flame_names *names)
 struct labelled {
 	uint32_t label, node;
 	uint64_t samples, weight;
+	const struct profile_counter *counters; /* NULL: the profile has none */
 };
 
 /* Where the profile's nodes are in the flame tree, for the label being added. */
@@ -109,13 +110,42 @@ static struct labelled *select_stacks(const struct profile *p, uint32_t event,
 		const struct profile_cell *c = &p->cells[i];
 
 		if (c->event == event)
-			list[n++] = (struct labelled){ root_label_of(labels, p, c->thread), c->node,
-						       c->samples, c->weight };
+			list[n++] = (struct labelled){
+				.label = root_label_of(labels, p, c->thread),
+				.node = c->node,
+				.samples = c->samples,
+				.weight = c->weight,
+				.counters = p->counters ? &p->counters[i * p->n_counters] : NULL,
+			};
 	}
 	if (list)
 		qsort(list, n, sizeof(*list), compare_labelled);
 	*ret_n = n;
 	return list;
+}
+
+static int grow(struct flame_tree *t, size_t capacity)
+{
+	size_t n = t->n_counters;
+	struct profile_counter *counters;
+	struct flame_node *nodes;
+
+	if (capacity >= UINT32_MAX)
+		return -E2BIG;
+	nodes = reallocarray(t->nodes, capacity, sizeof(*nodes));
+	if (!nodes)
+		return -ENOMEM;
+	t->nodes = nodes;
+	if (n) {
+		counters = reallocarray(t->self_counters, capacity, n * sizeof(*counters));
+		if (!counters)
+			return -ENOMEM;
+		t->self_counters = counters;
+		memset(&counters[t->n_nodes * n], 0,
+		       (capacity - t->n_nodes) * n * sizeof(*counters));
+	}
+	t->capacity = capacity;
+	return 0;
 }
 
 /* The child of `parent` with this name, new or known; 0 when out of memory. */
@@ -128,17 +158,8 @@ static uint32_t child(struct flame_tree *t, struct id_table *children, uint32_t 
 		return 0;
 	if (*slot != ID_TABLE_NEW)
 		return *slot;
-	if (t->n_nodes == t->capacity) {
-		size_t capacity = MAX(t->capacity * 2, (size_t)1024);
-		struct flame_node *nodes = NULL;
-
-		if (capacity < UINT32_MAX)
-			nodes = reallocarray(t->nodes, capacity, sizeof(*nodes));
-		if (!nodes)
-			return 0;
-		t->nodes = nodes;
-		t->capacity = capacity;
-	}
+	if (t->n_nodes == t->capacity && grow(t, MAX(t->capacity * 2, (size_t)1024)) < 0)
+		return 0;
 	t->nodes[t->n_nodes] = (struct flame_node){
 		.parent = parent,
 		.name = name,
@@ -176,6 +197,8 @@ static int add_stack(struct flame_tree *t, struct memory *m, const struct profil
 		return -ENOMEM;
 	t->nodes[node].self_samples += s->samples;
 	t->nodes[node].self_weight += s->weight;
+	for (size_t k = 0; k < t->n_counters; k++)
+		profile_counter_add(&t->self_counters[node * t->n_counters + k], &s->counters[k]);
 	return 0;
 }
 
@@ -191,10 +214,13 @@ static int add_stacks(struct flame_tree *t, const struct profile *p, uint32_t ev
 	int r = 0;
 
 	stacks = select_stacks(p, event, &names->labels, &n);
-	t->nodes = calloc(1024, sizeof(*t->nodes));
-	if (!m.node || !m.label || !stacks || !t->nodes)
+	if (!m.node || !m.label || !stacks)
 		return -ENOMEM;
-	t->capacity = 1024;
+	t->n_counters = p->counters ? p->n_counters : 0;
+	r = grow(t, 1024);
+	if (r < 0)
+		return r;
+	t->nodes[0] = (struct flame_node){ 0 };
 	t->n_nodes = 1;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_stack(t, &m, p, &stacks[i], names);
@@ -213,6 +239,26 @@ static void sum_up(struct flame_tree *t)
 			t->nodes[n->parent].weight += n->weight;
 		}
 	}
+}
+
+static int sum_up_counters(struct flame_tree *t)
+{
+	size_t n = t->n_counters;
+
+	if (n == 0)
+		return 0;
+	t->counters = calloc(t->n_nodes * n, sizeof(*t->counters));
+	if (!t->counters)
+		return -ENOMEM;
+	for (size_t i = t->n_nodes; i-- > 0;)
+		for (size_t k = 0; k < n; k++) {
+			struct profile_counter *c = &t->counters[i * n + k];
+
+			profile_counter_add(c, &t->self_counters[i * n + k]);
+			if (i > 0)
+				profile_counter_add(&t->counters[t->nodes[i].parent * n + k], c);
+		}
+	return 0;
 }
 
 uint32_t flame_tree_next(const struct flame_tree *t, uint32_t node, bool descend, uint32_t *depth)
@@ -296,7 +342,9 @@ int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t even
 	if (r < 0)
 		return r;
 	sum_up(&made);
-	r = sum_functions(&made, names->n);
+	r = sum_up_counters(&made);
+	if (r == 0)
+		r = sum_functions(&made, names->n);
 	if (r < 0)
 		return r;
 	*t = made;
@@ -308,6 +356,8 @@ void flame_tree_done(struct flame_tree *t)
 {
 	free(t->nodes);
 	free(t->functions);
+	free(t->self_counters);
+	free(t->counters);
 	*t = (struct flame_tree){ 0 };
 }
 

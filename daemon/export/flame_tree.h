@@ -40,6 +40,10 @@ struct flame_tree {
 	struct flame_node *nodes;
 	size_t n_nodes, capacity;
 	struct flame_function *functions; /* by name */
+	/* The profile's counter k in node i, of itself and with all that is called from it, is at
+	 * i * n_counters + k; NULL when the profile has none. */
+	struct profile_counter *self_counters, *counters;
+	size_t n_counters;
 };
 
 int flame_tree_init(struct flame_tree *t, const struct profile *p, uint32_t event,

@@ -210,6 +210,50 @@ static void test_data(void **state)
 	}
 }
 
+/* Whatever is left out, the sums of a metric are all there: in boxes, or told apart. */
+static void test_metric(void **state)
+{
+	static const double percents[] = { 0, 0.01, 20, 45, 100 };
+	struct profile_counter counters[8 * 2] = { 0 };
+	struct sample_metric m;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	for (size_t i = 0; i < 2 * f.p.n_cells; i++)
+		counters[i] = (struct profile_counter){ 1 + i, 10 * (double)i, i * 7000, i * 7000 };
+	f.p.counters = counters;
+	f.p.n_counters = 2;
+	f.events[0].counters = "instructions,cycles";
+	f.events[1].counters = "";
+	assert_int_equal(sample_metric_parse("ipc", &m), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(percents); i++) {
+		struct flame_options options = { .min_percent = percents[i], .metric = &m };
+		_cleanup_free_ char *page = NULL, *data = NULL;
+		const char *own, *left, *missing;
+		size_t size;
+
+		page = CAPTURE(&size, export_flame(&f.p, &options, out));
+		data = data_of(page);
+		assert_ptr_equal(json_skip(json_check(data)), data + strlen(data));
+		own = strstr(data, "\"counters\":[{");
+		left = strstr(own, "\"pruned\":[{");
+		assert_non_null(left);
+		/* the first counter: cells 0 to 5 are of the first event, their numbers even */
+		assert_int_equal(sum_of(own, "\"us\"", 0, 1) + sum_of(left, "\"us\"", 0, 1),
+				 7 * (0 + 2 + 4 + 6 + 8 + 10));
+		assert_int_equal(sum_of(own, "\"sum\"", 0, 1) + sum_of(left, "\"sum\"", 0, 1),
+				 10 * (0 + 2 + 4 + 6 + 8 + 10));
+		assert_int_equal(sum_of(own, "\"samples\"", 0, 1) +
+					 sum_of(left, "\"samples\"", 0, 1),
+				 1 + 3 + 5 + 7 + 9 + 11);
+		missing = strstr(left, "\"missing\":\"No counters were read at the samples of "
+				       "page-faults");
+		assert_non_null(missing);
+		assert_null(strstr(missing, "\"counters\":["));
+	}
+}
+
 /* The policy allows the two inlined parts by their hashes and nothing else. */
 static void test_policy(void **state)
 {
@@ -235,7 +279,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tree),	      cmocka_unit_test(test_recursion),
 		cmocka_unit_test(test_same_function), cmocka_unit_test(test_threshold),
-		cmocka_unit_test(test_data),	      cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_metric),	      cmocka_unit_test(test_data),
+		cmocka_unit_test(test_policy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

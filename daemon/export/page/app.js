@@ -17,19 +17,20 @@ const KEYS = [
 	['v', 'callees (from the root) or callers (from the leaf)'],
 	['m', 'width by weight or by samples'],
 	['s', 'widest first or by name'],
+	['c', 'colour by origin or by the metric'],
 	['t', 'table of functions'],
 	['?', 'this help'],
 ];
 
 const DEFAULTS = {
 	event: '0', layout: 'flame', inverted: '0', metric: 'weight', sort: 'value', search: '',
-	zoom: '0', table: '1',
+	zoom: '0', table: '1', colour: 'metric',
 };
 
 /* What the address may choose; the rest is free text or a number that is checked where it is used. */
 const CHOICES = {
 	layout: ['flame', 'icicle'], inverted: ['0', '1'], metric: ['weight', 'samples'],
-	sort: ['value', 'name'], table: ['0', '1'],
+	sort: ['value', 'name'], table: ['0', '1'], colour: ['origin', 'metric'],
 };
 
 const byId = id => document.getElementById(id);
@@ -118,13 +119,15 @@ class App {
 			this.showTable();
 		if (changed('event', 'inverted', 'metric', 'sort', 'layout'))
 			this.view.show(this.arrangedTree(), this.state.layout);
+		if (changed('event', 'inverted', 'colour'))
+			this.colour();
 		if (changed('event', 'search', 'metric', 'inverted'))
 			this.search();
 		if (changed('zoom', 'event', 'inverted', 'metric', 'sort', 'layout'))
 			this.showZoom(!all && this.state.zoom !== before.zoom);
 		if (changed('event', 'search', 'metric'))
 			this.table.show(this.event.functions, this.state.metric, this.all(), this.matches);
-		if (changed('event', 'metric'))
+		if (changed('event', 'metric', 'inverted', 'colour'))
 			this.fillLegend();
 		this.pressButtons();
 		this.describe(-1);
@@ -148,6 +151,18 @@ class App {
 		}
 		tree.arrange(this.state.metric, this.state.sort, name => this.names[name].text);
 		return tree;
+	}
+
+	colour() {
+		const tree = this.view.tree, forward = this.trees.get(this.state.event + ' 0');
+		this.view.scale = null;
+		if (tree.counters && this.state.colour === 'metric') {
+			forward.scale ??= new Scale(this.event.metric, forward, forward);
+			tree.scale ??= new Scale(this.event.metric, tree, forward);
+			if (forward.scale.known)
+				this.view.scale = tree.scale;
+		}
+		this.view.redraw();
 	}
 
 	all() {
@@ -231,6 +246,8 @@ class App {
 				(e.reason ? ': ' + e.reason : ''));
 		if (this.data.unreadable > 0)
 			parts.push(formatCount(this.data.unreadable) + ' samples were lost to damaged files');
+		if (e.metric?.missing)
+			parts.push(e.metric.missing);
 		byId('warning').textContent = printable(parts.join('. '));
 		byId('warning').hidden = parts.length === 0;
 	}
@@ -281,6 +298,10 @@ class App {
 	/* --- parts ------------------------------------------------------------------------------------ */
 
 	fillLegend() {
+		if (this.view.scale) {
+			byId('legend').replaceChildren(...this.scaleItems());
+			return;
+		}
 		const forward = this.trees.get(this.state.event + ' 0');
 		const self = forward.self[this.state.metric];
 		const sums = new Map();
@@ -290,6 +311,36 @@ class App {
 		}
 		byId('legend').replaceChildren(...KINDS.filter(kind => kind !== 'root' && sums.has(kind))
 			.map(kind => this.legendItem(kind, sums.get(kind) / this.all())));
+	}
+
+	/* The scale from its low to its high end, and how much has no value. */
+	scaleItems() {
+		const { metric } = this.event, { tree, scale, ramp } = this.view;
+		const item = (className, text, title) => {
+			const li = document.createElement('li');
+			li.className = className;
+			li.textContent = text;
+			if (title)
+				li.title = title;
+			return li;
+		};
+		const bar = item('ramp', formatValue(metric, scale.valueAt(0.5)),
+			scale.log ? 'by the logarithm' : 'by the value');
+		const steps = metric.low_is_bad ? ramp.slice().reverse() : ramp;
+		bar.style.background = 'linear-gradient(to right, ' + steps.map(s => s.fill).join(', ') + ')';
+		const total = tree.total[this.state.metric], self = tree.self[this.state.metric];
+		const unknown = self.reduce((sum, own, i) => sum + (scale.step(i) < 0 ? own : 0), 0);
+		const dot = document.createElement('span');
+		const grey = item('', 'unknown ' + percent(total[0] > 0 ? unknown / total[0] : 0),
+			'boxes whose values rest on fewer than ' + metric.min_samples + ' samples');
+		dot.className = 'dot';
+		dot.style.background = 'var(--unknown)';
+		grey.prepend(dot);
+		return [
+			item('name', printable(metric.name), printable(metric.summary)),
+			item('', formatValue(metric, scale.low) + ' or less'), bar,
+			item('', formatValue(metric, scale.high) + ' or more'), grey,
+		];
 	}
 
 	legendItem(kind, ratio) {
@@ -315,6 +366,9 @@ class App {
 		byId('metric-weight').textContent = this.event.unit === 'ns' ? 'Time' : 'Weight';
 		byId('metric-weight').disabled = this.event.weightless;
 		byId('event').value = this.state.event;
+		byId('colour-choice').hidden = !this.event.metric;
+		byId('colour-metric').textContent = printable(this.event.metric?.name ?? '');
+		byId('colour-metric').disabled = !this.view.tree.counters;
 		byId('toggle-table').setAttribute('aria-pressed', String(this.state.table === '1'));
 	}
 
@@ -373,6 +427,11 @@ class App {
 			rows.push([this.state.inverted === '1' ? 'Of what is below' : 'Of its caller',
 				percent(parent > 0 ? total / parent : 0)]);
 		rows.push([this.state.inverted === '1' ? 'Ends here' : 'Self', percent(all > 0 ? self / all : 0)]);
+		if (tree.counters) {
+			const { value, samples } = valueOf(this.event.metric, tree, node);
+			rows.push([this.event.metric.name, formatValue(this.event.metric, value) + ' (' +
+				formatCount(samples) + (samples === 1 ? ' sample)' : ' samples)')]);
+		}
 		if (pruned > 0)
 			rows.push(['Left out', percent(all > 0 ? pruned / all : 0)]);
 		return rows;
@@ -523,6 +582,10 @@ class App {
 			return true;
 		case 's':
 			this.toggle('sort', 'value', 'name');
+			return true;
+		case 'c':
+			if (tree.counters)
+				this.toggle('colour', 'metric', 'origin');
 			return true;
 		case 't':
 			this.toggle('table', '1', '0');

@@ -11,6 +11,13 @@
  * "functions" has five per function: name, self samples, self weight, samples, weight - sums over
  * the whole event, before anything was pruned.
  *
+ * An event may have a "metric": its name, summary, unit, the counters "over" and "under" ("": time),
+ * "scale", "low_is_bad", "min_samples"; "missing" is why the event has none, or null. Then "counters"
+ * has for each of the one or two: "sum" (of what was counted), "us" (in this time) and "samples" of
+ * the node itself, one per node; "pruned" has the same of what was left out: of the root, then one per
+ * node in "pruned" above. The value is scale * (sum / us of over) / (sum / us of under), or scale *
+ * sum per second.
+ *
  * In a Tree node 0 is the root, so that column entry i is node i + 1; parents come before their
  * children.
  */
@@ -110,6 +117,7 @@ function treeFromColumns(event) {
 	tree.pruned.samples[0] = event.pruned_top_samples;
 	tree.pruned.weight[0] = event.pruned_top_weight;
 	tree.sumUp();
+	addCounters(tree, event);
 	return tree;
 }
 
@@ -120,6 +128,7 @@ function invertTree(tree) {
 		if (tree.self.samples[i] > 0)
 			size += tree.depth[i];
 	const inverted = new Tree(size);
+	const leaves = [];
 	const known = new Map();
 	const names = tree.name.reduce((a, b) => Math.max(a, b), 0) + 1;
 	for (let i = 1; i < tree.n; i++) {
@@ -138,10 +147,13 @@ function invertTree(tree) {
 		}
 		inverted.self.samples[node] += samples;
 		inverted.self.weight[node] += weight;
+		leaves.push([i, node]);
 	}
 	for (const metric of ['samples', 'weight'])
 		inverted.pruned[metric][0] = tree.pruned[metric].reduce((a, b) => a + b, 0);
 	inverted.sumUp();
+	if (tree.counters)
+		invertCounters(tree, inverted, leaves);
 	return inverted;
 }
 

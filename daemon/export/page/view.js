@@ -47,6 +47,7 @@ class View {
 		this.hovered = -1;
 		this.selected = -1;
 		this.matches = null;
+		this.scale = null; // colours by a metric; null: by origin
 		this.from = this.to = this.viewport = { left: 0, right: 1 };
 		this.started = 0;
 		this.frame = 0;
@@ -61,6 +62,7 @@ class View {
 		this.back = style.getPropertyValue('--back');
 		this.outline = style.getPropertyValue('--outline');
 		this.text = style.getPropertyValue('--frame-text');
+		this.plainText = style.getPropertyValue('--text');
 		this.softText = style.getPropertyValue('--soft');
 		this.match = style.getPropertyValue('--match');
 		this.matchText = style.getPropertyValue('--match-text');
@@ -76,6 +78,7 @@ class View {
 			}
 			this.dimmed[kind] = mix(base, back, 0.72);
 		}
+		this.ramp = rampColours(back);
 		this.strip = mix(read('unknown'), back, 0.45);
 	}
 
@@ -245,13 +248,18 @@ class View {
 
 	colours(node) {
 		const name = this.tree.name[node];
-		const kind = name < 0 ? 'root' : this.names[name].kind;
 		const above = this.tree.depth[node] < this.tree.depth[this.zoomed];
 		if (name >= 0 && this.matches && this.matches[name])
 			return [this.match, this.matchText];
+		const step = this.scale ? this.scale.step(node) : -1;
+		if (step >= 0 && (this.matches || above))
+			return [this.ramp[step].dimmed, this.matches ? this.softText : this.plainText];
+		if (step >= 0)
+			return [this.ramp[step].fill, this.ramp[step].text];
+		const kind = this.scale ? 'unknown' : name < 0 ? 'root' : this.names[name].kind;
 		if (this.matches || above)
 			return [this.dimmed[kind], this.matches ? this.softText : this.text];
-		return [this.fill[kind][name < 0 ? 2 : this.shades[name]], this.text];
+		return [this.fill[kind][name < 0 || this.scale ? 2 : this.shades[name]], this.text];
 	}
 
 	drawBox(node, x, width) {

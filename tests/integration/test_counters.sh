@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Counters read at each sample, on the running kernel: of two functions of one program one faults pages and the other
+# only burns time, and their page faults per millisecond tell which; in text, in JSON, and as colours.
+. "$(dirname "$0")/lib.sh"
+export PYTHONDONTWRITEBYTECODE=1
+
+# record NAME OPTION...: one recording of the two neighbours; what they say of themselves goes to NAME.truth.
+record() {
+	local name=$1
+	shift
+	"$PROFILER" record -e cpu-clock@999Hz,page-faults@1009 --counters page-faults,cpu-clock "$@" -o "$work/$name.seg" \
+		-- "$O/workloads/pages" neighbours 4 >"$work/$name.truth" &&
+		"$PROFILER" report --metric faults-per-ms --limit=0 --json "$work/$name.seg" >"$work/$name.json" &&
+		"$PROFILER" report --metric faults-per-ms --limit=0 --event cpu-clock "$work/$name.seg" >"$work/$name.txt"
+}
+
+# ask NAME EXPRESSION: python over report r, its first event e, its rows by name f, and the truth t in faults per ms.
+ask() {
+	python3 - "$work/$1.json" "$work/$1.truth" "$2" <<-'PY'
+		import json, sys
+		r = json.load(open(sys.argv[1]))
+		e = r["events"][0]
+		f = {row["name"]: row for row in e["rows"]}
+		t = {n: int(faults) / float(ms) for n, ms, faults in (line.split() for line in open(sys.argv[2]))}
+		touch, burn = (f[n]["children_metric"] for n in ("touch_pages", "burn_cpu"))
+		v = eval("(" + sys.argv[3] + ")")
+		print(sys.argv[3], "->", v, touch, burn, e["metric"], t)
+		sys.exit(0 if v else 1)
+	PY
+}
+
+for way in whole split; do
+	[ $way = split ] && options=--split-at-switch || options=
+	# shellcheck disable=SC2086
+	check "$way: a recording with counters" record $way $options
+	check "$way: both functions have a value" ask $way "touch['value'] is not None and burn['value'] is not None"
+	check "$way: their page faults per millisecond are told apart ten times" ask $way "touch['value'] >= 10 * burn['value']"
+	check "$way: the value is what the program says of itself, within a quarter" ask $way \
+		"abs(touch['value'] - t['touch_pages']) <= 0.25 * t['touch_pages']"
+	check "$way: the text says the same" awk '
+		$NF == "pages" && $(NF - 1) == "touch_pages" { touch = $2 }
+		$NF == "pages" && $(NF - 1) == "burn_cpu" { burn = $2 }
+		END { exit !(touch > 0 && burn != "" && touch >= 10 * burn) }' "$work/$way.txt"
+	check "$way: rows are counted in as many samples as the whole" ask $way \
+		"sum(x['metric']['samples'] for x in e['rows']) == e['metric']['all']['samples']"
+	check "$way: what is left out is counted" ask $way \
+		"0 < e['metric']['all']['samples'] <= e['samples'] - e['metric']['mixed_samples']"
+	check "$way: software counters count all the time" ask $way "e['metric']['all']['running_ratio'] == 1"
+	for by in process thread unit cpu module; do
+		"$PROFILER" report --metric faults-per-ms --by $by --json "$work/$way.seg" >"$work/$way.$by.json"
+		check "$way: by $by the samples are the same" python3 -c "
+import json
+a, b = (json.load(open('$work/' + n))['events'][0] for n in ('$way.json', '$way.$by.json'))
+assert a['metric']['all'] == b['metric']['all']
+assert sum(x['metric']['samples'] for x in b['rows']) == b['metric']['all']['samples']"
+	done
+done
+check "with a program at each switch nothing is mixed" ask split "e['metric']['mixed_samples'] == 0"
+check "without it deltas are never cut" ask whole "e['metric']['cut_samples'] == 0"
+check "the sampled event may be a half of the ratio" bash -c "
+	'$PROFILER' report --metric page-faults/cpu-clock --event page-faults '$work/whole.seg' | grep -q 'over all'"
+
+"$PROFILER" report --metric ipc "$work/whole.seg" >"$work/ipc.out" 2>"$work/ipc.err"
+check "a metric without its counters is exit code 7" [ $? -eq 7 ]
+check "and a sentence that says what is missing, and what there is" grep -q \
+	'ipc needs the counter instructions, which was not read at the samples of cpu-clock; read were page-faults,cpu-clock' \
+	"$work/ipc.err"
+check "and no table" [ ! -s "$work/ipc.out" ]
+"$PROFILER" flame --colour ipc -o "$work/ipc.html" "$work/whole.seg" 2>"$work/ipc.err"
+check "nor a page" [ $? -eq 7 ] && [ ! -e "$work/ipc.html" ]
+
+check "a page coloured by the metric" "$PROFILER" flame --colour faults-per-ms -o "$work/whole.html" "$work/whole.seg"
+python3 tests/integration/metric_page.py "$work/whole.html" "$work/whole.json" >"$work/browser.tap" 2>"$work/browser.err"
+driven=$?
+while IFS= read -r line; do
+	case $line in
+	"ok "*) result 0 "${line#ok * - }" ;;
+	"not ok "*) result 1 "${line#not ok * - }" ;;
+	"#"*) echo "$line" ;;
+	esac
+done <"$work/browser.tap"
+sed 's/^/# /' "$work/browser.err"
+check "the browser was driven to the end" test "$driven" -eq 0
+
+finish
