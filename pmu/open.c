@@ -117,6 +117,7 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 	}
 	if (fd >= 0)
 		ev->attr = held;
+	ev->attr.disabled = 1; /* the place in a group is not the event's */
 	return fd;
 }
 
