@@ -204,7 +204,8 @@ static void attach_and_transport(void **state)
 		assert_int_equal(sampler_disable(f.sampler), 0);
 		drain(&f);
 		sampler_ledger(f.sampler, 1, add_ledger, &f);
-		/* half a second of CPU time of ours at 997 Hz, less what the host stole, and other BPF programs *
+		/* half a second of CPU time of ours at 997 Hz, less what the host and other BPF
+		 * programs stole */
 		if (f.mine < 250 || f.mine > 520)
 			fail_msg("row of line %d: %llu samples", rows[i].line,
 				 (unsigned long long)f.mine);
