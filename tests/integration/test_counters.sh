@@ -68,7 +68,7 @@ check "and a sentence that says what is missing, and what there is" grep -q \
 	"$work/ipc.err"
 check "and no table" [ ! -s "$work/ipc.out" ]
 "$PROFILER" flame --colour ipc -o "$work/ipc.html" "$work/whole.seg" 2>"$work/ipc.err"
-check "nor a page" [ $? -eq 7 ] && [ ! -e "$work/ipc.html" ]
+check "nor a page" test $? -eq 7 -a ! -e "$work/ipc.html"
 
 check "a page coloured by the metric" "$PROFILER" flame --colour faults-per-ms -o "$work/whole.html" "$work/whole.seg"
 python3 tests/integration/metric_page.py "$work/whole.html" "$work/whole.json" >"$work/browser.tap" 2>"$work/browser.err"
