@@ -102,7 +102,7 @@ unpack_once() {
 	echo "$debs" >"$dir.packages"
 }
 
-targets=(all vm-programs)
+targets=(all hardware-tests vm-programs)
 
 # Prints the build directory. The machine's own architecture is what `make` has built.
 build_product() {
@@ -168,10 +168,10 @@ install_product() {
 	mkdir -p "$tree/build"
 	cp -a scripts tests "$tree/"
 	rm -rf "$tree/tests/fuzz" "$tree/tests/unit"
-	cp -a "$build/ebpf-profiler" "$build/workloads" "$build/bpf" "$build/vm-programs" "$tree/build/"
+	cp -a "$build/ebpf-profiler" "$build/workloads" "$build/bpf" "$build/vm-programs" "$build/hardware" "$tree/build/"
 	find "$tree/build" -name '*.d' -delete
 	sha256sum "$O"/bpf/*.bpf.o | sed 's|  .*/|  |' >"$tree/build/objects.sha256"
-	for f in "$tree"/build/ebpf-profiler "$tree"/build/vm-programs/* "$tree"/build/workloads/*; do
+	for f in "$tree"/build/ebpf-profiler "$tree"/build/{vm-programs,hardware,workloads}/*; do
 		[ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
 	done
 	install -m 755 tests/vm/init "$root/init"

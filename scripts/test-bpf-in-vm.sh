@@ -78,6 +78,8 @@ ask() {
 		    return {x["name"]: x for x in e["rows"]}
 		def share(e, name, key="children_percent"):
 		    return rows(e)[name][key] if name in rows(e) else 0.0
+		def weight(name, function):
+		    return rows(event(name)).get(function, {}).get("self_weight", 0)
 		def seventy_twenty_ten(e):
 		    """Of the three functions of the workload: a system call costs an emulated CPU more than a computation."""
 		    n = [share(e, f) for f in ("burn_seventy", "burn_twenty", "burn_ten")]

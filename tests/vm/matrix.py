@@ -196,8 +196,9 @@ def judge_objects(guests):
 def judge(guests):
     expected, budget = table("expected-skips.conf", "|"), table("verifier-budget.conf")
     for guest in guests:
-        if "matrix" in guest.tests and guest.ended:
+        if "matrix" in guest.tests:
             judge_self_test(guest)
+        if "matrix" in guest.tests and guest.ended:
             judge_coverage(guest)
             judge_budget(guest, budget)
         judge_skips(guest, expected)

@@ -18,16 +18,42 @@ verify_all() {
 }
 verify_all || emit FAIL - "programs are verified" 0 "verify_programs failed"
 
-# One way of a sample: attached, triggered, and its effect is a report with a function known by construction.
-sampler_way() {
+# One way of a sample: attached, triggered, and its effect is a report with functions known by construction.
+sampler_way() { # ATTACH TRANSPORT OPTION...
 	local way=way-$1-$2
-	profile "$way" -F 199 --attach "$1" --transport "$2" -- "$workloads/shares" functions 2 || return
+	profile "$way" -F 199 --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
 	ask "$way" "seventy_twenty_ten(e)" "e['samples'] >= 20" "balanced(e)"
 }
 for attach in link ioctl; do
-	attempt sample_to_perf_ring "attached by $attach, triggered" sampler_way $attach perf
-	attempt sample_to_bpf_ring "attached by $attach, triggered" sampler_way $attach bpf
+	for transport in perf bpf; do
+		attempt sample_to_${transport}_ring "attached by $attach, triggered" sampler_way $attach $transport
+		attempt count_to_${transport}_ring "attached by $attach, triggered" \
+			sampler_way $attach $transport --counters page-faults,task-clock
+	done
 done
+
+# How often each program of PID ran, as "TYPE RUNS" lines; the kernel counts while bpf_stats_enabled is set.
+program_runs() {
+	cat "/proc/$1/fdinfo"/* 2>/dev/null | awk '$1 == "prog_type:" { type = $2 } $1 == "run_cnt:" { print type, $2 }'
+}
+
+context_switches() {
+	local recording runs=0 raw_tracepoint=17
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
+	"$PROFILER" record -F 99 -d 60 --counters task-clock --split-at-switch -o "$work/switch.seg" 2>"$work/switch.err" &
+	recording=$!
+	for _ in $(seq 100); do
+		runs=$(program_runs $recording | awk -v type=$raw_tracepoint '$1 == type { n += $2 } END { print n + 0 }')
+		[ "$runs" -lt 10 ] || break
+		sleep 0.1
+	done
+	kill -INT $recording
+	wait $recording || { cat "$work/switch.err"; return 1; }
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
+	echo "it ran $runs times"
+	[ "$runs" -ge 10 ]
+}
+attempt close_deltas "attached to context switches, triggered" context_switches
 
 # Every page fault is a sample: nothing may be lost, and each sample's period is one.
 page_faults() {
