@@ -76,7 +76,7 @@ build_kernel() {
 
 development=(libc6-dev linux-libc-dev libbpf-dev libelf-dev libpfm4-dev libsystemd-dev libzstd-dev zlib1g-dev liblzma-dev
 	libinih-dev libiberty-dev libcap-dev)
-userland=(base-files bash coreutils grep sed mawk findutils diffutils gzip util-linux mount procps python3 libcap2-bin
+userland=(base-files bash dash coreutils grep sed mawk findutils diffutils gzip util-linux mount procps python3 libcap2-bin
 	busybox-static)
 
 # Debian 12 has no riscv64.

@@ -22,7 +22,7 @@ verify_all || emit FAIL - "programs are verified" 0 "verify_programs failed"
 sampler_way() { # ATTACH TRANSPORT OPTION...
 	local way=way-$1-$2
 	profile "$way" -F 199 --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
-	ask "$way" "seventy_twenty_ten(e)" "e['samples'] >= 20" "balanced(e)"
+	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
 }
 for attach in link ioctl; do
 	for transport in perf bpf; do
@@ -66,7 +66,7 @@ attempt sample_to_bpf_ring "sum of periods = the event's own count" page_faults 
 
 whole_way() {
 	profile whole -F 199 -- "$workloads/shares" functions 2 &&
-		ask whole "seventy_twenty_ten(e)" "balanced(e)" "e['unsymbolised_weight'] * 20 < e['weight']" &&
+		ask whole "known_function(e)" "balanced(e)" "e['unsymbolised_weight'] * 20 < e['weight']" &&
 		"$PROFILER" verify "$work/whole.seg" &&
 		"$PROFILER" export --format folded -o - "$work/whole.seg" | grep -q burn_seventy &&
 		"$PROFILER" flame -o "$work/flame.html" "$work/whole.seg" && grep -q burn_seventy "$work/flame.html"

@@ -1,40 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by scripts/test-bpf-in-vm.sh: an emulated PMU whose machine counts its own time in instructions (-icount), so
-# that rates, counts and ratios are exact: every instruction takes the same time, two cycles.
+# that rates, counts and ratios are exact: every instruction takes the same time.
 
 sampled=sample_to_perf_ring
+case $(uname -m) in
+aarch64) per_cycle=0.5 missed=0.002 ;; # shift=1: two cycles of 1 GHz are one instruction
+riscv64) per_cycle=1.0 missed=0.03 ;;  # shift=0, a cycle each; the kernel sees an overflow a little late
+esac
 
 at_rate() { # EVENT
 	profile rate -e "$1@99Hz" -- "$workloads/shares" functions 4 || return
 	ask rate "e['fired'] == '$1'" "balanced(e)" "abs(e['samples'] / (99 * e['ledger']['running_ns'] / 1e9) - 1) <= 0.03"
 }
-attempt $sampled "cycles at 99 Hz: rate x time within 3 %" at_rate cycles
-attempt $sampled "instructions at 99 Hz: rate x time within 3 %" at_rate instructions
+if [ "$(uname -m)" = aarch64 ]; then
+	attempt $sampled "cycles at 99 Hz: rate x time within 3 %" at_rate cycles
+	attempt $sampled "instructions at 99 Hz: rate x time within 3 %" at_rate instructions
+fi
 
 by_period() { # EVENT TRANSPORT ATTACH
 	profile period -e "$1@1000003" --transport "$2" --attach "$3" -- "$workloads/shares" functions 1 || return
 	ask period "e['fired'] == '$1'" "balanced(e)" "e['weight'] == e['samples'] * 1000003" \
 		"abs(e['samples'] / (e['ledger']['count'] / 1000003) - 1) <= 0.03" \
-		"abs(e['ledger']['count'] - e['weight']) <= 1000003 + 0.002 * e['ledger']['count']"
+		"abs(e['ledger']['count'] - e['weight']) <= 1000003 + $missed * e['ledger']['count']"
 }
 attempt $sampled "cycles by period: count / period samples, and the periods add up to the count" by_period cycles perf link
 attempt sample_to_bpf_ring "cycles by period, into BPF rings by ioctl" by_period cycles bpf ioctl
 attempt $sampled "instructions by period: count / period samples, and the periods add up" by_period instructions perf ioctl
 
 together() {
-	profile together -e cycles@99Hz,instructions@99Hz,cpu-clock@99Hz,page-faults@1 -- "$workloads/shares" functions 3 || return
+	profile together -e cycles@99Hz,instructions@1000003,cpu-clock@99Hz,page-faults@1 -- "$workloads/shares" functions 3 || return
 	ask together "[x['fired'] for x in r['events']] == ['cycles', 'instructions', 'cpu-clock', 'page-faults']" \
-		"all(balanced(x) for x in r['events'])" "seventy_twenty_ten(event('cycles'))" \
-		"seventy_twenty_ten(event('instructions'))" \
+		"all(balanced(x) for x in r['events'])" "known_function(event('cycles'))" \
 		"event('page-faults')['weight'] == event('page-faults')['ledger']['count']" \
-		"abs(event('instructions')['ledger']['count'] / event('cycles')['ledger']['count'] - 0.5) <= 0.005"
+		"abs(event('instructions')['ledger']['count'] / event('cycles')['ledger']['count'] / $per_cycle - 1) <= 0.01"
 }
-attempt $sampled "hardware and software events together; 0.500 instructions a cycle within 1 %" together
+attempt $sampled "hardware and software events together; $per_cycle instructions a cycle within 1 %" together
 
+# The period is long beside the timer tick: QEMU looks at a counter that was set anew no earlier than that.
 known_count() {
 	local known
-	profile known -e instructions@100003 -- "$workloads/instructions" 200000000 || return
+	profile known -e instructions@5000011 -- "$workloads/instructions" 600000000 || return
 	known=$(cat "$work/known.out")
-	ask known "abs(rows(e)['known_instructions']['self_weight'] / $known - 1) <= 0.02" "balanced(e)"
+	ask known "balanced(e)" "abs(e['ledger']['count'] / $known - 1) <= 0.02" \
+		"abs(rows(e)['known_instructions']['self_weight'] / $known - 1) <= 0.02"
 }
-attempt $sampled "an instruction count known by construction, within 2 % in its function" known_count
+attempt $sampled "an instruction count known by construction, within 2 %, also in its function" known_count

@@ -4,7 +4,7 @@
 falls_back() {
 	profile off -F 99 -e cycles -- "$workloads/shares" functions 2 || return
 	grep -q 'cpu-clock fires instead of cycles' "$work/off.err" || return
-	ask off "e['requested'] == 'cycles' and e['fired'] == 'cpu-clock' and e['reason']" "seventy_twenty_ten(e)" "balanced(e)"
+	ask off "e['requested'] == 'cycles' and e['fired'] == 'cpu-clock' and e['reason']" "known_function(e)" "balanced(e)"
 }
 attempt sample_to_perf_ring "cycles gives way to cpu-clock, and the file says so" falls_back
 

@@ -8,18 +8,19 @@ cpus=$(nproc)
 hardware_fires() {
 	profile fires -F 99 -e cycles,cpu-clock -- "$workloads/shares" functions 4 || return
 	ask fires "[x['fired'] for x in r['events']] == ['cycles', 'cpu-clock']" "not any(x['reason'] for x in r['events'])" \
-		"all(seventy_twenty_ten(x) and balanced(x) for x in r['events'])" \
+		"all(known_function(x) and balanced(x) for x in r['events'])" \
 		"event('cycles')['samples'] >= 0.5 * 99 * event('cycles')['ledger']['running_ns'] / 1e9"
 }
 attempt $sampled "cycles and cpu-clock at 99 Hz together, at least half of the rate" hardware_fires
 
-# What remains in a counter at the end is less than a period. The period is long beside the delay of an interrupt.
+# What remains in a counter at the end is less than a period. Where the host keeps an emulated CPU waiting for longer than
+# a period, the kernel drops whole ones: the sum can be short, never long.
 periods_add_up() {
-	profile periods -e cycles@50000017 -- "$workloads/shares" functions 6 || return
-	ask periods "balanced(e)" "e['weight'] == e['samples'] * 50000017" \
-		"-0.02 <= (e['ledger']['count'] - e['weight']) / e['ledger']['count'] <= 0.02 + $cpus * 50000017 / e['ledger']['count']"
+	profile periods -e cycles@100000007 -- "$workloads/shares" functions 8 || return
+	ask periods "balanced(e)" "e['weight'] == e['samples'] * 100000007" "e['weight'] <= e['ledger']['count'] + 100000007" \
+		"e['weight'] + $cpus * 100000007 >= 0.75 * e['ledger']['count']"
 }
-attempt $sampled "cycles by period: the sum of periods is the event's own count" periods_add_up
+attempt $sampled "cycles by period: the sum of periods is not above the event's own count" periods_add_up
 
 all_cpus() {
 	local busy r
