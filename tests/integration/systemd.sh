@@ -28,7 +28,7 @@ for d in etc usr var; do
 	mount -t overlay overlay -o lowerdir=/$d,upperdir=/run/overlay/$d/upper,workdir=/run/overlay/$d/work /$d
 done
 mount -t proc proc /proc
-mount -t tmpfs tmpfs /tmp
+case $PWD in /tmp/*) ;; *) mount -t tmpfs tmpfs /tmp ;; esac # the tree itself may lie there
 if [ -e /sys/fs/cgroup/cgroup.procs ]; then
 	umount -l /sys/fs/cgroup
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup
