@@ -39,6 +39,7 @@ static const struct command {
 	{ "schema", cmd_schema, "list the tables and columns of collectors" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
+	{ "unwind", cmd_unwind, "what is known of unwinding a program's stacks" },
 	{ "verify", cmd_verify, "check every byte of segment files" },
 	{ "status", cmd_status, "ask the running daemon how it does" },
 };

@@ -28,6 +28,7 @@ int cmd_events(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_unwind(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_collectors(int argc, char **argv);
 int cmd_collect(int argc, char **argv);

@@ -41,7 +41,7 @@ struct unwind_summary {
 	uint32_t reserved;
 	uint64_t bytes_by_kind[UNWIND_KINDS]; /* of code; ROW_NONE: from the first row on */
 	uint64_t text_bytes; /* of code in the file */
-	uint64_t covered_bytes; /* of them, described by the source */
+	uint64_t covered_bytes; /* of them, with rows */
 };
 
 struct unwind_table {
