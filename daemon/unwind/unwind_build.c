@@ -80,14 +80,12 @@ static int add_sections(const struct elf_file *f, const struct frame_machine *m,
 	return 0;
 }
 
-/* Programs, and the dynamic linker, begin at their entry point: no caller is there. */
+/* What begins at the entry point has no caller. */
 static void add_root(const struct elf_file *f, struct code_segments *code, struct row_builder *b)
 {
-	uint64_t offset, left;
-	Elf64_Ehdr h;
+	uint64_t entry, offset, left;
 
-	if (elf_source_read(&f->source, 0, &h, sizeof(h)) < 0 || h.e_entry == 0 ||
-	    !code_segments_offset(code, h.e_entry, &offset, &left) ||
+	if (!entry_address(f, &entry) || !code_segments_offset(code, entry, &offset, &left) ||
 	    offset - code->base > UINT32_MAX - ROOT_BYTES_MAX)
 		return;
 	row_builder_add_root(b, (uint32_t)(offset - code->base),

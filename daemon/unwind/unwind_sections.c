@@ -85,8 +85,8 @@ uint64_t code_bytes(const struct elf_file *f, const struct code_segments *c)
 	return bytes;
 }
 
-/* DT_PLTGOT: what data-relative pointers are counted from on both architectures. 0: unknown. */
-static uint64_t got_address(const struct elf_file *f)
+/* The first entry of this tag in the dynamic segment. */
+static bool dynamic_value(const struct elf_file *f, int64_t tag, uint64_t *ret)
 {
 	for (size_t i = 0; i < f->n_segments; i++) {
 		const Elf64_Phdr *p = &f->segments[i];
@@ -99,11 +99,30 @@ static uint64_t got_address(const struct elf_file *f)
 			if (elf_source_read(&f->source, p->p_offset + at, &d, sizeof(d)) < 0 ||
 			    d.d_tag == DT_NULL)
 				break;
-			if (d.d_tag == DT_PLTGOT)
-				return d.d_un.d_ptr;
+			if (d.d_tag != tag)
+				continue;
+			*ret = d.d_un.d_val;
+			return true;
 		}
 	}
-	return 0;
+	return false;
+}
+
+/* A library that needs others is begun by none of them; linkers of 2018 gave it an entry yet. */
+bool entry_address(const struct elf_file *f, uint64_t *ret)
+{
+	bool program = false;
+	uint64_t needed;
+	Elf64_Ehdr h;
+
+	if (elf_source_read(&f->source, 0, &h, sizeof(h)) < 0 || h.e_entry == 0)
+		return false;
+	for (size_t i = 0; i < f->n_segments; i++)
+		program |= f->segments[i].p_type == PT_INTERP;
+	if (h.e_type != ET_EXEC && !program && dynamic_value(f, DT_NEEDED, &needed))
+		return false;
+	*ret = h.e_entry;
+	return true;
 }
 
 static bool named_section(const struct elf_file *f, const char *name, struct frame_section *ret)
@@ -180,7 +199,9 @@ bool unwind_section_eh_frame(const struct elf_file *f, struct frame_section *ret
 
 	if (!named_section(f, ".eh_frame", &s) && !section_from_header(f, &s))
 		return false;
-	s.data_address = got_address(f);
+	/* What data-relative pointers are counted from, on both architectures. */
+	if (!dynamic_value(f, DT_PLTGOT, &s.data_address))
+		s.data_address = 0;
 	*ret = s;
 	return true;
 }

@@ -27,6 +27,8 @@ bool code_segments_address(const struct code_segments *c, uint64_t offset, uint6
 /* Bytes of code: of sections where there are any, else of segments. */
 uint64_t code_bytes(const struct elf_file *f, const struct code_segments *c);
 
+/* Where a program, or the dynamic linker, begins. False: it is a library. */
+bool entry_address(const struct elf_file *f, uint64_t *ret);
 /* Each false when there is none. */
 bool unwind_section_eh_frame(const struct elf_file *f, struct frame_section *ret);
 bool unwind_section_debug_frame(const struct elf_file *f, struct frame_section *ret);
