@@ -32,6 +32,16 @@ enum bpf_map_type {
 };
 
 enum {
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
+};
+
+/* Whether a kernel has a helper. */
+enum bpf_func_id {
+	BPF_FUNC_ringbuf_output = 130,
+};
+
+enum {
 	BPF_F_USER_STACK = 1ULL << 8,
 };
 
@@ -60,3 +70,38 @@ struct bpf_perf_event_value {
 	__u64 enabled;
 	__u64 running;
 };
+
+/* The context of a raw tracepoint: its arguments. */
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* The caller's registers, as each architecture names them. */
+struct pt_regs___x86 {
+	unsigned long di, si, dx, r10, ax, orig_ax, cs;
+};
+
+struct pt_regs___arm64 {
+	unsigned long long regs[31];
+	unsigned long long orig_x0;
+	int syscallno;
+	unsigned long long pstate;
+};
+
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+};
+
+struct task_struct {
+	int pid, tgid;
+	struct task_struct *real_parent;
+	struct mm_struct *mm;
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+#pragma clang attribute pop

@@ -35,9 +35,26 @@ enum collector_key {
 	COLLECTOR_TOP = 1 << 0, /* top */
 	COLLECTOR_RATES = 1 << 1, /* delta-min, delta-max */
 	COLLECTOR_ARGV = 1 << 2, /* argv */
+	COLLECTOR_EVENTS = 1 << 3, /* transport */
+	COLLECTOR_ATTACH = 1 << 4, /* attach */
 };
 
 enum collector_argv { COLLECTOR_ARGV_COMMAND, COLLECTOR_ARGV_FULL };
+
+/* How events of BPF programs come to user space. */
+enum collector_transport {
+	COLLECTOR_TRANSPORT_AUTO, /* the BPF ring where the kernel has one */
+	COLLECTOR_TRANSPORT_BPF,
+	COLLECTOR_TRANSPORT_PERF,
+};
+
+/* How system calls are watched. */
+enum collector_attach {
+	COLLECTOR_ATTACH_AUTO, /* the first of these that works */
+	COLLECTOR_ATTACH_KPROBE, /* costs nothing but in the call itself */
+	COLLECTOR_ATTACH_TRACEPOINT, /* makes every system call of the host slower */
+	COLLECTOR_ATTACH_NONE, /* only what happens without them */
+};
 
 /* What the configuration says, everything resolved. */
 struct collector_settings {
@@ -46,6 +63,9 @@ struct collector_settings {
 	unsigned int top; /* rows of a list that is sorted by weight */
 	uint64_t delta_min_ns, delta_max_ns; /* for rates_init() */
 	enum collector_argv argv; /* of command lines: argv[0] alone, or all of it */
+	enum collector_transport transport;
+	enum collector_attach attach;
+	char *btf; /* file or directory in BTFHub layout; NULL: search */
 };
 
 struct collector {
@@ -68,7 +88,10 @@ struct collector {
 	/* *ret is for the other calls. On failure *ret_error may be a heap sentence. */
 	int (*open)(const struct collector_settings *s, void **ret, char **ret_error);
 	int (*read)(void *state, struct rows *rows);
-	/* COLLECTOR_STREAM: readable (poll(2), EPOLLIN) when read() has something to do. */
+	/*
+	 * Readable (poll(2), EPOLLIN) when read() has something to do; -1: there is nothing to
+	 * wait for. NULL: read at its interval only.
+	 */
 	int (*fd)(void *state);
 	void (*close)(void *state);
 };

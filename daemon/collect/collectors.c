@@ -27,6 +27,7 @@ extern const struct collector collector_temperature;
 extern const struct collector collector_thermal_throttle;
 extern const struct collector collector_edac;
 extern const struct collector collector_machine_check;
+extern const struct collector collector_exec;
 
 const struct collector *const collectors[] = {
 	&collector_load,
@@ -48,6 +49,7 @@ const struct collector *const collectors[] = {
 	&collector_thermal_throttle,
 	&collector_edac,
 	&collector_machine_check,
+	&collector_exec,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);

@@ -9,6 +9,7 @@ void collector_settings_done(struct collector_settings *s)
 	free(s->procfs);
 	free(s->sysfs);
 	free(s->dev);
+	free(s->btf);
 	*s = (struct collector_settings){};
 }
 
@@ -19,7 +20,8 @@ int collector_settings_copy(const struct collector_settings *s, struct collector
 	copy.procfs = strdup(s->procfs);
 	copy.sysfs = strdup(s->sysfs);
 	copy.dev = strdup(s->dev);
-	if (!copy.procfs || !copy.sysfs || !copy.dev) {
+	copy.btf = s->btf ? strdup(s->btf) : NULL;
+	if (!copy.procfs || !copy.sysfs || !copy.dev || !copy.btf != !s->btf) {
 		collector_settings_done(&copy);
 		return -ENOMEM;
 	}
@@ -33,5 +35,6 @@ bool collector_settings_equal(const struct collector_settings *a,
 	return a->interval_ns == b->interval_ns && strcmp(a->procfs, b->procfs) == 0 &&
 	       strcmp(a->sysfs, b->sysfs) == 0 && strcmp(a->dev, b->dev) == 0 && a->top == b->top &&
 	       a->delta_min_ns == b->delta_min_ns && a->delta_max_ns == b->delta_max_ns &&
-	       a->argv == b->argv;
+	       a->argv == b->argv && a->transport == b->transport && a->attach == b->attach &&
+	       strcmp(a->btf ? a->btf : "", b->btf ? b->btf : "") == 0;
 }

@@ -248,10 +248,12 @@ static void wait_for_work(struct worker *w, uint64_t until_ns)
 	int r;
 
 	for (struct instance *i = w->instances; i && n < MAX_FDS; i = i->next) {
-		if (!i->open || !i->collector->fd)
+		int fd = i->open && i->collector->fd ? i->collector->fd(i->state) : -1;
+
+		if (fd < 0)
 			continue;
 		owners[n] = i;
-		fds[n++] = (struct pollfd){ .fd = i->collector->fd(i->state), .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	}
 	if (w->untold)
 		add_eventfd(w->notify_fd);

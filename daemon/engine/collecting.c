@@ -69,6 +69,9 @@ int collecting_settings(const struct config *config, const struct collector *c,
 	s.interval_ns = own->interval_ns ? own->interval_ns : collector_interval_ns(c);
 	s.top = own->top;
 	s.argv = own->argv;
+	s.transport = own->transport;
+	s.attach = own->attach;
+	s.btf = config->btf && *config->btf ? strdup(config->btf) : NULL;
 	s.delta_min_ns = own->delta_min_ns;
 	s.delta_max_ns = own->delta_max_ns;
 	*ret = s;

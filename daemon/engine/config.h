@@ -33,6 +33,8 @@ struct collector_config {
 	uint64_t interval_ns; /* 0: the collector's own */
 	unsigned int top;
 	unsigned int argv; /* enum collector_argv */
+	unsigned int transport; /* enum collector_transport */
+	unsigned int attach; /* enum collector_attach */
 	uint64_t delta_min_ns, delta_max_ns;
 	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
 };

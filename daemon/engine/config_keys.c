@@ -97,6 +97,21 @@ static const char *const argv_words[] = {
 	NULL,
 };
 
+static const char *const ring_words[] = {
+	[COLLECTOR_TRANSPORT_AUTO] = "auto",
+	[COLLECTOR_TRANSPORT_BPF] = "bpf",
+	[COLLECTOR_TRANSPORT_PERF] = "perf",
+	NULL,
+};
+
+static const char *const call_words[] = {
+	[COLLECTOR_ATTACH_AUTO] = "auto",
+	[COLLECTOR_ATTACH_KPROBE] = "kprobe",
+	[COLLECTOR_ATTACH_TRACEPOINT] = "tracepoint",
+	[COLLECTOR_ATTACH_NONE] = "none",
+	NULL,
+};
+
 #define GLOBAL(field) .offset = offsetof(struct config, field)
 #define PROFILE(field)                                                                             \
 	.section = CONFIG_PROFILE_SECTION, .offset = offsetof(struct profile_config, field)
@@ -334,6 +349,10 @@ static const struct config_key keys[] = {
 	  .max = 10000, .collectors = COLLECTOR_TOP },
 	{ COLLECTOR(argv), .name = "argv", .type = &type_choice, .initial = "command",
 	  .words = argv_words, .collectors = COLLECTOR_ARGV },
+	{ COLLECTOR(transport), .name = "transport", .type = &type_choice, .initial = "auto",
+	  .words = ring_words, .collectors = COLLECTOR_EVENTS },
+	{ COLLECTOR(attach), .name = "attach", .type = &type_choice, .initial = "auto",
+	  .words = call_words, .collectors = COLLECTOR_ATTACH },
 	{ COLLECTOR(delta_min_ns), .name = "delta-min", .type = &type_duration, .initial = "100ms",
 	  .min = NSEC_PER_MSEC, .max = 1 * HOUR, .collectors = COLLECTOR_RATES },
 	{ COLLECTOR(delta_max_ns), .name = "delta-max", .type = &type_duration, .initial = "5min",
