@@ -52,7 +52,7 @@ static __always_inline long event_to_bpf_ring(const struct event_knobs *k, void 
 {
 	/* BPF rings have no watermark: wake the reader once the threshold is passed, and never
 	 * otherwise. */
-	__u64 flags = bpf_ringbuf_query(&event_bpf_ring, BPF_RB_AVAIL_DATA) > k->wake_bytes
+	__u64 flags = bpf_ringbuf_query(&event_bpf_ring, BPF_RB_AVAIL_DATA) >= k->wake_bytes
 			      ? BPF_RB_FORCE_WAKEUP
 			      : BPF_RB_NO_WAKEUP;
 

@@ -11,7 +11,7 @@
 /* One element, written by user space before the attach. */
 struct event_knobs {
 	__u32 bpf_ring; /* transport: the BPF ring, else the perf rings */
-	__u32 wake_bytes; /* BPF ring: wake the reader when more than this waits */
+	__u32 wake_bytes; /* BPF ring: wake the reader when this much waits; 0: for each event */
 };
 
 /* Per CPU: every event that was made is sent, or lost for one of two reasons. */

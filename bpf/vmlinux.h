@@ -90,14 +90,76 @@ struct pt_regs___arm64 {
 	unsigned long long pstate;
 };
 
+struct percpu_counter {
+	long long count;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long long counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	unsigned long total_vm;
+	atomic_long_t pgtables_bytes;
+	struct percpu_counter rss_stat[4]; /* 6.2 */
+};
+
+struct mm_rss_stat {
+	atomic_long_t count[4];
+};
+
+struct mm_struct___6_1 {
+	struct mm_rss_stat rss_stat;
+};
+
+struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
+	short oom_score_adj;
 };
 
 struct task_struct {
 	int pid, tgid;
-	struct task_struct *real_parent;
+	struct task_struct *real_parent, *group_leader;
 	struct mm_struct *mm;
+	struct signal_struct *signal;
+	int exit_code;
+	u64 start_time;
+	char comm[16];
+};
+
+struct kernfs_node {
+	u64 id; /* 5.5 */
+};
+
+union kernfs_node_id {
+	u64 id;
+};
+
+struct kernfs_node___5_4 {
+	union kernfs_node_id id;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+/* The event of oom:mark_victim; since 6.9 its tracepoint gets the task, before only a pid. */
+struct trace_event_raw_mark_victim {
+	unsigned long total_vm;
 };
 
 struct linux_binprm {

@@ -138,7 +138,7 @@ static struct total *add(struct collect_totals *t, const struct row *row, struct
 	*key = (struct buffer){};
 	put_json_key(row, &x->json);
 	for (size_t i = 0; i < row->table->n_columns; i++)
-		if (row->values[i].present)
+		if (row->values[i].present && !row->table->from_zero)
 			x->previous[i] = row->values[i].u;
 	return t->list[t->n++] = x;
 }

@@ -28,6 +28,8 @@ extern const struct collector collector_thermal_throttle;
 extern const struct collector collector_edac;
 extern const struct collector collector_machine_check;
 extern const struct collector collector_exec;
+extern const struct collector collector_processes;
+extern const struct collector collector_oom;
 
 const struct collector *const collectors[] = {
 	&collector_load,
@@ -50,6 +52,8 @@ const struct collector *const collectors[] = {
 	&collector_edac,
 	&collector_machine_check,
 	&collector_exec,
+	&collector_processes,
+	&collector_oom,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);

@@ -77,12 +77,14 @@ static const struct row_table tables[] = {
 			  .collector = "exec",
 			  .summary = "starts of programs by user",
 			  .columns = user_columns,
-			  .n_columns = ARRAY_SIZE(user_columns) },
+			  .n_columns = ARRAY_SIZE(user_columns),
+			  .from_zero = true },
 	[TABLE_LOSSES] = { .name = "exec_losses",
 			   .collector = "exec",
 			   .summary = "what the exec collector took and lost",
 			   .columns = loss_columns,
-			   .n_columns = ARRAY_SIZE(loss_columns) },
+			   .n_columns = ARRAY_SIZE(loss_columns),
+			   .from_zero = true },
 };
 
 struct exec {

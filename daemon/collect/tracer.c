@@ -160,7 +160,7 @@ int tracer_load(struct tracer *t, struct bpf_object *object)
 	drop_log(t);
 	if (!ring)
 		return 0;
-	r = tracer_ring_open(object, bpf, t->ring_bytes, t->cpus, &t->ring);
+	r = tracer_ring_open(t, bpf, &t->ring);
 	if (r < 0)
 		return fail(t, r, "the ring for events cannot be made: %s%s", strerror(-r),
 			    r == -EPERM ? " (CAP_IPC_LOCK or a higher LimitMEMLOCK helps)" : "");

@@ -22,7 +22,8 @@
  *
  * An object that includes event.bpf.h has a ring of its own, found by the names of its maps: a BPF
  * ring, or where the kernel has none a perf ring for each CPU (settings->transport forces one).
- * Nothing wakes the reader for each event; it comes at its interval, and when the ring fills.
+ * Nothing wakes the reader for each event, unless wake_each says so; it comes at its interval, and
+ *when the ring fills.
  */
 #include <linux/types.h>
 
@@ -44,6 +45,7 @@ struct tracer {
 	enum collector_transport transport;
 	size_t ring_bytes; /* to be set before tracer_load(): of the BPF ring; half of it for each
 			      CPU's perf ring */
+	bool wake_each; /* to be set before tracer_load(): the reader comes for each event */
 	size_t cpus; /* possible ones: elements in a per-CPU map's value */
 	struct bpf_link **links;
 	size_t n_links;

@@ -106,8 +106,9 @@ static int map_fd(struct bpf_object *object, const char *name)
 	return bpf_object__find_map_fd_by_name(object, name);
 }
 
-static int open_perf(struct tracer_ring *r, struct bpf_object *object, size_t bytes)
+static int open_perf(struct tracer_ring *r, const struct tracer *t)
 {
+	size_t bytes = power_of_two(t->ring_bytes / 2);
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
@@ -115,17 +116,17 @@ static int open_perf(struct tracer_ring *r, struct bpf_object *object, size_t by
 		.sample_type = PERF_SAMPLE_RAW,
 		.sample_period = 1,
 		.watermark = 1,
-		.wakeup_watermark = (uint32_t)(power_of_two(bytes) / 4),
+		.wakeup_watermark = t->wake_each ? 1 : (uint32_t)(bytes / 4),
 	};
-	size_t pages = power_of_two(bytes) / (size_t)sysconf(_SC_PAGESIZE);
+	size_t pages = bytes / (size_t)sysconf(_SC_PAGESIZE);
 
 	/* Without CAP_IPC_LOCK, perf_event_mlock_kb may be used up: a smaller ring beats none. */
 	do {
-		r->perf = perf_buffer__new_raw(map_fd(object, "event_perf_rings"), pages, &attr,
+		r->perf = perf_buffer__new_raw(map_fd(t->object, "event_perf_rings"), pages, &attr,
 					       take_perf_event, r, NULL);
 		if (r->perf || errno != EPERM)
 			break;
-		attr.wakeup_watermark /= 2;
+		attr.wakeup_watermark = MAX(attr.wakeup_watermark / 2, 1U);
 		pages /= 2;
 	} while (pages >= 4);
 	return r->perf ? 0 : -errno;
@@ -137,24 +138,25 @@ static int open_bpf(struct tracer_ring *r, struct bpf_object *object)
 	return r->bpf ? 0 : -errno;
 }
 
-int tracer_ring_open(struct bpf_object *object, bool bpf, size_t bytes, size_t cpus,
-		     struct tracer_ring **ret)
+int tracer_ring_open(const struct tracer *t, bool bpf, struct tracer_ring **ret)
 {
-	struct event_knobs knobs = { .bpf_ring = bpf, .wake_bytes = (uint32_t)(bytes / 4) };
+	struct event_knobs knobs = {
+		.bpf_ring = bpf,
+		.wake_bytes = t->wake_each ? 0 : (uint32_t)(t->ring_bytes / 4),
+	};
 	struct tracer_ring *r = calloc(1, sizeof(*r));
 	uint32_t zero = 0;
 	int error;
 
 	if (!r)
 		return -ENOMEM;
-	r->cpus = cpus;
-	r->seq = calloc(cpus, sizeof(*r->seq));
+	r->cpus = t->cpus;
+	r->seq = calloc(t->cpus, sizeof(*r->seq));
 	r->places = calloc(MAX_EVENTS, sizeof(*r->places));
-	error = !r->seq || !r->places ? -ENOMEM
-		: bpf		      ? open_bpf(r, object)
-				      : open_perf(r, object, bytes / 2);
+	error = !r->seq || !r->places ? -ENOMEM : bpf ? open_bpf(r, t->object) : open_perf(r, t);
 	if (error == 0)
-		error = bpf_map_update_elem(map_fd(object, "event_knobs"), &zero, &knobs, BPF_ANY);
+		error = bpf_map_update_elem(map_fd(t->object, "event_knobs"), &zero, &knobs,
+					    BPF_ANY);
 	if (error < 0) {
 		tracer_ring_close(r);
 		return error;

@@ -10,9 +10,8 @@
 
 struct tracer_ring;
 
-/* `bpf`: a BPF ring. The object is loaded. */
-int tracer_ring_open(struct bpf_object *object, bool bpf, size_t bytes, size_t cpus,
-		     struct tracer_ring **ret);
+/* `bpf`: a BPF ring. Of t, the object (which is loaded), sizes and wake_each count. */
+int tracer_ring_open(const struct tracer *t, bool bpf, struct tracer_ring **ret);
 struct tracer_ring *tracer_ring_close(struct tracer_ring *r);
 int tracer_ring_fd(const struct tracer_ring *r);
 int tracer_ring_drain(struct tracer_ring *r,

@@ -64,6 +64,8 @@ struct row_table {
 	const char *summary; /* not in segments */
 	const struct row_column *columns;
 	size_t n_columns;
+	bool from_zero; /* not in segments: its counters began at 0 with the collector, so that the first
+			   row of a key tells what happened, too */
 	bool no_metrics; /* not in segments: too many keys that come and go for Prometheus */
 };
 
