@@ -13,17 +13,18 @@
 /* include/linux/mm_types_task.h */
 enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 
-static __always_inline __u64 pages(struct mm_struct *mm, int kind)
+/* What other CPUs have not added up yet can make a count negative. */
+static __always_inline __u64 positive(__s64 n)
 {
-	struct mm_struct___6_1 *old = (void *)mm;
-	__s64 n;
-
-	if (bpf_core_field_exists(old->rss_stat.count))
-		n = BPF_CORE_READ(old, rss_stat.count[kind].counter);
-	else
-		n = BPF_CORE_READ(mm, rss_stat[kind].count);
-	return n > 0 ? n : 0; /* what other CPUs have not added up yet can make it less */
+	return n > 0 ? n : 0;
 }
+
+/* A macro, for the place of an element is only relocated when it is a literal number. */
+#define PAGES(mm, kind)                                                                            \
+	positive(bpf_core_field_exists(((struct mm_struct___6_1 *)(mm))->rss_stat.count)           \
+			 ? BPF_CORE_READ((struct mm_struct___6_1 *)(mm),                           \
+					 rss_stat.count[kind].counter)                             \
+			 : BPF_CORE_READ(mm, rss_stat[kind].count))
 
 static __always_inline void look_at(struct oom_record *rec, struct task_struct *task)
 {
@@ -35,9 +36,9 @@ static __always_inline void look_at(struct oom_record *rec, struct task_struct *
 	BPF_CORE_READ_STR_INTO(&rec->comm, task, comm);
 	rec->virtual_pages = BPF_CORE_READ(mm, total_vm);
 	rec->page_table_bytes = BPF_CORE_READ(mm, pgtables_bytes.counter);
-	rec->anon_pages = pages(mm, MM_ANONPAGES);
-	rec->file_pages = pages(mm, MM_FILEPAGES);
-	rec->shmem_pages = pages(mm, MM_SHMEMPAGES);
+	rec->anon_pages = PAGES(mm, MM_ANONPAGES);
+	rec->file_pages = PAGES(mm, MM_FILEPAGES);
+	rec->shmem_pages = PAGES(mm, MM_SHMEMPAGES);
 }
 
 /* mark_victim(task, uid); before Linux 6.9 mark_victim(pid) */
