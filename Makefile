@@ -60,7 +60,7 @@ VM_BPF := $(sort $(wildcard tests/vm/*.bpf.c))
 HARDWARE_HELPERS := $(sort $(wildcard tests/hardware/*.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)
-GENERATED := $(SKELETONS) $(O)/gen/flame_page.h
+GENERATED := $(SKELETONS) $(O)/gen/flame_page.h $(O)/gen/syscall_names.h
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(O)/obj/%.o)
 ASAN_OBJECTS := $(LIB_SOURCES:%.c=$(O)/asan/%.o)
 FUZZ_OBJECTS := $(LIB_SOURCES:%.c=$(O)/fuzz/%.o)
@@ -94,6 +94,12 @@ $(O)/gen/flame_page.h: scripts/embed_page.sh $(wildcard daemon/export/page/*)
 	$(call msg,PAGE,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$< daemon/export/page >$@
+
+# The names of system calls, by number.
+$(O)/gen/syscall_names.h: scripts/list_syscalls.sh
+	$(call msg,NAMES,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$< $(CC) >$@
 
 # --- BPF --------------------------------------------------------------------------------------------------------------
 # One object for every kernel and little-endian architecture; the prefix map makes it the same from any directory.

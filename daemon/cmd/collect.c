@@ -382,6 +382,42 @@ static int loop(struct collect_command *o, int signal_fd)
 	return 0;
 }
 
+/* Whether it counts by itself between its reads, so that one more is due at the end. */
+static bool keeps_counts(const struct collector *c)
+{
+	for (size_t i = 0; i < c->n_tables; i++)
+		if (c->tables[i].from_zero)
+			return true;
+	return false;
+}
+
+/* What was counted since the last reads, and what waits in rings. */
+static int take_rest(struct collect_command *o)
+{
+	struct pollfd fd = { .fd = collect_fd(o->collect), .events = POLLIN };
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	bool good = true;
+
+	for (size_t i = 0; i < o->n; i++)
+		o->named[i].done |= !keeps_counts(o->named[i].collector);
+	if (!all_done(o))
+		collect_read_now(o->collect);
+	while (good && !all_done(o) &&
+	       clock_ns(CLOCK_MONOTONIC) - start_ns < o->config.collector_deadline_ns) {
+		struct batch *b;
+
+		(void)poll(&fd, 1, CHECK_MS);
+		while (good && (b = collect_take(o->collect))) {
+			struct named *n = find_named(o, b->collector);
+
+			good = take_batch(o, b);
+			n->done |= b->rows.time_ns >= start_ns;
+			batch_free(b);
+		}
+	}
+	return good ? 0 : -EPIPE;
+}
+
 /* --- the end --- */
 
 static int compare_u64(const void *a, const void *b)
@@ -440,6 +476,8 @@ static int run(struct collect_command *o)
 		r = collect_start(o->collect, o->named[i].collector, &o->named[i].settings);
 	if (r == 0)
 		r = loop(o, signal_fd);
+	if (r == 0)
+		r = take_rest(o);
 	if (r < 0 && r != -EPIPE)
 		fprintf(stderr, "ebpf-profiler collect: %s\n", strerror(-r));
 	if (r == 0 && o->bench)

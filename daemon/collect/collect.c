@@ -177,6 +177,12 @@ struct batch *collect_take(struct collect *c)
 	return b;
 }
 
+void collect_read_now(struct collect *c)
+{
+	if (c->worker)
+		worker_read_now(c->worker);
+}
+
 /* The others go on with a new thread. */
 static void go_on(struct collect *c, const struct worker_left *left)
 {

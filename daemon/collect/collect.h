@@ -29,6 +29,9 @@ int collect_fd(const struct collect *c);
 /* The oldest batch, which is the caller's; NULL: there is none. */
 struct batch *collect_take(struct collect *c);
 
+/* Reads all at once, whatever their intervals: what their rings and maps hold comes as batches. */
+void collect_read_now(struct collect *c);
+
 /*
  * Once a second: gives up collectors that are beyond their deadline. `failed` is called for each,
  * with a sentence.

@@ -37,6 +37,7 @@ enum collector_key {
 	COLLECTOR_ARGV = 1 << 2, /* argv */
 	COLLECTOR_EVENTS = 1 << 3, /* transport */
 	COLLECTOR_ATTACH = 1 << 4, /* attach */
+	COLLECTOR_LATENCY = 1 << 5, /* latency */
 };
 
 enum collector_argv { COLLECTOR_ARGV_COMMAND, COLLECTOR_ARGV_FULL };
@@ -65,6 +66,7 @@ struct collector_settings {
 	enum collector_argv argv; /* of command lines: argv[0] alone, or all of it */
 	enum collector_transport transport;
 	enum collector_attach attach;
+	bool latency; /* measure how long calls take, too */
 	char *btf; /* file or directory in BTFHub layout; NULL: search */
 };
 

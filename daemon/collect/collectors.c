@@ -30,6 +30,7 @@ extern const struct collector collector_machine_check;
 extern const struct collector collector_exec;
 extern const struct collector collector_processes;
 extern const struct collector collector_oom;
+extern const struct collector collector_syscalls;
 
 const struct collector *const collectors[] = {
 	&collector_load,
@@ -54,6 +55,7 @@ const struct collector *const collectors[] = {
 	&collector_exec,
 	&collector_processes,
 	&collector_oom,
+	&collector_syscalls,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);

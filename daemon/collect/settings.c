@@ -36,5 +36,6 @@ bool collector_settings_equal(const struct collector_settings *a,
 	       strcmp(a->sysfs, b->sysfs) == 0 && strcmp(a->dev, b->dev) == 0 && a->top == b->top &&
 	       a->delta_min_ns == b->delta_min_ns && a->delta_max_ns == b->delta_max_ns &&
 	       a->argv == b->argv && a->transport == b->transport && a->attach == b->attach &&
+	       a->latency == b->latency &&
 	       strcmp(a->btf ? a->btf : "", b->btf ? b->btf : "") == 0;
 }

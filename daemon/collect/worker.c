@@ -380,6 +380,16 @@ bool worker_remove(struct worker *w, const struct collector *c)
 	return i;
 }
 
+void worker_read_now(struct worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	for (struct instance *i = w->instances; i; i = i->next)
+		if (i->open)
+			i->due_ns = 0;
+	pthread_mutex_unlock(&w->lock);
+	add_eventfd(w->wake_fd);
+}
+
 bool worker_get_status(struct worker *w, const struct collector *c, struct collector_status *ret)
 {
 	const struct instance *i;

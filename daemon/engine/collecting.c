@@ -71,6 +71,7 @@ int collecting_settings(const struct config *config, const struct collector *c,
 	s.argv = own->argv;
 	s.transport = own->transport;
 	s.attach = own->attach;
+	s.latency = own->latency;
 	s.btf = config->btf && *config->btf ? strdup(config->btf) : NULL;
 	s.delta_min_ns = own->delta_min_ns;
 	s.delta_max_ns = own->delta_max_ns;

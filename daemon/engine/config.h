@@ -35,6 +35,7 @@ struct collector_config {
 	unsigned int argv; /* enum collector_argv */
 	unsigned int transport; /* enum collector_transport */
 	unsigned int attach; /* enum collector_attach */
+	bool latency;
 	uint64_t delta_min_ns, delta_max_ns;
 	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
 };

@@ -353,6 +353,8 @@ static const struct config_key keys[] = {
 	  .words = ring_words, .collectors = COLLECTOR_EVENTS },
 	{ COLLECTOR(attach), .name = "attach", .type = &type_choice, .initial = "auto",
 	  .words = call_words, .collectors = COLLECTOR_ATTACH },
+	{ COLLECTOR(latency), .name = "latency", .type = &type_bool, .initial = "no",
+	  .collectors = COLLECTOR_LATENCY },
 	{ COLLECTOR(delta_min_ns), .name = "delta-min", .type = &type_duration, .initial = "100ms",
 	  .min = NSEC_PER_MSEC, .max = 1 * HOUR, .collectors = COLLECTOR_RATES },
 	{ COLLECTOR(delta_max_ns), .name = "delta-max", .type = &type_duration, .initial = "5min",

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * System calls by thread name, process and call: how many, how many failed, and with `latency` how
+ * long they took. The counts live in a bounded map in the kernel; what a process that is gone has
+ * counted is told once more and then taken out of it, and lives on in the sums by call.
+ */
+#include <linux/types.h>
+
+#include <asm/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bpf/syscalls.h"
+#include "collect/roots.h"
+#include "collect/tracer.h"
+#include "syscalls.skel.h"
+
+#define MAX_NAMED 1024 /* numbers of calls that are summed up; more than any architecture has */
+
+enum { CALL_COMMAND, CALL_PID, CALL_NAME, CALL_CALLS, CALL_ERRORS, CALL_TIME, CALL_LATENCY };
+enum { SUM_NAME, SUM_CALLS, SUM_ERRORS, SUM_TIME };
+enum { BPF_COMMAND, BPF_PID, BPF_NAME, BPF_CALLS, BPF_ERRORS };
+enum { LOSS_UNCOUNTED, LOSS_UNTIMED };
+enum { TABLE_CALLS, TABLE_SUMS, TABLE_BPF, TABLE_LOSSES };
+
+/* clang-format off */
+static const struct row_column call_columns[] = {
+	[CALL_COMMAND] = { "command", "", ROW_KEY, ROW_TEXT, 0, 0, "name of the thread" },
+	[CALL_PID] = { "pid", "id", ROW_KEY, ROW_UNSIGNED, 0, 0, "its process" },
+	[CALL_NAME] = { "syscall", "", ROW_KEY, ROW_TEXT, 0, 0, "the call; 32bit-N: call N of a 32-bit program" },
+	[CALL_CALLS] = { "calls", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls that returned" },
+	[CALL_ERRORS] = { "errors", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "of those, with an error" },
+	[CALL_TIME] = { "time", "ns", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "they took, waiting included" },
+	[CALL_LATENCY] = { "latency", "ns", ROW_GAUGE, ROW_COUNTS, 0, 0, "how many took how long, since the first" },
+};
+
+static const struct row_column sum_columns[] = {
+	[SUM_NAME] = { "syscall", "", ROW_KEY, ROW_TEXT, 0, 0, "the call" },
+	[SUM_CALLS] = { "calls", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls that returned, of all processes" },
+	[SUM_ERRORS] = { "errors", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "of those, with an error" },
+	[SUM_TIME] = { "time", "ns", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "they took, waiting included" },
+};
+
+static const struct row_column bpf_columns[] = {
+	[BPF_COMMAND] = { "command", "", ROW_KEY, ROW_TEXT, 0, 0, "name of the thread" },
+	[BPF_PID] = { "pid", "id", ROW_KEY, ROW_UNSIGNED, 0, 0, "its process" },
+	[BPF_NAME] = { "bpf", "", ROW_KEY, ROW_TEXT, 0, 0, "what it asked bpf(2) for" },
+	[BPF_CALLS] = { "calls", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls that returned" },
+	[BPF_ERRORS] = { "errors", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "of those, with an error" },
+};
+
+static const struct row_column loss_columns[] = {
+	[LOSS_UNCOUNTED] = { "uncounted", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls beyond the first 8,192 keys" },
+	[LOSS_UNTIMED] = { "untimed", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls of threads beyond the first 32,768, which are not counted either" },
+};
+/* clang-format on */
+
+static const struct row_table tables[] = {
+	[TABLE_CALLS] = { .name = "syscalls",
+			  .collector = "syscalls",
+			  .summary = "system calls by thread name, process and call",
+			  .columns = call_columns,
+			  .n_columns = ARRAY_SIZE(call_columns),
+			  .from_zero = true,
+			  .no_metrics = true },
+	[TABLE_SUMS] = { .name = "syscalls_sums",
+			 .collector = "syscalls",
+			 .summary = "system calls of all processes",
+			 .columns = sum_columns,
+			 .n_columns = ARRAY_SIZE(sum_columns),
+			 .from_zero = true },
+	[TABLE_BPF] = { .name = "syscalls_bpf",
+			.collector = "syscalls",
+			.summary = "what is asked of bpf(2), by whom",
+			.columns = bpf_columns,
+			.n_columns = ARRAY_SIZE(bpf_columns),
+			.from_zero = true,
+			.no_metrics = true },
+	[TABLE_LOSSES] = { .name = "syscalls_losses",
+			   .collector = "syscalls",
+			   .summary = "what the syscalls collector had no room for",
+			   .columns = loss_columns,
+			   .n_columns = ARRAY_SIZE(loss_columns),
+			   .from_zero = true },
+};
+
+static const char *const call_names[] = {
+#include "syscall_names.h"
+};
+
+/* enum bpf_cmd of uapi/linux/bpf.h. */
+static const char *const bpf_names[] = {
+	"MAP_CREATE",
+	"MAP_LOOKUP_ELEM",
+	"MAP_UPDATE_ELEM",
+	"MAP_DELETE_ELEM",
+	"MAP_GET_NEXT_KEY",
+	"PROG_LOAD",
+	"OBJ_PIN",
+	"OBJ_GET",
+	"PROG_ATTACH",
+	"PROG_DETACH",
+	"PROG_TEST_RUN",
+	"PROG_GET_NEXT_ID",
+	"MAP_GET_NEXT_ID",
+	"PROG_GET_FD_BY_ID",
+	"MAP_GET_FD_BY_ID",
+	"OBJ_GET_INFO_BY_FD",
+	"PROG_QUERY",
+	"RAW_TRACEPOINT_OPEN",
+	"BTF_LOAD",
+	"BTF_GET_FD_BY_ID",
+	"TASK_FD_QUERY",
+	"MAP_LOOKUP_AND_DELETE_ELEM",
+	"MAP_FREEZE",
+	"BTF_GET_NEXT_ID",
+	"MAP_LOOKUP_BATCH",
+	"MAP_LOOKUP_AND_DELETE_BATCH",
+	"MAP_UPDATE_BATCH",
+	"MAP_DELETE_BATCH",
+	"LINK_CREATE",
+	"LINK_UPDATE",
+	"LINK_GET_FD_BY_ID",
+	"LINK_GET_NEXT_ID",
+	"ENABLE_STATS",
+	"ITER_CREATE",
+	"LINK_DETACH",
+	"PROG_BIND_MAP",
+	"TOKEN_CREATE",
+};
+
+struct sum {
+	uint64_t calls, errors, time_ns;
+};
+
+struct syscalls {
+	struct tracer tracer;
+	struct syscalls_bpf *skel;
+	struct roots roots;
+	struct rows *rows; /* of the read that runs */
+	bool latency;
+	struct sum gone[MAX_NAMED]; /* of processes that are not in the map any more */
+	struct sum now[MAX_NAMED];
+	uint32_t last_pid; /* that was looked for, and whether it was there */
+	bool last_alive;
+};
+
+/* --- opening ------------------------------------------------------------------------------------
+ */
+
+static void choose_programs(struct syscalls *s, bool direct)
+{
+	struct syscalls_bpf *skel = s->skel;
+
+	bpf_program__set_autoload(skel->progs.count_direct, direct && !s->latency);
+	bpf_program__set_autoload(skel->progs.begin_direct, direct && s->latency);
+	bpf_program__set_autoload(skel->progs.end_direct, direct && s->latency);
+	bpf_program__set_autoload(skel->progs.count_copying, !direct && !s->latency);
+	bpf_program__set_autoload(skel->progs.begin_copying, !direct && s->latency);
+	bpf_program__set_autoload(skel->progs.end_copying, !direct && s->latency);
+	bpf_program__set_autoload(skel->progs.thread_ended, s->latency);
+}
+
+static void set_numbers(struct syscalls_bpf *skel)
+{
+	size_t n = 0;
+
+	skel->rodata->bpf_number = __NR_bpf;
+	for (size_t i = 0; i < SYSCALLS_FORKS; i++)
+		skel->rodata->fork_numbers[i] = __NR_clone;
+#ifdef __NR_clone3
+	skel->rodata->fork_numbers[n++] = __NR_clone3;
+#endif
+#ifdef __NR_fork
+	skel->rodata->fork_numbers[n++] = __NR_fork;
+	skel->rodata->fork_numbers[n++] = __NR_vfork;
+#endif
+}
+
+static int start_with(struct syscalls *s, const struct collector_settings *settings, bool direct)
+{
+	struct bpf_program *program;
+	int r;
+
+	tracer_init(&s->tracer, settings);
+	s->skel = syscalls_bpf__open_opts(&s->tracer.options);
+	if (!s->skel)
+		return -errno;
+	choose_programs(s, direct);
+	set_numbers(s->skel);
+	r = tracer_load(&s->tracer, s->skel->obj);
+	bpf_object__for_each_program(program, s->skel->obj)
+	{
+		if (r == 0 && bpf_program__autoload(program))
+			r = tracer_attach(&s->tracer, program);
+	}
+	return r;
+}
+
+static void stop(struct syscalls *s)
+{
+	tracer_done(&s->tracer);
+	syscalls_bpf__destroy(s->skel);
+	s->skel = NULL;
+}
+
+static int start(struct syscalls *s, const struct collector_settings *settings)
+{
+	int r = start_with(s, settings, true);
+
+	if (r == 0)
+		return 0;
+	stop(s);
+	return start_with(s, settings, false);
+}
+
+static void syscalls_close(void *state)
+{
+	struct syscalls *s = state;
+
+	stop(s);
+	roots_close(&s->roots);
+	free(s);
+}
+
+static int syscalls_open(const struct collector_settings *settings, void **ret, char **ret_error)
+{
+	struct syscalls *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->latency = settings->latency;
+	r = roots_open(settings, &s->roots);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	r = start(s, settings);
+	if (r < 0) {
+		*ret_error = tracer_take_error(&s->tracer);
+		syscalls_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+static int syscalls_probe(const struct collector_settings *s, char **ret_reason)
+{
+	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+}
+
+/* --- reading ------------------------------------------------------------------------------------
+ */
+
+static const char *call_name(uint32_t number, char *out, size_t size)
+{
+	if (number < ARRAY_SIZE(call_names) && call_names[number])
+		return call_names[number];
+	if (number == UINT32_MAX)
+		return "rt_sigreturn"; /* which leaves no number behind */
+	if (number & SYSCALLS_32BIT)
+		snprintf(out, size, "32bit-%u", number & ~SYSCALLS_32BIT);
+	else
+		snprintf(out, size, "%u", number);
+	return out;
+}
+
+static bool alive(struct syscalls *s, uint32_t pid)
+{
+	char name[16];
+	struct stat st;
+
+	if (pid == s->last_pid)
+		return s->last_alive;
+	snprintf(name, sizeof(name), "%u", pid);
+	s->last_pid = pid;
+	s->last_alive = s->roots.proc < 0 ||
+			fstatat(s->roots.proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+			errno != ENOENT;
+	return s->last_alive;
+}
+
+static void add(struct sum *sum, const struct syscalls_value *v)
+{
+	sum->calls += v->calls;
+	sum->errors += v->errors;
+	sum->time_ns += v->time_ns;
+}
+
+static void sum_up(struct syscalls *s, uint32_t number, const struct syscalls_value *v, bool stays)
+{
+	if (number >= MAX_NAMED)
+		return;
+	add(&s->now[number], v);
+	if (!stays)
+		add(&s->gone[number], v);
+}
+
+static void put_who(struct rows *rows, const struct syscalls_key *key)
+{
+	rows_text(rows, CALL_COMMAND, key->comm, strnlen(key->comm, sizeof(key->comm)));
+	rows_unsigned(rows, CALL_PID, key->pid);
+}
+
+static bool put_call(const void *k, const void *value, void *userdata)
+{
+	struct syscalls *s = userdata;
+	const struct syscalls_value *v = value;
+	struct syscalls_value last;
+	struct syscalls_key key;
+	char name[32];
+	bool stays;
+
+	memcpy(&key, k, sizeof(key));
+	stays = alive(s, key.pid);
+	/* What it counted between the snapshot and its end is there now. */
+	if (!stays && bpf_map__lookup_elem(s->skel->maps.calls, &key, sizeof(key), &last,
+					   sizeof(last), 0) == 0)
+		v = &last;
+	rows_add(s->rows, TABLE_CALLS);
+	put_who(s->rows, &key);
+	rows_string(s->rows, CALL_NAME, call_name(key.number, name, sizeof(name)));
+	rows_unsigned(s->rows, CALL_CALLS, v->calls);
+	rows_unsigned(s->rows, CALL_ERRORS, v->errors);
+	if (s->latency) {
+		rows_unsigned(s->rows, CALL_TIME, v->time_ns);
+		rows_counts(s->rows, CALL_LATENCY, (const uint64_t *)v->buckets, SYSCALLS_BUCKETS);
+	}
+	sum_up(s, key.number, v, stays);
+	return stays;
+}
+
+static bool put_command(const void *k, const void *value, void *userdata)
+{
+	struct syscalls *s = userdata;
+	const struct syscalls_commands *v = value;
+	struct syscalls_key key;
+	char number[16];
+
+	memcpy(&key, k, sizeof(key));
+	rows_add(s->rows, TABLE_BPF);
+	put_who(s->rows, &key);
+	if (key.number < ARRAY_SIZE(bpf_names)) {
+		rows_string(s->rows, BPF_NAME, bpf_names[key.number]);
+	} else {
+		snprintf(number, sizeof(number), "%u", key.number);
+		rows_string(s->rows, BPF_NAME, number);
+	}
+	rows_unsigned(s->rows, BPF_CALLS, v->calls);
+	rows_unsigned(s->rows, BPF_ERRORS, v->errors);
+	return alive(s, key.pid);
+}
+
+static void put_sums(struct syscalls *s)
+{
+	char name[32];
+
+	for (uint32_t i = 0; i < MAX_NAMED; i++) {
+		if (!s->now[i].calls)
+			continue;
+		rows_add(s->rows, TABLE_SUMS);
+		rows_string(s->rows, SUM_NAME, call_name(i, name, sizeof(name)));
+		rows_unsigned(s->rows, SUM_CALLS, s->now[i].calls);
+		rows_unsigned(s->rows, SUM_ERRORS, s->now[i].errors);
+		if (s->latency)
+			rows_unsigned(s->rows, SUM_TIME, s->now[i].time_ns);
+	}
+}
+
+static int put_losses(struct syscalls *s)
+{
+	struct syscalls_counts c = {};
+	int r = tracer_sum(&s->tracer, s->skel->maps.counts, 0, (uint64_t *)&c,
+			   sizeof(c) / sizeof(uint64_t));
+
+	if (r < 0)
+		return r;
+	rows_add(s->rows, TABLE_LOSSES);
+	rows_unsigned(s->rows, LOSS_UNCOUNTED, c.uncounted);
+	rows_unsigned(s->rows, LOSS_UNTIMED, c.untimed);
+	return 0;
+}
+
+static int syscalls_read(void *state, struct rows *rows)
+{
+	struct syscalls *s = state;
+	int r;
+
+	s->rows = rows;
+	s->last_pid = 0;
+	memcpy(s->now, s->gone, sizeof(s->now));
+	r = tracer_each(&s->tracer, s->skel->maps.calls, put_call, s);
+	if (r == 0)
+		r = tracer_each(&s->tracer, s->skel->maps.commands, put_command, s);
+	put_sums(s);
+	return r < 0 ? r : put_losses(s);
+}
+
+const struct collector collector_syscalls = {
+	.name = "syscalls",
+	.summary = "system calls by command, process and call, their errors and latency; use of bpf(2)",
+	.needs = "CAP_BPF, CAP_PERFMON, BTF",
+	.kind = COLLECTOR_PERIODIC,
+	.off = true,
+	.interval_ns = 10000000000,
+	.keys = COLLECTOR_LATENCY,
+	.tables = tables,
+	.n_tables = ARRAY_SIZE(tables),
+	.probe = syscalls_probe,
+	.open = syscalls_open,
+	.read = syscalls_read,
+	.close = syscalls_close,
+};
