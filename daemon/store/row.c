@@ -536,15 +536,20 @@ static int get_row(struct row_coder *c, struct cursor in, struct row *ret)
 	return 1;
 }
 
+/* Only these two hold raw bytes. */
+static struct cursor raw_bytes(const struct record *r)
+{
+	const uint8_t *data = (const uint8_t *)r->raw.data.data;
+
+	return (struct cursor){ .pos = data, .end = data + r->raw.data.size };
+}
+
 int row_get(struct row_coder *c, const struct record *r, struct row *ret)
 {
-	struct cursor in = { .pos = (const uint8_t *)r->raw.data.data,
-			     .end = (const uint8_t *)r->raw.data.data + r->raw.data.size };
-
 	if (r->type == RECORD_SCHEMA)
-		return get_table(c, in);
+		return get_table(c, raw_bytes(r));
 	if (r->type == RECORD_ROW)
-		return get_row(c, in, ret);
+		return get_row(c, raw_bytes(r), ret);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ else
 	mount -t cgroup -o none,name=systemd,xattr cgroup /sys/fs/cgroup/systemd
 	mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
 fi
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 mkdir -p /run/units /run/systemd
 cp /lib/systemd/system/systemd-journald.service /lib/systemd/system/systemd-journald.socket \
 	/lib/systemd/system/systemd-journald-dev-log.socket /run/units

@@ -39,12 +39,20 @@ EOF
 
 cp "$work/many.seg" "$work/flipped.seg"
 python3 - "$work/flipped.seg" <<'EOF'
-import os, sys
+import sys
+# In the middle of the last block that holds records, with others before it.
 with open(sys.argv[1], "r+b") as f:
-    f.seek(os.path.getsize(sys.argv[1]) * 3 // 4)
-    byte = f.read(1)[0]
-    f.seek(-1, 1)
-    f.write(bytes([byte ^ 8]))
+    data, at, blocks = f.read(), 0, []
+    while at + 56 <= len(data):
+        magic, kind, size = data[at:at + 4], data[at + 4], int.from_bytes(data[at + 12:at + 16], "little")
+        assert magic == b"\xebPFS", at
+        if kind == 2:
+            blocks.append((at + 56, size))
+        at += 56 + size
+    assert len(blocks) > 1, blocks
+    at = blocks[-1][0] + blocks[-1][1] // 2
+    f.seek(at)
+    f.write(bytes([data[at] ^ 8]))
 EOF
 check "one flipped bit is found, and its place told" expect 1 "bytes are damaged" verify "$work/flipped.seg"
 check "what comes before the damage is still reported" "$PROFILER" report "$work/flipped.seg"
