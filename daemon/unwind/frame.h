@@ -56,6 +56,11 @@ struct frame_cfa {
 
 struct frame_state {
 	struct frame_cfa cfa;
+	/* The register and offset said last, which an expression hides: what changes one of them
+	 * counts on the other. */
+	uint8_t cfa_reg;
+	bool cfa_hidden;
+	int64_t cfa_offset;
 	struct frame_rule fp, ra;
 };
 

@@ -62,7 +62,7 @@ static struct frame_rule *rule_of(struct program *p, struct frame_state *s, uint
 {
 	if (reg == p->machine->fp)
 		return &s->fp;
-	return reg == p->machine->ra ? &s->ra : NULL;
+	return reg == p->machine->ra && !p->cie->other_ra ? &s->ra : NULL;
 }
 
 static bool set_rule(struct program *p, uint64_t reg, enum frame_how how, int64_t offset)
@@ -86,12 +86,28 @@ static bool restore(struct program *p, uint64_t reg)
 
 static bool set_cfa(struct program *p, uint64_t reg, int64_t offset)
 {
-	p->state.cfa = (struct frame_cfa){
+	struct frame_state *s = &p->state;
+
+	s->cfa_reg = (uint8_t)(reg < FRAME_NO_REGISTER ? reg : FRAME_NO_REGISTER);
+	s->cfa_offset = offset;
+	s->cfa_hidden = false;
+	s->cfa = (struct frame_cfa){
 		.how = FRAME_CFA_REGISTER,
-		.reg = (uint8_t)(reg < FRAME_NO_REGISTER ? reg : FRAME_NO_REGISTER),
+		.reg = s->cfa_reg,
 		.offset = offset,
 	};
 	return true;
+}
+
+/* An expression stays in force; what was said before DW_CFA_def_cfa is of no use. */
+static bool set_cfa_offset(struct program *p, int64_t offset)
+{
+	struct frame_state *s = &p->state;
+
+	s->cfa_offset = offset;
+	if (s->cfa.how == FRAME_CFA_UNKNOWN || s->cfa_hidden)
+		return s->cfa_hidden;
+	return set_cfa(p, s->cfa_reg, offset);
 }
 
 static bool op_nop(struct program *p, const struct operands *o)
@@ -187,24 +203,23 @@ static bool op_cfa_sf(struct program *p, const struct operands *o)
 
 static bool op_cfa_register(struct program *p, const struct operands *o)
 {
-	return p->state.cfa.how == FRAME_CFA_REGISTER && set_cfa(p, o->a, p->state.cfa.offset);
+	return set_cfa(p, o->a, p->state.cfa_offset);
 }
 
 static bool op_cfa_offset(struct program *p, const struct operands *o)
 {
-	return p->state.cfa.how == FRAME_CFA_REGISTER &&
-	       set_cfa(p, p->state.cfa.reg, (int64_t)o->a);
+	return set_cfa_offset(p, (int64_t)o->a);
 }
 
 static bool op_cfa_offset_sf(struct program *p, const struct operands *o)
 {
-	return p->state.cfa.how == FRAME_CFA_REGISTER &&
-	       set_cfa(p, p->state.cfa.reg, scaled(p, o->a));
+	return set_cfa_offset(p, scaled(p, o->a));
 }
 
 static bool op_cfa_expression(struct program *p, const struct operands *o)
 {
 	frame_cfa_expression(o->block, o->a, &p->state.cfa);
+	p->state.cfa_hidden = true;
 	return true;
 }
 

@@ -292,7 +292,7 @@ static const char *get_string(struct cursor *c)
 }
 
 /* Leaves the cursor at the instructions. */
-static void get_cie(struct cursor *c, bool debug_frame, uint8_t expected_ra, struct frame_cie *cie)
+static void get_cie(struct cursor *c, bool debug_frame, uint8_t usual_ra, struct frame_cie *cie)
 {
 	uint64_t version = cursor_get_fixed(c, 1), ra, size;
 	const char *letters = c->error ? "" : get_string(c);
@@ -309,7 +309,8 @@ static void get_cie(struct cursor *c, bool debug_frame, uint8_t expected_ra, str
 	cie->code_align = cursor_get_varint(c);
 	cie->data_align = cursor_get_sleb(c);
 	ra = version == 1 ? cursor_get_fixed(c, 1) : cursor_get_varint(c);
-	if (ra != expected_ra || (*letters && *letters != 'z'))
+	cie->other_ra = ra != usual_ra; /* helpers with conventions of their own */
+	if (*letters && *letters != 'z')
 		c->error = -EBADMSG;
 	if (c->error || !*letters)
 		return;
@@ -330,12 +331,12 @@ static void parse_cie(struct frame_reader *r, const struct entry *e, struct fram
 	struct cursor c = e->body;
 
 	*ret = (struct frame_cie){ .at = e->at, .data_address = r->section.data_address };
-	if (r->machine->ra_on_stack)
-		ret->initial.ra.how = FRAME_OTHER; /* until it is said */
 	if (cursor_left(&c) > CIE_BYTES_MAX)
 		c.error = -EBADMSG;
 	else
 		get_cie(&c, r->section.debug_frame, r->machine->ra, ret);
+	if (r->machine->ra_on_stack || ret->other_ra)
+		ret->initial.ra.how = FRAME_OTHER; /* until it is said */
 	ret->code = c;
 	ret->usable = !c.error && frame_program_begin(r->machine, ret) == 0;
 	if (!ret->usable)

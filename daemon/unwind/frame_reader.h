@@ -33,6 +33,7 @@ struct frame_cie {
 	uint8_t encoding; /* of addresses: DW_EH_PE_* */
 	bool augmented; /* FDEs have data of their own before their instructions */
 	bool signal;
+	bool other_ra; /* the return address has another register than usual */
 	bool usable;
 	struct cursor code; /* only while it is parsed */
 	struct frame_state initial;
