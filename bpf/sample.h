@@ -33,7 +33,11 @@ enum stack_status {
 	STACK_FAULT = 3, /* memory could not be read */
 	STACK_UNVERIFIED = 4, /* by frame pointers; the root was not checked */
 	STACK_NO_MAPPING = 5, /* a program counter outside every known mapping */
-	STACK_NO_ROWS = 6, /* no unwind rows for the binary */
+	STACK_NO_ROWS = 6, /* no unwind rows for the code, or not yet */
+	STACK_UNSUPPORTED = 7, /* a rule that the unwinder does not know */
+	STACK_JIT = 8, /* through code that has no rows, by its frame pointers */
+	STACK_EARLY = 9, /* taken before the rows of its code, or its process, were there; set in
+			    user space */
 	STACK_STATUS_MAX,
 };
 
@@ -71,6 +75,7 @@ struct sample_record {
 	char comm[SAMPLE_COMM_LEN]; /* of the thread */
 	__u32 counters; /* how many struct sample_counter follow the frames */
 	__u32 flags; /* enum sample_flags_bits */
+	__u64 mappings; /* generation of the list the user stack was unwound with; 0: none */
 	/* kernel_frames addresses, leaf first, user_frames addresses, leaf first, the counters */
 	__u64 words[SAMPLE_MAX_WORDS];
 };
@@ -97,6 +102,8 @@ struct sampler_knobs {
 			 */
 	__u32 cpus; /* counter i of a CPU is at i * cpus + cpu of `counters` */
 	__u32 split; /* a program at each context switch closes the deltas */
+	__u32 regs_offset; /* user registers from task->stack, where no helper tells; 0: unknown */
+	__u32 reserved;
 };
 
 /* Per CPU: the counters as they were at the previous sample (or switch), and how far they went. */
@@ -125,6 +132,6 @@ struct sampler_counts {
 };
 
 _Static_assert(sizeof(struct record_head) == 24, "head is shared");
-_Static_assert(sizeof(struct sample_record) == 24 + 88 + (2 * 127 + 24) * 8,
+_Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 24) * 8,
 	       "record is shared and has no padding");
-_Static_assert(sizeof(struct sampler_knobs) == 32, "knobs are shared");
+_Static_assert(sizeof(struct sampler_knobs) == 40, "knobs are shared");

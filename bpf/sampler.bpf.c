@@ -15,8 +15,12 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include <bpf/bpf_core_read.h>
+
 #include "compat.bpf.h"
 #include "sample.h"
+#include "unwind.h"
+#include "user_stack.bpf.h"
 
 #define ENOSPC 28
 
@@ -134,8 +138,28 @@ static __always_inline __u64 read_stack(void *ctx, __u64 *frames, __u64 depth, _
 	return (__u64)n / sizeof(__u64);
 }
 
+static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_knobs *k,
+					     struct sample_record *rec, __u64 kernel, int unwind)
+{
+	struct unwind_cpu *c = unwind ? unwind_begin_user(ctx, k, rec) : 0;
+	__u64 n;
+
+	if (!c && rec->user_status != STACK_UNVERIFIED)
+		return 0;
+	if (!c)
+		return read_stack(ctx, &rec->words[kernel], k->depth, BPF_F_USER_STACK,
+				  &rec->user_status, STACK_UNVERIFIED);
+	unwind_user(rec->head.cpu);
+	rec->user_status = c->status;
+	n = c->frames * sizeof(__u64);
+	if (n > SAMPLE_MAX_FRAMES * sizeof(__u64))
+		n = SAMPLE_MAX_FRAMES * sizeof(__u64);
+	bpf_probe_read_kernel(&rec->words[kernel], n, c->pcs);
+	return n / sizeof(__u64);
+}
+
 static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *k,
-					 struct sample_record *rec)
+					 struct sample_record *rec, int unwind)
 {
 	__u64 kernel = 0, user = 0;
 
@@ -146,9 +170,11 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 				    STACK_COMPLETE);
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
-	if (k->flags & SAMPLER_USER_STACK)
-		user = read_stack(ctx, &rec->words[kernel], k->depth, BPF_F_USER_STACK,
-				  &rec->user_status, STACK_UNVERIFIED);
+	rec->mappings = 0;
+	if (k->flags & SAMPLER_USER_STACK) {
+		rec->user_status = STACK_UNVERIFIED;
+		user = read_user_stack(ctx, k, rec, kernel, unwind);
+	}
 	if (user > SAMPLE_MAX_FRAMES)
 		user = SAMPLE_MAX_FRAMES;
 	rec->kernel_frames = kernel;
@@ -228,7 +254,8 @@ static __always_inline __u64 put_counters(const struct sampler_knobs *k,
 static __always_inline struct sample_record *build(struct bpf_perf_event_data *ctx,
 						   const struct sampler_knobs *k,
 						   struct sampler_counts *c,
-						   struct counter_state *st, __u64 *ret_size)
+						   struct counter_state *st, int unwind,
+						   __u64 *ret_size)
 {
 	__u32 zero = 0;
 	struct sample_record *rec = bpf_map_lookup_elem(&scratch, &zero);
@@ -251,7 +278,8 @@ static __always_inline struct sample_record *build(struct bpf_perf_event_data *c
 		c->filtered++;
 		return 0;
 	}
-	size = read_stacks(ctx, k, rec);
+	rec->head.cpu = bpf_get_smp_processor_id();
+	size = read_stacks(ctx, k, rec, unwind);
 	rec->counters = 0;
 	rec->flags = 0;
 	if (st)
@@ -261,7 +289,6 @@ static __always_inline struct sample_record *build(struct bpf_perf_event_data *c
 		size = sizeof(*rec);
 	rec->head.kind = RECORD_KIND_SAMPLE;
 	rec->head.size = size;
-	rec->head.cpu = bpf_get_smp_processor_id();
 	rec->head.seq = c->sent + 1;
 	rec->period = ctx->sample_period;
 	rec->event = k->event;
@@ -284,7 +311,7 @@ static __always_inline void account(struct sampler_counts *c, long r)
 }
 
 static __always_inline void send_to_perf_ring(struct bpf_perf_event_data *ctx,
-					      struct counter_state *st)
+					      struct counter_state *st, int unwind)
 {
 	__u32 zero = 0;
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -294,13 +321,13 @@ static __always_inline void send_to_perf_ring(struct bpf_perf_event_data *ctx,
 
 	if (!k || !c)
 		return;
-	rec = build(ctx, k, c, st, &size);
+	rec = build(ctx, k, c, st, unwind, &size);
 	if (rec)
 		account(c, bpf_perf_event_output(ctx, &perf_rings, BPF_F_CURRENT_CPU, rec, size));
 }
 
 static __always_inline void send_to_bpf_ring(struct bpf_perf_event_data *ctx,
-					     struct counter_state *st)
+					     struct counter_state *st, int unwind)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -312,7 +339,7 @@ static __always_inline void send_to_bpf_ring(struct bpf_perf_event_data *ctx,
 
 	if (!k || !c)
 		return;
-	rec = build(ctx, k, c, st, &size);
+	rec = build(ctx, k, c, st, unwind, &size);
 	if (!rec)
 		return;
 	ring = bpf_map_lookup_elem(&bpf_rings, &cpu);
@@ -349,14 +376,14 @@ static __always_inline struct counter_state *count(void)
 SEC("?perf_event")
 int sample_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_perf_ring(ctx, 0);
+	send_to_perf_ring(ctx, 0, 0);
 	return 0;
 }
 
 SEC("?perf_event")
 int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_bpf_ring(ctx, 0);
+	send_to_bpf_ring(ctx, 0, 0);
 	return 0;
 }
 
@@ -367,7 +394,7 @@ int count_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_perf_ring(ctx, st);
+	send_to_perf_ring(ctx, st, 0);
 	return 0;
 }
 
@@ -376,7 +403,40 @@ int count_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_bpf_ring(ctx, st);
+	send_to_bpf_ring(ctx, st, 0);
+	return 0;
+}
+
+/* The same four with user stacks unwound by rows: Linux 5.6, for global functions. */
+SEC("?perf_event")
+int unwind_to_perf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_perf_ring(ctx, 0, 1);
+	return 0;
+}
+
+SEC("?perf_event")
+int unwind_to_bpf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_bpf_ring(ctx, 0, 1);
+	return 0;
+}
+
+SEC("?perf_event")
+int count_unwind_to_perf_ring(struct bpf_perf_event_data *ctx)
+{
+	struct counter_state *st = count();
+
+	send_to_perf_ring(ctx, st, 1);
+	return 0;
+}
+
+SEC("?perf_event")
+int count_unwind_to_bpf_ring(struct bpf_perf_event_data *ctx)
+{
+	struct counter_state *st = count();
+
+	send_to_bpf_ring(ctx, st, 1);
 	return 0;
 }
 

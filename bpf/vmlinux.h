@@ -39,10 +39,15 @@ enum {
 /* Whether a kernel has a helper. */
 enum bpf_func_id {
 	BPF_FUNC_ringbuf_output = 130,
+	BPF_FUNC_task_pt_regs = 175, /* Linux 5.15 */
 };
 
 enum {
 	BPF_F_USER_STACK = 1ULL << 8,
+};
+
+enum {
+	BPF_F_MMAPABLE = 1U << 10,
 };
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
@@ -127,6 +132,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	void *stack;
 	int pid, tgid;
 	struct task_struct *real_parent, *group_leader;
 	struct mm_struct *mm;

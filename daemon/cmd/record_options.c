@@ -44,6 +44,7 @@ static const struct key_option {
 	{ "attach", 0, "sampler", "attach", NULL },
 	{ "ring-size", 'r', "sampler", "ring-size", NULL },
 	{ "stack-depth", 0, "sampler", "stack-depth", NULL },
+	{ "unwind", 0, "sampler", "unwind", NULL },
 	{ "drain-interval", 0, "sampler", "drain-interval", NULL },
 	{ "btf", 0, "sampler", "btf", NULL },
 	{ "allow-unsafe-kernel", 0, "sampler", "allow-unsafe", "yes" },
@@ -84,6 +85,7 @@ static const char help[] =
 	"      --attach WAY          auto, link or ioctl\n"
 	"  -r, --ring-size SIZE      of each CPU's ring (512K)\n"
 	"      --stack-depth N       frames of each half, 1 to 127 (127)\n"
+	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (fp)\n"
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
 	"      --btf PATH            BTF file, or directory in BTFHub layout\n"
 	"      --symbol-cache DIR    function indexes are kept here\n"

@@ -7,6 +7,7 @@
 
 #include "bpf/sample.h"
 #include "cmd/report_print.h"
+#include "store/stack_status.h"
 #include "util/json.h"
 
 static void json_host(struct json *j, const struct profile *p)
@@ -47,20 +48,14 @@ static void json_notes(struct json *j, const struct profile *p)
 
 static void json_statuses(struct json *j, const char *key, const uint64_t *counts)
 {
-	static const char *const names[PROFILE_STATUSES] = {
-		[STACK_NONE] = "none",
-		[STACK_COMPLETE] = "complete",
-		[STACK_TRUNCATED] = "truncated",
-		[STACK_FAULT] = "fault",
-		[STACK_UNVERIFIED] = "unverified",
-		[STACK_NO_MAPPING] = "no_mapping",
-		[STACK_NO_ROWS] = "no_rows",
-		[PROFILE_STATUSES - 1] = "unknown",
-	};
+	uint64_t unknown = 0;
 
 	json_open_object(j, key);
-	for (size_t i = 0; i < PROFILE_STATUSES; i++)
-		json_uint(j, names[i], counts[i]);
+	for (size_t i = 0; i < STACK_STATUS_MAX; i++)
+		json_uint(j, stack_status_name(i), counts[i]);
+	for (size_t i = STACK_STATUS_MAX; i < PROFILE_STATUSES; i++)
+		unknown += counts[i];
+	json_uint(j, "unknown", unknown);
 	json_close_object(j);
 }
 

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "bpf/sample.h"
+#include "store/stack_status.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -225,17 +226,30 @@ static void put_ledger(struct buffer *b, const struct report_event *e,
 	buffer_put_byte(b, '\n');
 }
 
+/* Of the samples that have a user stack: what became of it. */
+static void put_user_stacks(struct buffer *b, const struct report_event *e)
+{
+	uint64_t stacks = 0, listed = 0;
+
+	for (size_t i = STACK_NONE + 1; i < PROFILE_STATUSES; i++)
+		stacks += e->user_status[i];
+	for (size_t i = STACK_NONE + 1; i < PROFILE_STATUSES; i++)
+		if (e->user_status[i])
+			buffer_printf(b, "%s%.2f %% %s", listed++ ? ", " : "user ",
+				      report_percent(e->user_status[i], stacks),
+				      stack_status_words(i));
+	buffer_printf(b, "%s", stacks ? "; " : "");
+}
+
 static void put_stacks(struct buffer *b, const struct report *r, const struct report_event *e)
 {
-	buffer_printf(
-		b,
-		"Stacks    truncated %.2f %% (kernel %.2f %%), unreadable %.2f %% (kernel %.2f %%)",
-		report_percent(e->user_status[STACK_TRUNCATED], e->samples),
-		report_percent(e->kernel_status[STACK_TRUNCATED], e->samples),
-		report_percent(e->user_status[STACK_FAULT], e->samples),
-		report_percent(e->kernel_status[STACK_FAULT], e->samples));
+	buffer_printf(b, "Stacks    ");
+	put_user_stacks(b, e);
+	buffer_printf(b, "kernel %.2f %% truncated, %.2f %% unreadable",
+		      report_percent(e->kernel_status[STACK_TRUNCATED], e->samples),
+		      report_percent(e->kernel_status[STACK_FAULT], e->samples));
 	if (r->grouping->by_stack)
-		buffer_printf(b, ", without a function name %.2f %%",
+		buffer_printf(b, "; %.2f %% without a function name",
 			      report_percent(e->unknown_weight, e->weight));
 	buffer_put_byte(b, '\n');
 }

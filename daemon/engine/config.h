@@ -51,6 +51,9 @@ struct config {
 	enum attach_mode attach;
 	uint64_t ring_bytes; /* per CPU */
 	unsigned int stack_depth; /* of each half, <= 127 */
+	enum unwind_mode unwind;
+	uint64_t unwind_bytes; /* of rows */
+	unsigned int unwind_check; /* one in so many stacks is checked; 0: none */
 	uint64_t drain_interval_ns;
 	bool exclude_self;
 	char *btf; /* file, or directory in BTFHub layout; NULL: search */

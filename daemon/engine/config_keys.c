@@ -38,6 +38,13 @@ static const char *const attach_words[] = {
 	NULL,
 };
 
+static const char *const unwind_words[] = {
+	[UNWIND_AUTO] = "auto",
+	[UNWIND_DWARF] = "dwarf",
+	[UNWIND_FP] = "fp",
+	NULL,
+};
+
 static int check_absolute(const char *text)
 {
 	return text[0] == '/' ? 0 : -EINVAL;
@@ -149,6 +156,30 @@ static const struct config_key keys[] = {
 	  .initial = "127",
 	  .min = 1,
 	  .max = SAMPLE_MAX_FRAMES },
+	{ .section = "sampler",
+	  .name = "unwind",
+	  .at_start = true,
+	  .type = &type_choice,
+	  GLOBAL(unwind),
+	  .initial = "fp",
+	  .words = unwind_words },
+	{ .section = "sampler",
+	  .name = "unwind-memory",
+	  .at_start = true,
+	  .type = &type_size,
+	  GLOBAL(unwind_bytes),
+	  .initial = "32M",
+	  .min = 2 * MIB,
+	  .max = 4 * GIB },
+	{ .section = "sampler",
+	  .name = "unwind-check",
+	  .at_start = true,
+	  .type = &type_uint,
+	  GLOBAL(unwind_check),
+	  .initial = "64",
+	  .min = 1,
+	  .max = 1000000,
+	  .zero = "none is checked" },
 	{ .section = "sampler",
 	  .name = "drain-interval",
 	  .type = &type_duration,

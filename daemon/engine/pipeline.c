@@ -19,6 +19,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "symbols/symbols.h"
+#include "unwind/unwinder.h"
 #include "util/buffer.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -32,6 +33,7 @@ struct pipeline {
 	struct pipeline_options options;
 	struct object_table *objects;
 	struct symbols *symbols;
+	struct unwinder *unwinder; /* NULL: user stacks by frame pointers */
 	struct kernel_space *kernel;
 	struct perf_maps *perf_maps;
 	struct process_table *processes;
@@ -63,7 +65,7 @@ static void on_mapped(struct object *o, uint32_t pid, uint64_t start, uint64_t e
 {
 	struct pipeline *p = userdata;
 
-	if (!p->scanning && o->index_state == INDEX_NONE)
+	if (!p->scanning)
 		symbols_request(p->symbols, o, (pid_t)pid, start, end);
 }
 
@@ -74,10 +76,35 @@ static void on_gone(uint32_t pid, void *userdata)
 	perf_maps_forget(p->perf_maps, (pid_t)pid);
 }
 
+static void on_changed(struct process *process, bool replaced, void *userdata)
+{
+	struct pipeline *p = userdata;
+
+	if (p->unwinder)
+		unwinder_process_changed(p->unwinder, process, replaced);
+}
+
+static void on_forgotten(struct process *process, void *userdata)
+{
+	struct pipeline *p = userdata;
+
+	if (p->unwinder)
+		unwinder_process_forgotten(p->unwinder, process);
+}
+
+static void on_observed(const struct row *row, void *userdata)
+{
+	struct pipeline *p = userdata;
+
+	recorder_row(p->recorder, row);
+}
+
 static void on_symbols(struct object *o, void *userdata)
 {
 	struct pipeline *p = userdata;
 
+	if (p->unwinder && o->rows)
+		unwinder_rows_built(p->unwinder, o);
 	recorder_object_ready(p->recorder, o);
 }
 
@@ -126,6 +153,7 @@ static int open_symbols(struct pipeline *p)
 					   : NULL,
 		.cache_bytes = c->symbol_cache_bytes,
 		.debug_directory = c->debug_directory,
+		.rows = c->unwind != UNWIND_FP,
 	};
 	int r;
 
@@ -137,6 +165,37 @@ static int open_symbols(struct pipeline *p)
 	if (r < 0)
 		return r;
 	return kernel_space_new(p->objects, NULL, NULL, &p->kernel);
+}
+
+static int refuse_unwinder(struct pipeline *p, const char *why, char **ret_error)
+{
+	p->unwinder = unwinder_free(p->unwinder);
+	symbols_leave_rows_out(p->symbols);
+	if (p->options.config->unwind == UNWIND_AUTO) {
+		log_notice("User stacks are unwound by frame pointers: %s", why);
+		return 0;
+	}
+	if (asprintf(ret_error, "cannot unwind user stacks without frame pointers: %s", why) < 0)
+		*ret_error = NULL;
+	return -EOPNOTSUPP;
+}
+
+static int open_unwinder(struct pipeline *p, char **ret_error)
+{
+	struct unwinder_options o = {
+		.bytes = p->options.config->unwind_bytes,
+		.possible_cpus = p->possible_cpus,
+		.check_every = p->options.config->unwind_check,
+		.symbols = p->symbols,
+	};
+	int r;
+
+	if (p->options.config->unwind == UNWIND_FP)
+		return 0;
+	r = unwinder_new(&o, &p->unwinder);
+	if (r == -EOPNOTSUPP)
+		return refuse_unwinder(p, "this kernel is older than Linux 5.6", ret_error);
+	return r < 0 ? refuse_unwinder(p, strerror(-r), ret_error) : 0;
 }
 
 static int open_recorder(struct pipeline *p)
@@ -166,7 +225,13 @@ static void expect_build_ids(struct pipeline *p)
  * sampled. */
 static int open_processes(struct pipeline *p)
 {
-	struct process_table_options o = { .mapped = on_mapped, .gone = on_gone, .userdata = p };
+	struct process_table_options o = {
+		.mapped = on_mapped,
+		.gone = on_gone,
+		.changed = on_changed,
+		.forgotten = on_forgotten,
+		.userdata = p,
+	};
 	struct sideband_options side = { .pid = p->options.task > 0 ? p->options.task : -1 };
 	_cleanup_free_ char *error = NULL;
 	int r;
@@ -185,6 +250,8 @@ static int open_processes(struct pipeline *p)
 	p->scanning = true;
 	r = process_table_scan(p->processes);
 	p->scanning = false;
+	if (p->unwinder)
+		unwinder_publish(p->unwinder);
 	return r;
 }
 
@@ -208,6 +275,8 @@ int pipeline_open(const struct pipeline_options *options, struct pipeline **ret,
 	if (r == 0)
 		r = open_symbols(p);
 	if (r == 0)
+		r = open_unwinder(p, ret_error);
+	if (r == 0)
 		r = open_recorder(p);
 	if (r == 0)
 		r = open_processes(p);
@@ -221,6 +290,8 @@ int pipeline_finish(struct pipeline *p)
 {
 	p->sampler = sampler_close(p->sampler);
 	p->sideband = sideband_close(p->sideband);
+	if (p->recorder && p->unwinder)
+		unwinder_report(p->unwinder, now_ns(), on_observed, p);
 	if (p->recorder) {
 		symbols_wait(p->symbols, SYMBOL_WAIT_MS, on_symbols, p);
 		recorder_flush(p->recorder);
@@ -236,6 +307,7 @@ struct pipeline *pipeline_close(struct pipeline *p)
 	pipeline_finish(p);
 	segment_writer_close(p->writer);
 	process_table_free(p->processes);
+	unwinder_free(p->unwinder);
 	perf_maps_free(p->perf_maps);
 	kernel_space_free(p->kernel);
 	symbols_free(p->symbols);
@@ -306,6 +378,8 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 		.task = p->options.task,
 		.exclude_self = config->exclude_self,
 		.btf = p->options.btf,
+		.unwind = p->unwinder ? unwinder_maps(p->unwinder) : NULL,
+		.unwind_optional = p->options.config->unwind == UNWIND_AUTO,
 	};
 	struct sampler *sampler = NULL;
 	int r = sampler_open(&o, events, n_events, &sampler, ret_error);
@@ -317,6 +391,8 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 		sampler_close(p->sampler);
 	}
 	p->sampler = sampler;
+	if (p->unwinder && sampler_unwind_refusal(sampler))
+		r = refuse_unwinder(p, sampler_unwind_refusal(sampler), ret_error);
 	for (size_t i = 0; i < n_events && r == 0; i++)
 		r = describe_event(p, i);
 	for (size_t i = 0; i < p->n_cpus; i++)
@@ -400,6 +476,8 @@ static void on_sample(struct pipeline *p, const struct sample_record *s)
 
 	sampler_received(p->sampler, s);
 	process = process_table_get(p->processes, s->pid, s->cgroup_id, s->head.time_ns);
+	if (p->unwinder && process)
+		s = unwinder_judge(p->unwinder, s, process);
 	if (process && recorder_sample(p->recorder, s, process))
 		p->counters.samples++;
 	else
@@ -495,6 +573,8 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 	/* Mappings went missing: /proc has them, of whoever still lives. */
 	if (p->counters.sideband_lost != sideband_lost && p->options.task <= 0)
 		(void)process_table_scan(p->processes);
+	if (p->unwinder)
+		unwinder_publish(p->unwinder);
 	p->drained_ns = MIN(horizon, now);
 	p->counters.drains++;
 	return samples;
@@ -505,6 +585,8 @@ void pipeline_tick(struct pipeline *p)
 	int64_t block;
 
 	pipeline_take_symbols(p);
+	if (p->unwinder)
+		unwinder_tick(p->unwinder);
 	sampler_refresh_filters(p->sampler);
 	sampler_ledger(p->sampler, now_ns(), on_ledger, p);
 	block = recorder_flush(p->recorder);

@@ -41,18 +41,23 @@ static int refuse_without_rights(char **ret_error)
 }
 
 /*
- * The sampler relocates against one uapi type, whose description is made on the spot: parsing a
+ * The sampler relocates against next to nothing, whose description is made on the spot: parsing a
  * whole kernel's BTF would cost ten times the rest of the start, for every event.
  */
+static int make_btf(const struct config *config, struct preparation *p)
+{
+	p->btf_fd = config->unwind == UNWIND_FP ? host_btf_for_sampler(p->btf_made)
+						: host_btf_for_unwinder(p->btf_made);
+	return p->btf_fd < 0 ? p->btf_fd : 0;
+}
+
 static int find_btf(const struct config *config, struct preparation *p, char **ret_error)
 {
 	struct host_kernel kernel;
 	int r;
 
-	if (!config->btf) {
-		p->btf_fd = host_btf_for_sampler(p->btf_made);
-		return p->btf_fd < 0 ? p->btf_fd : 0;
-	}
+	if (!config->btf)
+		return make_btf(config, p);
 	r = host_kernel_get(&kernel);
 	if (r == 0)
 		r = host_btf_find(NULL, config->btf, &kernel, &p->btf);
@@ -64,8 +69,7 @@ static int find_btf(const struct config *config, struct preparation *p, char **r
 	}
 	if (p->btf.kind != HOST_BTF_NONE)
 		return 0;
-	p->btf_fd = host_btf_for_sampler(p->btf_made);
-	return p->btf_fd < 0 ? p->btf_fd : 0;
+	return make_btf(config, p);
 }
 
 int prepare(const struct config *config, bool strict, struct preparation *ret, char **ret_error)

@@ -17,6 +17,7 @@
 #include "export/flame_metric.h"
 #include "export/flame_tree.h"
 #include "flame_page.h" /* made by the build: flame_page[] */
+#include "store/stack_status.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 #include "util/parse.h"
@@ -201,9 +202,11 @@ static void put_event_facts(struct page *page, uint32_t event)
 	json_uint(j, "throttled", l->throttled);
 	json_uint(j, "truncated_kernel", e->kernel_status[STACK_TRUNCATED]);
 	json_uint(j, "truncated_user", e->user_status[STACK_TRUNCATED]);
-	json_uint(j, "faulted_user",
-		  e->user_status[STACK_FAULT] + e->user_status[STACK_NO_MAPPING] +
-			  e->user_status[STACK_NO_ROWS]);
+	json_open_object(j, "user_stacks");
+	for (size_t i = STACK_NONE + 1; i < PROFILE_STATUSES; i++)
+		if (e->user_status[i])
+			json_uint(j, stack_status_words(i), e->user_status[i]);
+	json_close_object(j);
 	json_double(j, "running_ratio",
 		    l->enabled_ns ? (double)l->running_ns / (double)l->enabled_ns : 1);
 }

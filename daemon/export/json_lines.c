@@ -20,25 +20,22 @@
 
 #include "bpf/sample.h"
 #include "export/export.h"
+#include "store/stack_status.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
-static const char *const status_names[STACK_STATUS_MAX] = {
-	[STACK_NONE] = "none",
-	[STACK_COMPLETE] = "complete",
-	[STACK_TRUNCATED] = "truncated",
-	[STACK_FAULT] = "fault",
-	[STACK_UNVERIFIED] = "unverified",
-	[STACK_NO_MAPPING] = "no_mapping",
-	[STACK_NO_ROWS] = "no_rows",
-};
-
-static void put_status(struct json *j, const char *key, const uint64_t samples[8])
+static void put_status(struct json *j, const char *key, const uint64_t *samples)
 {
+	uint64_t unknown = 0;
+
+	for (size_t i = STACK_STATUS_MAX; i < PROFILE_STATUSES; i++)
+		unknown += samples[i];
 	json_open_object(j, key);
 	for (size_t i = 0; i < STACK_STATUS_MAX; i++)
 		if (samples[i])
-			json_uint(j, status_names[i], samples[i]);
+			json_uint(j, stack_status_name(i), samples[i]);
+	if (unknown)
+		json_uint(j, "unknown", unknown);
 	json_close_object(j);
 }
 

@@ -259,6 +259,69 @@ static int describe_sampler_context(struct btf *btf)
 			      offsetof(struct bpf_perf_event_data, sample_period) * 8, 0);
 }
 
+/* The field that only this architecture's registers have; the programs look at nothing else. */
+static int describe_registers(struct btf *btf)
+{
+#ifdef __aarch64__
+	const char *field = "pstate";
+#else
+	const char *field = "ip";
+#endif
+	int u64 = btf__find_by_name_kind(btf, "unsigned long long", BTF_KIND_INT);
+	int r = btf__add_struct(btf, "pt_regs", sizeof(__u64));
+
+	return r < 0 ? r : btf__add_field(btf, field, u64, 0, 0);
+}
+
+static int describe_helper(struct btf *btf)
+{
+	int r = btf__add_enum(btf, "bpf_func_id", sizeof(__u32));
+
+	return r < 0 ? r : btf__add_enum_value(btf, "BPF_FUNC_task_pt_regs", BPF_FUNC_task_pt_regs);
+}
+
+/* Bit offset of a field; -ENOENT. */
+static int find_field(const struct btf *btf, const char *type, const char *field)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+
+	for (__u32 i = 0; t && i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(btf, btf_members(t)[i].name_off);
+
+		if (name && strcmp(name, field) == 0)
+			return (int)btf_member_bit_offset(t, i);
+	}
+	return -ENOENT;
+}
+
+/* Without any BTF programs that need it are refused when they are loaded. */
+static int describe_task(struct btf *btf)
+{
+	_cleanup_(btf__freep) struct btf *source = btf__load_vmlinux_btf();
+	int offset = source ? find_field(source, "task_struct", "stack") : -ENOENT;
+	int pointer, r;
+
+	if (offset < 0)
+		return 0;
+	pointer = btf__add_ptr(btf, 0);
+	if (pointer < 0)
+		return pointer;
+	r = btf__add_struct(btf, "task_struct", (__u32)offset / 8 + sizeof(void *));
+	return r < 0 ? r : btf__add_field(btf, "stack", pointer, (__u32)offset, 0);
+}
+
+static int describe_unwinding(struct btf *btf)
+{
+	int r = describe_registers(btf);
+
+	if (r < 0)
+		return r;
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1)
+		return describe_helper(btf);
+	return describe_task(btf);
+}
+
 static int write_memfd(const void *data, size_t size)
 {
 	_cleanup_close_ int fd = memfd_create("sampler.btf", MFD_CLOEXEC);
@@ -272,7 +335,7 @@ static int write_memfd(const void *data, size_t size)
 	return (size_t)n == size ? TAKE_FD(fd) : -EIO;
 }
 
-int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX])
+static int make_btf(bool unwind, char ret_path[static HOST_BTF_PATH_MAX])
 {
 	_cleanup_(btf__freep) struct btf *btf = btf__new_empty();
 	const void *data;
@@ -282,6 +345,8 @@ int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX])
 	if (!btf)
 		return -errno;
 	r = describe_sampler_context(btf);
+	if (r >= 0 && unwind)
+		r = describe_unwinding(btf);
 	if (r < 0)
 		return r;
 	data = btf__raw_data(btf, &size);
@@ -291,4 +356,14 @@ int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX])
 	if (fd >= 0)
 		snprintf(ret_path, HOST_BTF_PATH_MAX, "/proc/self/fd/%d", fd);
 	return fd;
+}
+
+int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX])
+{
+	return make_btf(false, ret_path);
+}
+
+int host_btf_for_unwinder(char ret_path[static HOST_BTF_PATH_MAX])
+{
+	return make_btf(true, ret_path);
 }

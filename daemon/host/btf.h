@@ -50,3 +50,8 @@ const char *host_btf_custom_path(const struct host_btf *btf);
  */
 #define HOST_BTF_PATH_MAX 32
 int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX]);
+/*
+ * The same for programs that unwind user stacks: which architecture this is, and whether the kernel
+ * has bpf_task_pt_regs(); where it has not (before Linux 5.15), where task_struct has its stack.
+ */
+int host_btf_for_unwinder(char ret_path[static HOST_BTF_PATH_MAX]);

@@ -27,8 +27,7 @@ struct mappings *mappings_unref(struct mappings *m)
 	return NULL;
 }
 
-/* The first mapping that ends behind `address`. */
-static size_t lower_bound(const struct mappings *m, uint64_t address)
+size_t mappings_lower_bound(const struct mappings *m, uint64_t address)
 {
 	size_t low = 0, n = m ? m->n : 0;
 
@@ -47,7 +46,7 @@ static size_t lower_bound(const struct mappings *m, uint64_t address)
 
 const struct mapping *mappings_find(const struct mappings *m, uint64_t address)
 {
-	size_t i = lower_bound(m, address);
+	size_t i = mappings_lower_bound(m, address);
 
 	return m && i < m->n && m->list[i].start <= address ? &m->list[i] : NULL;
 }
@@ -59,6 +58,7 @@ static struct mappings *copy(const struct mappings *m, size_t capacity)
 	if (!c)
 		return NULL;
 	*c = (struct mappings){ .refs = 1, .n = m ? m->n : 0, .capacity = (uint32_t)capacity };
+	c->version = m ? m->version : 0;
 	for (size_t i = 0; i < c->n; i++) {
 		c->list[i] = m->list[i];
 		object_ref(c->list[i].object);
@@ -162,7 +162,7 @@ int mappings_overlay(struct mappings **m, const struct mapping *add)
 
 	if (add->start >= add->end || add->pgoff > UINT64_MAX - (add->end - add->start))
 		return -EINVAL;
-	first = last = lower_bound(*m, add->start);
+	first = last = mappings_lower_bound(*m, add->start);
 	while (*m && last < (*m)->n && (*m)->list[last].start < add->end)
 		last++;
 	widen(*m, add, &first, &last);

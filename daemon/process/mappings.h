@@ -13,6 +13,9 @@ struct mappings *mappings_ref(struct mappings *m);
 struct mappings *mappings_unref(struct mappings *m);
 DEFINE_CLEANUP(struct mappings *, mappings_unref);
 
+/* The first mapping that ends behind `address`; their number: there is none. */
+size_t mappings_lower_bound(const struct mappings *m, uint64_t address);
+
 /* As many ranges as vm.max_map_count allows a process by default. */
 #define MAPPINGS_MAX 65530
 

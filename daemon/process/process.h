@@ -8,7 +8,7 @@
  * unannounced. Identity is (pid, start time). A process that exited stays until every sample taken
  * before its end was looked up: process_table_forget() drops those that ended before a given time.
  *
- * Memory: 350 bytes a process; 16 + 32 per mapping, half as much again at most, for those that
+ * Memory: 380 bytes a process; 24 + 32 per mapping, half as much again at most, for those that
  * executed (a forked child shares its parent's); the path of its binary, shared likewise. Labels
  * are kept once per cgroup.
  */
@@ -29,6 +29,7 @@ struct mapping {
 struct mappings {
 	uint32_t refs;
 	uint32_t capacity;
+	uint64_t version; /* another one after each change, in all of the table */
 	size_t n;
 	struct mapping list[];
 };
@@ -59,6 +60,10 @@ struct process {
 	uint64_t *mapping_written; /* bit per mapping; freed with the process */
 	uint32_t space; /* token of the mappings as they are written */
 	struct object *jit; /* process_anonymous_object(), once it was needed; referenced */
+	/* Owned by unwind/process_lists.h. */
+	struct process_list *list; /* what is published; NULL: nothing */
+	uint64_t list_floor; /* generations below are wrong */
+	bool list_changed; /* to be published */
 };
 
 struct process_table_options {
@@ -72,6 +77,11 @@ struct process_table_options {
 		       void *userdata);
 	/* exec or exit: what was cached about pid is stale */
 	void (*gone)(uint32_t pid, void *userdata);
+	/* p's mappings changed, or it ended; `replaced`: not only by something new where nothing
+	 * was. */
+	void (*changed)(struct process *p, bool replaced, void *userdata);
+	/* p is freed. */
+	void (*forgotten)(struct process *p, void *userdata);
 	void *userdata;
 };
 

@@ -81,7 +81,7 @@ static bool is_announced(const struct entry *e, uint64_t fork_ns)
 }
 
 /* A child is its parent's copy until it executes. */
-static void inherit(struct entry *child, const struct entry *parent)
+static void inherit(struct process_table *t, struct entry *child, const struct entry *parent)
 {
 	entry_set_comm(child, parent->p.comm, sizeof(parent->p.comm));
 	child->p.kernel = parent->p.kernel;
@@ -92,7 +92,7 @@ static void inherit(struct entry *child, const struct entry *parent)
 		entry_share_exe(child, parent->exe);
 	if (parent->labels)
 		entry_set_labels(child, labels_ref(parent->labels));
-	entry_set_mappings(child, mappings_ref(parent->p.mappings));
+	entry_set_mappings(t, child, mappings_ref(parent->p.mappings));
 }
 
 static int apply_process_fork(struct process_table *t, const struct task_record *fork)
@@ -112,7 +112,7 @@ static int apply_process_fork(struct process_table *t, const struct task_record 
 	e->p.ppid = fork->ppid;
 	e->start_boot_ns = fork->time + boot_offset_ns();
 	if (parent && !parent->placeholder)
-		inherit(e, parent);
+		inherit(t, e, parent);
 	else
 		e->unread = e->labels_stale = true;
 	return 0;
@@ -178,7 +178,7 @@ static void apply_exec(struct process_table *t, struct entry *e)
 	 * before their first sample is looked at. */
 	bool service = e->p.ppid == 1;
 
-	entry_set_mappings(e, NULL);
+	entry_set_mappings(t, e, NULL);
 	entry_share_exe(e, NULL);
 	e->exe_pending = true;
 	e->unread = e->placeholder = false;

@@ -51,6 +51,7 @@ struct process_table {
 	struct buffer text; /* of a /proc file */
 	struct process_table_stats stats;
 	uint64_t next_program;
+	uint64_t next_version; /* of mappings */
 	uint64_t losses; /* how often records were lost */
 	uint64_t swept_losses;
 	uint64_t ticks_per_second;
@@ -68,7 +69,10 @@ void entry_set_comm(struct entry *e, const char *comm, size_t size);
 int entry_set_exe(struct entry *e, const char *path);
 void entry_share_exe(struct entry *e, struct exe *exe);
 void entry_set_labels(struct entry *e, struct labels *l); /* takes the reference */
-void entry_set_mappings(struct entry *e, struct mappings *m); /* takes the reference */
+/* Takes the reference. */
+void entry_set_mappings(struct process_table *t, struct entry *e, struct mappings *m);
+/* Tells whoever follows mappings. */
+void entry_tell_change(struct process_table *t, struct entry *e, bool replaced);
 void entry_end(struct process_table *t, struct entry *e, uint64_t time_ns);
 
 /* --- process_read.c --- */

@@ -81,8 +81,7 @@ static void announce(struct process_table *t, const struct entry *e, const struc
 {
 	enum object_kind kind = m->object->kind;
 
-	if (t->options.mapped && m->object->index_state == INDEX_NONE &&
-	    (kind == OBJECT_FILE || kind == OBJECT_VDSO))
+	if (t->options.mapped && (kind == OBJECT_FILE || kind == OBJECT_VDSO))
 		t->options.mapped(m->object, e->p.pid, m->start, m->end, t->options.userdata);
 }
 
@@ -109,12 +108,27 @@ static void purge(struct process_table *t, struct entry *e)
 	e->purge_at = (uint32_t)(e->p.mappings ? e->p.mappings->n * 2 : 0);
 }
 
+/* Whether anything but the same code lies where `add` will. */
+static bool replaces(const struct mappings *list, const struct mapping *add)
+{
+	for (size_t i = mappings_lower_bound(list, add->start); list && i < list->n; i++) {
+		const struct mapping *m = &list->list[i];
+
+		if (m->start >= add->end)
+			break;
+		if (m->object != add->object || m->start - m->pgoff != add->start - add->pgoff)
+			return true;
+	}
+	return false;
+}
+
 int map_add(struct process_table *t, struct entry *e, struct mappings **list,
 	    const struct map_source *source)
 {
 	_cleanup_(object_unrefp) struct object *o = NULL;
 	struct mapping m = { .start = source->start, .end = source->end, .pgoff = source->pgoff };
 	enum object_kind kind = classify(source);
+	bool replaced;
 	int r;
 
 	if (kind == OBJECT_ANON)
@@ -124,6 +138,7 @@ int map_add(struct process_table *t, struct entry *e, struct mappings **list,
 	if (!o)
 		return -ENOMEM;
 	m.object = o;
+	replaced = replaces(*list, &m);
 	r = mappings_overlay(list, &m);
 	if (r == -ENOSPC)
 		t->stats.refused++;
@@ -131,8 +146,11 @@ int map_add(struct process_table *t, struct entry *e, struct mappings **list,
 		return r;
 	name_binary(e, source);
 	announce(t, e, &m);
+	if (r > 0)
+		(*list)->version = ++t->next_version;
 	if (list == &e->p.mappings && r > 0) {
 		e->p.written_mappings = NULL;
+		entry_tell_change(t, e, replaced);
 		purge(t, e);
 	}
 	return r;

@@ -159,7 +159,7 @@ static int read_maps(struct process_table *t, struct entry *e, int dir_fd)
 		if (r == -ENOMEM)
 			return r;
 	}
-	entry_set_mappings(e, TAKE_PTR(list));
+	entry_set_mappings(t, e, TAKE_PTR(list));
 	if (t->text.capacity > MAX_KEPT_TEXT)
 		buffer_done(&t->text);
 	return 0;

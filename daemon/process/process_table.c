@@ -76,11 +76,18 @@ void entry_set_labels(struct entry *e, struct labels *l)
 	labels_unref(old);
 }
 
-void entry_set_mappings(struct entry *e, struct mappings *m)
+void entry_tell_change(struct process_table *t, struct entry *e, bool replaced)
+{
+	if (t->options.changed)
+		t->options.changed(&e->p, replaced, t->options.userdata);
+}
+
+void entry_set_mappings(struct process_table *t, struct entry *e, struct mappings *m)
 {
 	mappings_unref(e->p.mappings);
 	e->p.mappings = m;
 	e->p.written_mappings = NULL;
+	entry_tell_change(t, e, true);
 }
 
 /* --- entries --- */
@@ -113,6 +120,8 @@ static void entry_done(struct entry *e)
 static void entry_remove(struct process_table *t, struct entry *e)
 {
 	hash_table_remove(&t->entries, &e->node);
+	if (t->options.forgotten)
+		t->options.forgotten(&e->p, t->options.userdata);
 	entry_done(e);
 	free(e);
 }
@@ -153,6 +162,7 @@ void entry_end(struct process_table *t, struct entry *e, uint64_t time_ns)
 	if (e->p.exit_ns && !e->placeholder)
 		return;
 	e->p.exit_ns = time_ns;
+	entry_tell_change(t, e, true);
 	if (t->options.gone)
 		t->options.gone(e->p.pid, t->options.userdata);
 }

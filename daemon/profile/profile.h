@@ -13,9 +13,10 @@
 
 #include "store/record.h"
 #include "store/segment_reader.h"
+#include "store/stack_status.h"
 
 #define PROFILE_NONE UINT32_MAX
-#define PROFILE_STATUSES 8
+#define PROFILE_STATUSES STACK_STATUSES
 #define PROFILE_MAX_COUNTERS RECORD_MAX_COUNTERS
 #define PROFILE_STATE_DIRECTORY "/var/lib/ebpf-profiler" /* read when no path is given */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sampler.skel.h"
+#include "unwind/unwind_maps.h"
 #include "util/log.h"
 
 struct program {
@@ -34,8 +35,19 @@ static _printf_(2, 0) int libbpf_message(enum libbpf_print_level level, const ch
 	return 0;
 }
 
+static struct bpf_program *choose_unwinding(struct sampler_bpf *skel,
+					    const struct program_options *o)
+{
+	if (o->knobs.counters)
+		return o->bpf_rings ? skel->progs.count_unwind_to_bpf_ring
+				    : skel->progs.count_unwind_to_perf_ring;
+	return o->bpf_rings ? skel->progs.unwind_to_bpf_ring : skel->progs.unwind_to_perf_ring;
+}
+
 static struct bpf_program *choose_program(struct sampler_bpf *skel, const struct program_options *o)
 {
+	if (o->unwind)
+		return choose_unwinding(skel, o);
 	if (o->knobs.counters)
 		return o->bpf_rings ? skel->progs.count_to_bpf_ring
 				    : skel->progs.count_to_perf_ring;
@@ -53,6 +65,28 @@ static int size_counters(struct sampler_bpf *skel, const struct program_options 
 	return r < 0 ? r : bpf_map__set_autocreate(skel->maps.counter_states, false);
 }
 
+/* The unwinder's maps are made elsewhere; without it they are not made at all. */
+static int choose_unwind_maps(struct sampler_bpf *skel, const struct unwind_maps *m)
+{
+	const struct {
+		struct bpf_map *map;
+		int fd;
+	} maps[] = {
+		{ skel->maps.unwind_chunks, m ? m->chunks_fd : -1 },
+		{ skel->maps.unwind_slots, m ? m->slots_fd : -1 },
+		{ skel->maps.unwind_mappings, m ? m->mappings_fd : -1 },
+		{ skel->maps.unwind_processes, m ? m->processes_fd : -1 },
+		{ skel->maps.unwind_cpus, m ? m->cpus_fd : -1 },
+		{ skel->maps.unwind_calibrations, -1 },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(maps); i++)
+		r = maps[i].fd < 0 ? bpf_map__set_autocreate(maps[i].map, false)
+				   : bpf_map__reuse_fd(maps[i].map, maps[i].fd);
+	return r;
+}
+
 /* Only the chosen transport's program and map exist in the kernel; an old kernel may not know the
  * other. */
 static int choose_transport(struct program *p, const struct program_options *o)
@@ -68,6 +102,8 @@ static int choose_transport(struct program *p, const struct program_options *o)
 	r = bpf_map__set_autocreate(unused, false);
 	if (r == 0)
 		r = size_counters(skel, o);
+	if (r == 0)
+		r = choose_unwind_maps(skel, o->unwind);
 	if (r == 0)
 		r = bpf_map__set_max_entries(used, (uint32_t)o->possible_cpus);
 	if (r == 0 && o->rings_fd >= 0)
@@ -141,6 +177,59 @@ int program_load(const struct program_options *o, struct program **ret, char **r
 	}
 	*ret = TAKE_PTR(p);
 	return 0;
+}
+
+/* --- calibration --- */
+
+#define TASK_PT_REGS 175 /* enum bpf_func_id */
+
+/* Every map but the one that is measured with. */
+static int leave_maps_out(struct sampler_bpf *skel)
+{
+	struct bpf_map *map;
+	int r = 0;
+
+	bpf_object__for_each_map(map, skel->obj)
+		if (r == 0 && map != skel->maps.unwind_calibrations)
+			r = bpf_map__set_autocreate(map, false);
+	return r;
+}
+
+/* A system call of our own, with the program looking on. */
+static uint32_t measure_registers(struct sampler_bpf *skel)
+{
+	struct unwind_calibration m = { .pid = (uint32_t)getpid() };
+	int fd = bpf_map__fd(skel->maps.unwind_calibrations);
+	struct bpf_link *link;
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(fd, &zero, &m, BPF_ANY) < 0)
+		return 0;
+	link = bpf_program__attach(skel->progs.calibrate_registers);
+	if (!link)
+		return 0;
+	if (bpf_map_lookup_elem(fd, &zero, &m) < 0)
+		m.regs_offset = 0;
+	bpf_link__destroy(link);
+	return m.regs_offset;
+}
+
+uint32_t program_find_registers(const char *btf)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf);
+	struct sampler_bpf *skel;
+	uint32_t offset = 0;
+
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, TASK_PT_REGS, NULL) == 1)
+		return 0;
+	skel = sampler_bpf__open_opts(&opts);
+	if (!skel)
+		return 0;
+	bpf_program__set_autoload(skel->progs.calibrate_registers, true);
+	if (leave_maps_out(skel) == 0 && sampler_bpf__load(skel) == 0)
+		offset = measure_registers(skel);
+	sampler_bpf__destroy(skel);
+	return offset;
 }
 
 struct program *program_free(struct program *p)

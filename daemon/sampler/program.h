@@ -13,6 +13,7 @@
 #include "util/cleanup.h"
 
 struct program;
+struct unwind_maps;
 
 struct program_options {
 	bool bpf_rings; /* transport: BPF rings, else perf rings */
@@ -20,11 +21,18 @@ struct program_options {
 	struct sampler_knobs knobs;
 	const char *btf; /* NULL: the kernel's */
 	int rings_fd; /* map of rings to share; -1: make one */
+	const struct unwind_maps *unwind; /* user stacks by rows; NULL: by frame pointers */
 	/* knobs.counters > 0 (or .split) loads the programs that read counters. */
 };
 
 /* On failure *ret_error is a heap sentence with the verifier's last words. */
 int program_load(const struct program_options *options, struct program **ret, char **ret_error);
+/*
+ * Where the kernel keeps a task's user registers, counted from task->stack, for the knobs of
+ * programs that unwind. 0: the kernel has a helper that tells (Linux 5.15), or it cannot be found
+ * out; then samples in the kernel have user stacks by frame pointers.
+ */
+uint32_t program_find_registers(const char *btf);
 struct program *program_free(struct program *p);
 DEFINE_CLEANUP(struct program *, program_free);
 

@@ -49,6 +49,8 @@ struct sampler {
 	bool linked; /* attached by bpf_link */
 	bool enabled;
 	int *cpus; /* copy behind options.cpus */
+	uint32_t regs_offset;
+	char *unwind_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
 	uint64_t *idle_ns; /* [possible_cpus], likewise */
 };
@@ -261,6 +263,23 @@ static void complete_attr(const struct sampler *s, struct perf_event_attr *attr)
 	}
 }
 
+/* The program that unwinds, or, where that may be, the other one. */
+static int load_unwinding(struct sampler *s, struct program_options *o, struct event *e,
+			  char **ret_error)
+{
+	bool stacks = e->spec.stacks & SAMPLER_USER_STACK;
+	int r;
+
+	o->unwind = stacks ? s->options.unwind : NULL;
+	r = program_load(o, &e->program, ret_error);
+	if (r == 0 || !o->unwind || !s->options.unwind_optional)
+		return r;
+	free(s->unwind_refusal);
+	s->unwind_refusal = TAKE_PTR(*ret_error);
+	s->options.unwind = o->unwind = NULL;
+	return program_load(o, &e->program, ret_error);
+}
+
 static int load_program(struct sampler *s, struct event *e, uint32_t index, char **ret_error)
 {
 	struct program_options o = {
@@ -281,9 +300,10 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.cpus = (uint32_t)s->options.possible_cpus,
 		.split = e->spec.n_counters && e->spec.split,
 		.wake_bytes = (uint32_t)(s->rings.bytes / 2),
+		.regs_offset = s->regs_offset,
 	};
 	e->knobs = o.knobs;
-	r = program_load(&o, &e->program, ret_error);
+	r = load_unwinding(s, &o, e, ret_error);
 	if (r < 0)
 		return r;
 	r = sample_filter_apply(e->spec.filter, e->program, &entries);
@@ -356,6 +376,8 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 	r = copy_options(s, options);
 	if (r < 0)
 		return r;
+	if (s->options.unwind)
+		s->regs_offset = program_find_registers(s->options.btf);
 	s->events = calloc(n_events, sizeof(*s->events));
 	if (!s->events)
 		return -ENOMEM;
@@ -387,6 +409,7 @@ struct sampler *sampler_close(struct sampler *s)
 	free(s->events);
 	rings_done(&s->rings);
 	free(s->cpus);
+	free(s->unwind_refusal);
 	free(s->counts);
 	free(s->idle_ns);
 	free(s);
@@ -523,6 +546,11 @@ const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i)
 const char *sampler_transport_name(const struct sampler *s)
 {
 	return s->rings.bpf ? "BPF ring buffer" : "perf ring buffer";
+}
+
+const char *sampler_unwind_refusal(const struct sampler *s)
+{
+	return s->unwind_refusal;
 }
 
 const char *sampler_attach_name(const struct sampler *s)

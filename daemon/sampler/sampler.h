@@ -19,6 +19,8 @@
 #include "sampler/settings.h"
 #include "store/record.h"
 
+struct unwind_maps;
+
 struct sampler_event {
 	struct pmu_event pmu; /* what is opened */
 	char *profile; /* name of the profile it belongs to */
@@ -44,6 +46,9 @@ struct sampler_options {
 	pid_t task; /* > 0: this task and its descendants only, from its exec on */
 	bool exclude_self;
 	const char *btf; /* BTF file for CO-RE; NULL: the kernel's */
+	/* User stacks by rows, where events want user stacks; NULL: by frame pointers. Borrowed. */
+	const struct unwind_maps *unwind;
+	bool unwind_optional; /* by frame pointers when the kernel refuses */
 };
 
 struct sampler;
@@ -72,6 +77,8 @@ void sampler_ledger(struct sampler *s, uint64_t now_ns,
 size_t sampler_n_events(const struct sampler *s);
 const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i);
 const char *sampler_transport_name(const struct sampler *s);
+/* NULL: user stacks are unwound by rows, as was asked; else why not. */
+const char *sampler_unwind_refusal(const struct sampler *s);
 const char *sampler_attach_name(const struct sampler *s);
 /* Bytes of each ring as they really are: less than asked for when the memlock limit said no. */
 size_t sampler_ring_bytes(const struct sampler *s);

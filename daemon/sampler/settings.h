@@ -6,6 +6,9 @@
  */
 enum transport { TRANSPORT_AUTO, TRANSPORT_PERF, TRANSPORT_BPF };
 enum attach_mode { ATTACH_AUTO, ATTACH_LINK, ATTACH_IOCTL };
+/* User stacks: by rows where there are rows and the kernel can, by rows or not at all, by frame
+ * pointers. */
+enum unwind_mode { UNWIND_AUTO, UNWIND_DWARF, UNWIND_FP };
 
 /* Which samples a named profile keeps; lists are NULL-terminated heap arrays or NULL. */
 struct sample_filter {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "symbols/function_index.h"
+#include "unwind/unwind_table.h"
 #include "util/cleanup.h"
 
 #define MIN_SLOTS 256
@@ -30,6 +31,7 @@ struct object *object_unref(struct object *o)
 	if (!o || --o->refs > 0)
 		return NULL;
 	function_index_free(o->index);
+	unwind_table_free(o->rows);
 	free(o->pending_offsets);
 	free(o->path);
 	free(o);

@@ -18,6 +18,7 @@
 #define BUILD_ID_MAX 20
 
 struct function_index;
+struct unwind_table;
 
 enum index_state {
 	INDEX_NONE, /* not asked for */
@@ -39,6 +40,14 @@ struct object {
 	int index_error;
 	struct function_index *index; /* INDEX_READY */
 	pid_t asked_pid; /* the last process asked for the file */
+	/* Rows for the unwinder; with symbols_options.rows. */
+	enum index_state rows_state; /* INDEX_READY: they are where the unwinder finds them */
+	int rows_error;
+	struct unwind_table *rows; /* built, on their way to the unwinder */
+	uint64_t rows_ns; /* when their state became final */
+	uint32_t slot; /* owned by unwind/row_store.h; 0: none */
+	/* Owned by unwind/unwinder.h: what its rows led to since they were last reported. */
+	uint64_t calls_checked, calls_right, stops;
 	/* Owned by the recorder: this object's id in epoch `epoch`, and offsets waiting for the
 	 * index. */
 	uint64_t epoch;

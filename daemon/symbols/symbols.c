@@ -28,6 +28,8 @@
 #include "symbols/index_cache.h"
 #include "symbols/object_open.h"
 #include "symbols/vdso.h"
+#include "unwind/unwind_cache.h"
+#include "unwind/unwind_table.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -44,6 +46,7 @@ struct request {
 	struct object *object; /* referenced; the main thread's */
 	int fd; /* -1: only the cache may help, or it is for the remote worker to open */
 	bool vdso, remote;
+	bool wants_index, wants_rows;
 	char *path;
 	struct build_id build_id;
 	/* remote: who maps what, and where */
@@ -52,8 +55,9 @@ struct request {
 	ino_t inode;
 	uint64_t start, end;
 	/* The worker's answer. */
-	int error;
+	int error, rows_error;
 	struct function_index *index;
+	struct unwind_table *rows;
 };
 
 struct queue {
@@ -75,6 +79,8 @@ struct symbols {
 	struct mounts mounts; /* the main thread's */
 	struct mounts patient_mounts; /* the remote worker's */
 	struct index_cache *cache; /* the local worker's */
+	struct unwind_cache *row_cache; /* likewise */
+	bool rows;
 	size_t n_pending, n_remote; /* the main thread's */
 	int event_fd;
 	atomic_bool stop;
@@ -109,6 +115,7 @@ static struct request *request_free(struct request *r)
 	object_unref(r->object);
 	safe_close(r->fd);
 	function_index_free(r->index);
+	unwind_table_free(r->rows);
 	free(r->path);
 	free(r);
 	return NULL;
@@ -162,6 +169,42 @@ static int load_or_build(struct symbols *s, struct request *r)
 	return error;
 }
 
+static int build_rows(const struct symbols *s, struct request *r)
+{
+	struct elf_source source;
+	struct elf_file file;
+	int error;
+
+	if (r->vdso)
+		return unwind_table_build_vdso(&r->rows);
+	if (r->fd < 0)
+		return -ESRCH;
+	error = elf_source_from_fd(r->fd, &s->stop, &source);
+	if (error == 0)
+		error = elf_file_open(&source, &file);
+	if (error < 0)
+		return error;
+	error = unwind_table_build(&file, &r->rows);
+	elf_file_done(&file);
+	return error;
+}
+
+static int load_or_build_rows(struct symbols *s, struct request *r)
+{
+	bool cached = s->row_cache && r->build_id.size > 0 && !r->remote && !r->vdso;
+	struct stat st = { 0 };
+	int error;
+
+	if (r->fd >= 0 && fstat(r->fd, &st) < 0)
+		return -errno;
+	if (cached && unwind_cache_load(s->row_cache, &r->build_id, st.st_uid, &r->rows) == 0)
+		return 0;
+	error = build_rows(s, r);
+	if (error == 0 && cached)
+		unwind_cache_store(s->row_cache, &r->build_id, st.st_uid, &r->rows);
+	return error;
+}
+
 static int open_remote(struct symbols *s, struct request *r)
 {
 	struct object o = {
@@ -182,7 +225,11 @@ static void answer(struct symbols *s, struct request *r)
 	r->error = r->remote ? open_remote(s, r) : 0;
 	if (r->fd >= 0 && r->build_id.size == 0)
 		elf_build_id_from_fd(r->fd, &r->build_id);
-	if (r->error == 0)
+	r->rows_error = r->error;
+	/* Rows first: while they are missing stacks are cut short, names can come later. */
+	if (r->wants_rows && r->rows_error == 0)
+		r->rows_error = load_or_build_rows(s, r);
+	if (r->wants_index && r->error == 0)
 		r->error = load_or_build(s, r);
 	r->fd = safe_close(r->fd);
 }
@@ -272,6 +319,16 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 	mounts_init(&s->mounts, s->procfs);
 	mounts_init(&s->patient_mounts, s->procfs);
 	s->patient_mounts.patient = true;
+	s->rows = options->rows;
+	if (options->cache_directory && options->rows) {
+		r = unwind_cache_open(options->cache_directory,
+				      options->cache_bytes ? options->cache_bytes
+							   : DEFAULT_CACHE_BYTES,
+				      &s->row_cache);
+		if (r < 0)
+			log_warning_errno(r, "No cache of unwind rows in %s",
+					  options->cache_directory);
+	}
 	if (options->cache_directory) {
 		r = index_cache_open(options->cache_directory,
 				     options->cache_bytes ? options->cache_bytes
@@ -304,6 +361,7 @@ static void destroy(struct symbols *s)
 	queue_clear(&s->remote.todo);
 	queue_clear(&s->done);
 	index_cache_close(s->cache);
+	unwind_cache_close(s->row_cache);
 	safe_close(s->event_fd);
 	pthread_cond_destroy(&s->local.wake);
 	pthread_cond_destroy(&s->remote.wake);
@@ -409,9 +467,11 @@ static void submit(struct symbols *s, struct request *r)
 
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
 {
+	bool index = o->index_state == INDEX_NONE;
+	bool rows = s->rows && o->rows_state == INDEX_NONE;
 	struct request *r;
 
-	if (o->index_state != INDEX_NONE || s->n_pending >= SYMBOLS_PENDING_MAX)
+	if ((!index && !rows) || s->n_pending >= SYMBOLS_PENDING_MAX)
 		return;
 	if ((o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO) || o->asked_pid == pid)
 		return;
@@ -419,14 +479,24 @@ void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t st
 	if (!r)
 		return;
 	o->asked_pid = pid;
+	r->wants_index = index;
+	r->wants_rows = rows;
 	prepare(s, r, o);
 	if (!worth_asking(s, r)) {
 		request_free(r);
 		return;
 	}
 	r->object = object_ref(o);
-	o->index_state = INDEX_PENDING;
+	if (index)
+		o->index_state = INDEX_PENDING;
+	if (rows)
+		o->rows_state = INDEX_PENDING;
 	submit(s, r);
+}
+
+void symbols_leave_rows_out(struct symbols *s)
+{
+	s->rows = false;
 }
 
 int symbols_fd(const struct symbols *s)
@@ -439,17 +509,25 @@ size_t symbols_pending(const struct symbols *s)
 	return s->n_pending;
 }
 
+static enum index_state state_of(int error)
+{
+	return error == 0 ? INDEX_READY : error == -ESRCH ? INDEX_NONE : INDEX_FAILED;
+}
+
 /* False when nobody has seen the file: somebody else may. */
 static bool settle(struct object *o, struct request *r)
 {
-	o->index_error = r->error;
-	if (r->error == -ESRCH) {
-		o->index_state = INDEX_NONE;
-		return false;
+	if (r->wants_index) {
+		o->index_error = r->error;
+		o->index_state = state_of(r->error);
+		o->index = TAKE_PTR(r->index);
 	}
-	o->index_state = r->error < 0 ? INDEX_FAILED : INDEX_READY;
-	o->index = TAKE_PTR(r->index);
-	return true;
+	if (r->wants_rows) {
+		o->rows_error = r->rows_error;
+		o->rows_state = r->rows_error == 0 ? INDEX_PENDING : state_of(r->rows_error);
+		o->rows = TAKE_PTR(r->rows);
+	}
+	return (r->wants_index && r->error != -ESRCH) || (r->wants_rows && r->rows_error != -ESRCH);
 }
 
 void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userdata), void *userdata)

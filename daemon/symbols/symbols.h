@@ -18,6 +18,7 @@ struct symbols_options {
 	uint64_t cache_bytes; /* of the directory; the least recently used go first. 0: 256 MiB */
 	const char *debug_directory; /* NULL: /usr/lib/debug */
 	const char *procfs; /* NULL: /proc */
+	bool rows; /* unwind tables as well */
 };
 
 struct symbols;
@@ -28,7 +29,7 @@ struct symbols *symbols_free(struct symbols *s);
 DEFINE_CLEANUP(struct symbols *, symbols_free);
 
 /*
- * Asks for the index of `o` (INDEX_NONE -> INDEX_PENDING). `pid` is a process that maps it: the
+ * Asks for the index of `o` (INDEX_NONE -> INDEX_PENDING), and for its rows (likewise). `pid` is a process that maps it: the
  * file is opened here and now through /proc/PID/root, /proc/PID/exe, or map_files (start, end); see
  * object_open.h. An ELF file whose build-id differs from the object's is refused.
  *
@@ -42,9 +43,13 @@ DEFINE_CLEANUP(struct symbols *, symbols_free);
 #define SYMBOLS_PENDING_MAX 128
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end);
 
+/* Rows are no longer wanted. */
+void symbols_leave_rows_out(struct symbols *s);
+
 /* Readable when the worker has finished something. */
 int symbols_fd(const struct symbols *s);
-/* Takes finished indexes over (PENDING -> READY or FAILED); calls `done`, which may be NULL, for
+/* Takes finished indexes over (PENDING -> READY or FAILED), and rows, which stay PENDING with
+ * o->rows set until they are where the unwinder finds them (row_store_put()); calls `done`, which may be NULL, for
  * each such object. */
 void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userdata),
 		  void *userdata);

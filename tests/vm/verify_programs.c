@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = host_btf_find(NULL, NULL, &kernel, &btf);
 	path = host_btf_custom_path(&btf);
-	if (r == 0 && btf.kind == HOST_BTF_NONE && host_btf_for_sampler(made) >= 0)
+	if (r == 0 && btf.kind == HOST_BTF_NONE && host_btf_for_unwinder(made) >= 0)
 		path = made;
 	for (int i = 1; i < argc && r == 0; i++)
 		failed |= verify_object(argv[i], path, log) < 0;

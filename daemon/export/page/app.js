@@ -221,6 +221,7 @@ class App {
 		this.share(facts, 'Truncated', e.truncated_kernel + e.truncated_user, samples,
 			'Stacks deeper than the recorded depth: kernel ' + formatCount(e.truncated_kernel) +
 			', user ' + formatCount(e.truncated_user));
+		this.fact(facts, 'User stacks', this.mainUserStacks(e), '', userStacks(e));
 		this.share(facts, 'Without name', e.unnamed_leaves, samples,
 			'Samples whose function has no name; of all frames ' + percent(e.unnamed_frames_ratio));
 		if (e.pruned_nodes > 0)
@@ -228,6 +229,13 @@ class App {
 				formatCount(e.pruned_nodes) + ' boxes below ' + percent(e.pruned_below_percent / 100) +
 				' of all, together ' + formatCount(e.pruned_samples) + ' samples');
 		this.fillWarning(e);
+	}
+
+	/* The most frequent kind; the others stand in the title. */
+	mainUserStacks(e) {
+		const kinds = Object.entries(e.user_stacks).sort((a, b) => b[1] - a[1]);
+		const all = kinds.reduce((sum, kind) => sum + kind[1], 0);
+		return kinds.length ? percent(kinds[0][1] / all) + ' ' + kinds[0][0] : 'none';
 	}
 
 	window() {
@@ -287,8 +295,8 @@ class App {
 			const left = e.pruned_nodes > 0 ? formatCount(e.pruned_nodes) + ' boxes below ' +
 				percent(e.pruned_below_percent / 100) + ' left out' : 'nothing left out';
 			this.fact(about, printable(e.fired), formatCount(e.depth.length) + ' boxes, ' + left +
-				'; throttled ' + formatCount(e.throttled) + ' times; user stacks cut off by unreadable ' +
-				'memory or unknown code: ' + formatCount(e.faulted_user));
+				'; throttled ' + formatCount(e.throttled) + ' times');
+			this.fact(about, 'User stacks', userStacks(e));
 		}
 		this.fact(about, 'Made by', printable(d.generator) + (d.command ? ': ' + printable(d.command) : ''));
 		for (const note of d.notes)

@@ -202,6 +202,12 @@ function matchedShare(tree, metric, matches) {
 }
 
 /* "12.3 %": three digits, never a rounded-away something. */
+/* What became of the user stacks: complete, by frame pointers, ... */
+function userStacks(e) {
+	const all = Object.values(e.user_stacks).reduce((a, b) => a + b, 0);
+	return Object.entries(e.user_stacks).map(([what, n]) => percent(n / all) + ' ' + what).join(', ') || 'none';
+}
+
 function percent(ratio) {
 	const p = 100 * ratio;
 	if (p === 0)

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The maps in which the BPF unwinder finds rows and processes (bpf/unwind.h), as memory of this
+ * process. They outlive the sampler: a reload keeps every row.
+ *
+ * Memory of the kernel: the bound for rows; 24 bytes a slot; 32 a mapping; about 100 a process; 66
+ * KiB a CPU.
+ */
+#include <linux/types.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/sample.h"
+#include "bpf/unwind.h"
+#include "util/cleanup.h"
+
+#define UNWIND_MAX_SLOTS 8192
+#define UNWIND_MAX_MAPPINGS 131072
+#define UNWIND_MAX_PROCESSES 32768
+
+struct unwind_maps {
+	/* Maps; -1: there is none, as in tests of what fills them. */
+	int chunks_fd, slots_fd, mappings_fd, processes_fd, cpus_fd;
+	uint64_t *words;
+	struct unwind_slot *slots;
+	struct unwind_mapping *mappings;
+	size_t n_words, n_slots, n_mappings;
+	size_t words_bytes, slots_bytes, mappings_bytes; /* mapped */
+};
+
+/*
+ * Room for `bytes` of rows, rounded up to chunks. -EOPNOTSUPP: this kernel has no such maps (Linux
+ * 5.5); -EPERM; -ENOMEM.
+ */
+int unwind_maps_open(uint64_t bytes, size_t possible_cpus, struct unwind_maps **ret);
+struct unwind_maps *unwind_maps_close(struct unwind_maps *m);
+DEFINE_CLEANUP(struct unwind_maps *, unwind_maps_close);
+
+int unwind_maps_set_process(struct unwind_maps *m, const struct unwind_process *p);
+int unwind_maps_drop_process(struct unwind_maps *m, uint32_t pid);

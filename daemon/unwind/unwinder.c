@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "unwind/unwinder.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "symbols/build_id.h"
+#include "unwind/call_check.h"
+#include "unwind/process_lists.h"
+#include "unwind/row_store.h"
+
+struct unwinder {
+	struct unwinder_options options;
+	struct unwind_maps *maps;
+	struct row_store *rows;
+	struct process_lists *lists;
+	struct sample_record copy;
+	unsigned int until_check;
+	uint64_t stacks[STACK_STATUS_MAX];
+	uint64_t calls_checked, calls_right;
+};
+
+int unwinder_new(const struct unwinder_options *options, struct unwinder **ret)
+{
+	_cleanup_(unwinder_freep) struct unwinder *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (!u)
+		return -ENOMEM;
+	u->options = *options;
+	u->until_check = options->check_every;
+	r = unwind_maps_open(options->bytes, options->possible_cpus, &u->maps);
+	if (r == 0)
+		r = row_store_new(u->maps, &u->rows);
+	if (r == 0)
+		r = process_lists_new(u->maps, u->rows, &u->lists);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(u);
+	return 0;
+}
+
+struct unwinder *unwinder_free(struct unwinder *u)
+{
+	if (!u)
+		return NULL;
+	process_lists_free(u->lists);
+	row_store_free(u->rows);
+	unwind_maps_close(u->maps);
+	free(u);
+	return NULL;
+}
+
+const struct unwind_maps *unwinder_maps(const struct unwinder *u)
+{
+	return u->maps;
+}
+
+void unwinder_process_changed(struct unwinder *u, struct process *p, bool replaced)
+{
+	process_lists_changed(u->lists, p, replaced);
+}
+
+void unwinder_process_forgotten(struct unwinder *u, struct process *p)
+{
+	process_lists_forget(u->lists, p);
+}
+
+void unwinder_rows_built(struct unwinder *u, struct object *o)
+{
+	row_store_put(u->rows, o);
+}
+
+void unwinder_publish(struct unwinder *u)
+{
+	process_lists_publish(u->lists);
+}
+
+void unwinder_tick(struct unwinder *u)
+{
+	row_store_tick(u->rows);
+}
+
+/* --- stacks --- */
+
+static const uint64_t *user_frames(const struct sample_record *s)
+{
+	return (const uint64_t *)s->words + s->kernel_frames;
+}
+
+/* What a frame was looked up by: a return address may be the first byte of something else. */
+static uint64_t lookup_address(const uint64_t *pcs, size_t i)
+{
+	return i ? pcs[i] - 1 : pcs[i];
+}
+
+/* Of a process that is sampled all binaries are wanted: the walk would find them missing one by
+ * one. */
+static void want_rows(struct unwinder *u, const struct process *p)
+{
+	for (size_t i = 0; p->mappings && i < p->mappings->n; i++) {
+		const struct mapping *m = &p->mappings->list[i];
+
+		if (m->object->rows_state == INDEX_NONE)
+			symbols_request(u->options.symbols, m->object, (pid_t)p->pid, m->start,
+					m->end);
+	}
+}
+
+/* Why there was no mapping, or there were no rows, for the last frame. */
+static enum stack_status explain(struct unwinder *u, const struct sample_record *s,
+				 const struct process *p)
+{
+	const uint64_t *pcs = user_frames(s);
+	const struct mapping *m =
+		mappings_find(p->mappings, lookup_address(pcs, s->user_frames - 1));
+	bool listed = s->mappings != 0;
+
+	if (!m)
+		return listed ? STACK_NO_MAPPING : STACK_EARLY;
+	if (m->object->kind != OBJECT_FILE && m->object->kind != OBJECT_VDSO)
+		return STACK_EARLY; /* by frame pointers, once it is listed */
+	if (m->object->rows_state == INDEX_NONE || m->object->rows_state == INDEX_PENDING) {
+		want_rows(u, p);
+		return STACK_EARLY;
+	}
+	if (s->user_status == STACK_NO_MAPPING || m->object->rows_ns > s->head.time_ns)
+		return STACK_EARLY;
+	return STACK_NO_ROWS;
+}
+
+/* Of the user stack only the leaf, which is always right. */
+static void cut_to_leaf(struct sample_record *s)
+{
+	size_t from = (size_t)s->kernel_frames + s->user_frames, to = (size_t)s->kernel_frames + 1;
+
+	memmove(&s->words[to], &s->words[from],
+		s->counters * SAMPLE_COUNTER_WORDS * sizeof(s->words[0]));
+	s->user_frames = 1;
+}
+
+static const struct sample_record *restate(struct unwinder *u, const struct sample_record *s,
+					   enum stack_status status, bool cut)
+{
+	memcpy(&u->copy, s, s->head.size);
+	u->copy.user_status = (uint8_t)status;
+	if (cut)
+		cut_to_leaf(&u->copy);
+	return &u->copy;
+}
+
+/* --- checks --- */
+
+static bool is_due(struct unwinder *u)
+{
+	if (!u->options.check_every || --u->until_check)
+		return false;
+	u->until_check = u->options.check_every;
+	return true;
+}
+
+/* The row of frame i led to the return address of frame i + 1. */
+static void blame(struct unwinder *u, const struct process *p, const uint64_t *pcs, size_t i,
+		  enum call_answer answer)
+{
+	const struct mapping *m = mappings_find(p->mappings, lookup_address(pcs, i));
+
+	if (!m)
+		return;
+	m->object->calls_checked++;
+	m->object->calls_right += answer == CALL_RIGHT;
+	u->calls_checked++;
+	u->calls_right += answer == CALL_RIGHT;
+}
+
+static void check(struct unwinder *u, const struct sample_record *s, const struct process *p)
+{
+	enum call_answer answers[SAMPLE_MAX_FRAMES];
+	const uint64_t *pcs = user_frames(s);
+	bool interrupted = false;
+
+	call_check((pid_t)p->pid, pcs, s->user_frames, answers);
+	for (size_t i = 1; i < s->user_frames; i++) {
+		/* What a signal interrupted had called nothing. */
+		if (!interrupted && (answers[i] == CALL_RIGHT || answers[i] == CALL_WRONG))
+			blame(u, p, pcs, i - 1, answers[i]);
+		interrupted = answers[i] == CALL_SIGNAL;
+	}
+}
+
+/* Where a walk came to an end that is not the stack's. */
+static void count_stop(const struct sample_record *s, const struct process *p)
+{
+	const struct mapping *m =
+		mappings_find(p->mappings, lookup_address(user_frames(s), s->user_frames - 1));
+
+	if (m)
+		m->object->stops++;
+}
+
+static enum stack_status judge(struct unwinder *u, const struct sample_record *s,
+			       const struct process *p, bool stale)
+{
+	if (stale)
+		return STACK_EARLY;
+	if (s->user_status == STACK_NO_MAPPING || s->user_status == STACK_NO_ROWS)
+		return explain(u, s, p);
+	return s->user_status;
+}
+
+const struct sample_record *unwinder_judge(struct unwinder *u, const struct sample_record *s,
+					   struct process *p)
+{
+	enum stack_status status = s->user_status;
+	bool stale;
+
+	if (s->user_frames == 0 || p->kernel)
+		return s;
+	stale = s->mappings && process_lists_is_stale(p, s->mappings);
+	status = judge(u, s, p, stale);
+	if (status < STACK_STATUS_MAX)
+		u->stacks[status]++;
+	if (status != STACK_COMPLETE && status != STACK_EARLY && status != STACK_TRUNCATED)
+		count_stop(s, p);
+	if (s->mappings && status != STACK_EARLY && is_due(u))
+		check(u, s, p);
+	return status == s->user_status && !stale ? s : restate(u, s, status, stale);
+}
+
+/* --- reports --- */
+
+enum column { BINARY, BUILD_ID, CHECKED, RIGHT, CONFIDENCE, STOPS, N_COLUMNS };
+
+static const struct row_column columns[N_COLUMNS] = {
+	[BINARY] = { "binary", "", ROW_KEY, ROW_TEXT, .help = "path of the file" },
+	[BUILD_ID] = { "build_id", "", ROW_KEY, ROW_TEXT, .help = "in hexadecimal" },
+	[CHECKED] = { "checked", "", ROW_RATE, ROW_UNSIGNED,
+		      .help = "return addresses, found by its rows, that were checked" },
+	[RIGHT] = { "right", "", ROW_RATE, ROW_UNSIGNED, .help = "of them, follow a call" },
+	[CONFIDENCE] = { "confidence", "percent", ROW_GAUGE, ROW_REAL,
+			 .help = "the share of right ones" },
+	[STOPS] = { "stops", "", ROW_RATE, ROW_UNSIGNED,
+		    .help = "stacks that ended in it without reaching their root" },
+};
+
+static const struct row_table table = {
+	.name = "unwind_binaries",
+	.collector = "unwind",
+	.summary = "What the rows of each binary led to",
+	.columns = columns,
+	.n_columns = N_COLUMNS,
+	.no_metrics = true,
+};
+
+struct report {
+	uint64_t time_ns;
+	void (*row)(const struct row *row, void *userdata);
+	void *userdata;
+};
+
+static void report_object(struct object *o, void *userdata)
+{
+	struct build_id id = { .size = o->build_id_size };
+	char hex[2 * BUILD_ID_MAX + 1] = "";
+	struct report *report = userdata;
+	struct row_value values[N_COLUMNS] = {
+		[BINARY] = { .present = true, .text = record_string(o->path) },
+		[CHECKED] = { .present = true, .u = o->calls_checked },
+		[RIGHT] = { .present = true, .u = o->calls_right },
+		[STOPS] = { .present = true, .u = o->stops },
+	};
+
+	if (!o->calls_checked && !o->stops)
+		return;
+	memcpy(id.bytes, o->build_id, o->build_id_size);
+	build_id_format(&id, hex);
+	values[BUILD_ID] = (struct row_value){ .present = *hex, .text = record_string(hex) };
+	if (o->calls_checked)
+		values[CONFIDENCE] = (struct row_value){
+			.present = true,
+			.d = 100.0 * (double)o->calls_right / (double)o->calls_checked,
+		};
+	report->row(&(struct row){ &table, report->time_ns, values }, report->userdata);
+	o->calls_checked = o->calls_right = o->stops = 0;
+}
+
+void unwinder_report(struct unwinder *u, uint64_t time_ns,
+		     void (*row)(const struct row *row, void *userdata), void *userdata)
+{
+	struct report report = { time_ns, row, userdata };
+
+	row_store_each(u->rows, report_object, &report);
+}
+
+void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret)
+{
+	struct process_lists_stats lists;
+	struct row_store_stats rows;
+
+	row_store_get_stats(u->rows, &rows);
+	process_lists_get_stats(u->lists, &lists);
+	*ret = (struct unwinder_status){
+		.rows_bytes = rows.bytes,
+		.rows_limit_bytes = rows.limit_bytes,
+		.tables = rows.tables,
+		.processes = lists.published,
+		.evicted = rows.evicted,
+		.refused = rows.refused + lists.refused,
+		.calls_checked = u->calls_checked,
+		.calls_right = u->calls_right,
+	};
+	memcpy(ret->stacks, u->stacks, sizeof(ret->stacks));
+}
