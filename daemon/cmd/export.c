@@ -178,6 +178,9 @@ static int write_samples(struct arguments *a, FILE *out, int *ret_code)
 	_cleanup_free_ char *error = NULL;
 	int r;
 
+	*ret_code = selection_find_times(&a->selection);
+	if (*ret_code != EXIT_OK)
+		return 0;
 	r = perf_data_new(out, &d);
 	if (r < 0)
 		return r;

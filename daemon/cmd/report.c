@@ -164,6 +164,7 @@ static struct report_style choose_style(const struct report_options *o, const st
 		.limit = (size_t)o->limit,
 		.since_ns = f->since_ns,
 		.until_ns = f->until_ns,
+		.when = o->selection.when_text,
 		.narrowed = f->n_pids || f->comms || f->units || f->containers,
 	};
 	struct winsize window;

@@ -31,6 +31,7 @@ static void json_window(struct json *j, const struct profile *p, const struct re
 	json_uint(j, "until_ns", style->until_ns);
 	json_uint(j, "first_sample_ns", p->first_ns);
 	json_uint(j, "last_sample_ns", p->last_ns);
+	json_string(j, "when", style->when);
 	json_close_object(j);
 }
 

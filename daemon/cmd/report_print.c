@@ -498,6 +498,11 @@ void report_print(const struct report *r, const struct report_style *style, stru
 {
 	put_host(out, r->profile);
 	put_window(out, r->profile);
+	if (style->when) {
+		buffer_printf(out, "When      ");
+		put_safe(out, style->when);
+		buffer_put_byte(out, '\n');
+	}
 	put_notes(out, r->profile);
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct report_event *e = &r->events[i];

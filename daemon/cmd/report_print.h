@@ -16,6 +16,7 @@ struct report_style {
 	size_t columns; /* of the terminal; 0: as wide as need be */
 	bool narrowed; /* only some processes or CPUs were asked for, which the ledger cannot tell
 			  apart */
+	const char *when; /* the conditions of --when and how long they held; NULL: none */
 	uint64_t since_ns, until_ns; /* the window asked for; 0: open */
 };
 

@@ -27,6 +27,11 @@ void selection_done(struct selection *s)
 	free(s->containers);
 	free(s->pids);
 	free(s->cpus);
+	for (size_t i = 0; i < s->n_whens; i++)
+		when_done(&s->whens[i]);
+	free(s->whens);
+	when_times_done(&s->times);
+	free(s->when_text);
 	*s = (struct selection){ .command = s->command };
 }
 
@@ -100,6 +105,25 @@ static int set_event(struct selection *s, const char *value)
 	return 0;
 }
 
+/* Says itself what is wrong with a condition. */
+static int add_when(struct selection *s, const char *value)
+{
+	struct when *grown = reallocarray(s->whens, s->n_whens + 1, sizeof(*grown));
+	_cleanup_free_ char *error = NULL;
+	int r;
+
+	if (!grown)
+		return -ENOMEM;
+	s->whens = grown;
+	r = when_parse(value, &grown[s->n_whens], &error);
+	if (r == 0)
+		s->n_whens++;
+	else if (r != -ENOMEM)
+		fprintf(stderr, "ebpf-profiler %s: --when: %s\n", s->command,
+			error ? error : strerror(-r));
+	return r == -EINVAL ? -EBADMSG : r;
+}
+
 static int take(struct selection *s, int option, const char *value)
 {
 	if (!*value)
@@ -121,6 +145,8 @@ static int take(struct selection *s, int option, const char *value)
 		return add_string(&s->containers, value);
 	case SELECTION_CPU:
 		return add_cpus(s, value);
+	case SELECTION_WHEN:
+		return add_when(s, value);
 	case SELECTION_OPTION_END:
 		break;
 	}
@@ -140,6 +166,7 @@ int selection_option(struct selection *s, int option, const char *value)
 		{ "unit", "the name of a unit" },
 		{ "container", "a container id" },
 		{ "cpu", "a list of CPUs like 0,2-4" },
+		{ "when", "a condition such as 'ipc < 1'" },
 	};
 	int r;
 
@@ -149,6 +176,8 @@ int selection_option(struct selection *s, int option, const char *value)
 	if (r >= 0)
 		return 1;
 	option -= SELECTION_SINCE;
+	if (r == -EBADMSG)
+		return r;
 	if (r == -EEXIST)
 		fprintf(stderr, "ebpf-profiler %s: --event takes one event, '%s' is the second\n",
 			s->command, value);
@@ -194,11 +223,129 @@ int selection_exit_code(int error)
 	}
 }
 
-int selection_load(const struct selection *s, unsigned int dimensions, struct profile **ret)
+/* --- the times of --when -----------------------------------------------------------------------*/
+
+static int load_series(const struct selection *s, bool all, struct series_list *ret,
+		       char **ret_error)
 {
+	struct series_query *queries = calloc(s->n_whens, sizeof(*queries));
+	int r;
+
+	if (!queries)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_whens; i++)
+		queries[i] = s->whens[i].query; /* borrowed */
+	r = series_load(s->paths, s->n_paths, queries, all ? 0 : s->n_whens, s->filter.since_ns,
+			s->filter.until_ns, ret, ret_error);
+	free(queries);
+	return r;
+}
+
+/* What there would have been. */
+static void say_recorded(const struct selection *s)
+{
+	_cleanup_(series_list_donep) struct series_list all = {};
+	_cleanup_free_ char *error = NULL;
+	const char *between = "; recorded are ";
+
+	if (load_series(s, true, &all, &error) < 0)
+		return;
+	if (all.n == 0)
+		fprintf(stderr, "; nothing was recorded by the collector pmu in this window, "
+				"'ebpf-profiler collectors' tells how it does");
+	for (size_t i = 0; i < all.n; i++) {
+		if (!all.list[i].whole)
+			continue;
+		fprintf(stderr, "%s%s", between, all.list[i].name);
+		between = ", ";
+	}
+}
+
+/* The sentence for when it never held. */
+static void say_never(const struct selection *s, const struct series_list *series)
+{
+	fprintf(stderr, "ebpf-profiler %s: there is no time in this window for which --when holds",
+		s->command);
+	for (size_t i = 0; i < s->n_whens; i++) {
+		double lowest, highest;
+
+		if (when_range(&s->whens[i], series, &lowest, &highest))
+			fprintf(stderr, "; %s lay between %g and %g", s->whens[i].query.name,
+				lowest, highest);
+		else
+			fprintf(stderr, "; %s was never counted", s->whens[i].query.name);
+	}
+	fputc('\n', stderr);
+}
+
+static int tell_times(struct selection *s)
+{
+	static const char *const relations[] = { ">", ">=", "<", "<=" };
+	struct buffer text = {};
+	char held[40], known[40];
+
+	for (size_t i = 0; i < s->n_whens; i++) {
+		const struct when *w = &s->whens[i];
+
+		buffer_printf(&text, "%s%s", i ? " and " : "", w->query.name);
+		for (size_t k = 0; k < w->query.n_keys; k++)
+			buffer_printf(&text, "%s%s", k ? "," : "[", w->query.keys[k]);
+		buffer_printf(&text, "%s %s %g%s", w->query.n_keys ? "]" : "",
+			      relations[w->relation], w->threshold, w->unit);
+	}
+	buffer_printf(&text, ": %s of %s",
+		      format_duration(s->times.held_ns, held, sizeof(held)),
+		      format_duration(s->times.known_ns, known, sizeof(known)));
+	s->when_text = buffer_take_string(&text);
+	return s->when_text ? 0 : -ENOMEM;
+}
+
+static void narrow(struct selection *s)
+{
+	struct profile_filter *f = &s->filter;
+
+	f->spans = s->times.spans;
+	f->n_spans = s->times.n;
+	f->since_ns = MAX(f->since_ns, s->times.spans[0].start_ns);
+	f->until_ns = f->until_ns
+			      ? MIN(f->until_ns, s->times.spans[s->times.n - 1].end_ns)
+			      : s->times.spans[s->times.n - 1].end_ns;
+}
+
+int selection_find_times(struct selection *s)
+{
+	_cleanup_(series_list_donep) struct series_list series = {};
 	_cleanup_free_ char *error = NULL;
 	int r;
 
+	if (s->n_whens == 0 || s->when_text)
+		return EXIT_OK;
+	r = load_series(s, false, &series, &error);
+	if (r == 0)
+		r = when_find(s->whens, s->n_whens, &series, &s->times, &error);
+	if (r < 0) {
+		fprintf(stderr, "ebpf-profiler %s: --when: %s", s->command,
+			error ? error : strerror(-r));
+		if (r == -ENODATA)
+			say_recorded(s);
+		fputc('\n', stderr);
+		return r == -EINVAL ? EXIT_USAGE : selection_exit_code(r);
+	}
+	if (s->times.n == 0) {
+		say_never(s, &series);
+		return EXIT_NO_DATA;
+	}
+	narrow(s);
+	return tell_times(s) < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int selection_load(struct selection *s, unsigned int dimensions, struct profile **ret)
+{
+	_cleanup_free_ char *error = NULL;
+	int r = selection_find_times(s);
+
+	if (r != EXIT_OK)
+		return r;
 	r = profile_load(s->paths, s->n_paths, &s->filter, dimensions, ret, &error);
 	if (r >= 0)
 		return EXIT_OK;

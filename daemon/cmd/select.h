@@ -11,6 +11,7 @@
 
 #include "profile/profile.h"
 #include "profile/sample_metric.h"
+#include "profile/when.h"
 
 enum selection_option {
 	SELECTION_SINCE = 0x1000,
@@ -21,6 +22,7 @@ enum selection_option {
 	SELECTION_UNIT,
 	SELECTION_CONTAINER,
 	SELECTION_CPU,
+	SELECTION_WHEN,
 	SELECTION_OPTION_END,
 };
 
@@ -33,7 +35,8 @@ enum selection_option {
 	{ "comm", required_argument, NULL, SELECTION_COMM },                                       \
 	{ "unit", required_argument, NULL, SELECTION_UNIT },                                       \
 	{ "container", required_argument, NULL, SELECTION_CONTAINER },                             \
-	{ "cpu", required_argument, NULL, SELECTION_CPU }
+	{ "cpu", required_argument, NULL, SELECTION_CPU },                                         \
+	{ "when", required_argument, NULL, SELECTION_WHEN }
 
 #define SELECTION_HELP                                                                             \
 	"Which samples (pid, comm, unit, container and cpu may be given several times):\n"         \
@@ -45,7 +48,10 @@ enum selection_option {
 	"      --comm=NAME      name of the process or the thread\n"                               \
 	"      --unit=NAME      systemd unit, '.service' may be left out\n"                        \
 	"      --container=ID   container id, or how it begins\n"                                  \
-	"      --cpu=LIST       CPUs: 0,2-4\n"
+	"      --cpu=LIST       CPUs: 0,2-4\n"                                                     \
+	"      --when=CONDITION only while this held, interval by interval, and all others given:\n" \
+	"                       'ipc < 1', 'memory_bandwidth[socket=0] > 20GB/s', 'page-faults >\n" \
+	"                       1000' (per second), 'cpu.iowait_percent > 10' (TABLE.COLUMN)\n"
 /* clang-format on */
 
 struct selection {
@@ -54,6 +60,10 @@ struct selection {
 	struct profile_filter filter; /* points into what follows */
 	const char **comms, **units, **containers; /* NULL-terminated; the strings are argv's */
 	uint32_t *pids, *cpus;
+	struct when *whens;
+	size_t n_whens;
+	struct when_times times; /* in which all of them held */
+	char *when_text; /* the conditions, and how long they held; NULL: there are none */
 	const char *const *paths; /* argv's */
 	size_t n_paths;
 };
@@ -68,10 +78,16 @@ int selection_option(struct selection *s, int option, const char *value);
 int selection_finish(struct selection *s, int argc, char **argv, int first);
 
 /*
+ * Looks for the times of --when, and narrows s->filter to them. Done by selection_load(); to be
+ * called before s->filter is used otherwise. An exit code, with the sentence printed.
+ */
+int selection_find_times(struct selection *s);
+
+/*
  * profile_load() of the selection. Returns an exit code: EXIT_OK and *ret; EXIT_NO_DATA with the
  * sentence printed, and *ret when there are segments but no sample in them; EXIT_FAILED likewise.
  */
-int selection_load(const struct selection *s, unsigned int dimensions, struct profile **ret);
+int selection_load(struct selection *s, unsigned int dimensions, struct profile **ret);
 
 /* True when an event with samples has the metric's counters; false, and why, when none has. */
 bool selection_has_metric(const struct selection *s, const struct profile *p,

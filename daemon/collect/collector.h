@@ -25,7 +25,8 @@
 
 enum collector_kind {
 	COLLECTOR_ONCE, /* inventory: read at start, then seldom; an hour unless `interval_ns` */
-	COLLECTOR_PERIODIC, /* read every interval; a second unless `interval_ns` */
+	COLLECTOR_PERIODIC, /* read every interval; a second unless `interval_ns`; and whenever its
+			       descriptor is readable, if it has one */
 	COLLECTOR_STREAM, /* read when its descriptor is readable; and every `interval_ns`, if any
 			   */
 };
@@ -38,7 +39,11 @@ enum collector_key {
 	COLLECTOR_EVENTS = 1 << 3, /* transport */
 	COLLECTOR_ATTACH = 1 << 4, /* attach */
 	COLLECTOR_LATENCY = 1 << 5, /* latency */
+	COLLECTOR_COUNTING = 1 << 6, /* metrics, events, reserve-counters, guests */
 };
+
+/* What read() returns when it was woken for work of its own and no rows are due. */
+#define COLLECTOR_NOTHING_YET 1
 
 enum collector_argv { COLLECTOR_ARGV_COMMAND, COLLECTOR_ARGV_FULL };
 
@@ -68,6 +73,9 @@ struct collector_settings {
 	enum collector_attach attach;
 	bool latency; /* measure how long calls take, too */
 	char *btf; /* file or directory in BTFHub layout; NULL: search */
+	char *metrics, *events; /* to be counted: names, separated by commas; NULL is not allowed */
+	unsigned int reserve_counters; /* of each core, left to others */
+	bool guests; /* virtual machines are counted with their host */
 };
 
 struct collector {
@@ -94,6 +102,7 @@ struct collector {
 	 * Readable (poll(2), EPOLLIN) when read() has something to do; -1: there is nothing to
 	 * wait for. NULL: read at its interval only.
 	 */
+	/* Readable (poll(2), EPOLLIN) when read() has something to do; NULL: it has none. */
 	int (*fd)(void *state);
 	void (*close)(void *state);
 };

@@ -8,6 +8,7 @@
 #include "collect/collector.h"
 #include "util/parse.h"
 
+extern const struct collector collector_pmu;
 extern const struct collector collector_load;
 extern const struct collector collector_memory;
 extern const struct collector collector_cpu;
@@ -33,6 +34,7 @@ extern const struct collector collector_oom;
 extern const struct collector collector_syscalls;
 
 const struct collector *const collectors[] = {
+	&collector_pmu,
 	&collector_load,
 	&collector_memory,
 	&collector_cpu,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/exposition.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,16 +26,25 @@ static const struct unit {
 	{ "khz", "_hertz", 1e3 },
 	{ "mhz", "_hertz", 1e6 },
 	{ "Mbit/s", "_bytes_per_second", 125000 },
+	{ "B/s", "_bytes_per_second", 1 },
+	{ "Hz", "_hertz", 1 },
+	{ "W", "_watts", 1 },
+	{ "J", "_joules", 1 },
+	{ "per cycle", "", 1 },
+	{ "per 1000 instructions", "_per_1000_instructions", 1 },
 };
 
-static struct unit unit_of(const struct row_column *c)
+static struct unit find_unit(const char *unit)
 {
-	const char *unit = c->unit ? c->unit : "";
-
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
 		if (strcmp(units[i].ours, unit) == 0)
 			return units[i];
 	return (struct unit){ .ours = unit, .theirs = NULL, .factor = 1 };
+}
+
+static struct unit unit_of(const struct row_column *c)
+{
+	return find_unit(c->unit ? c->unit : "");
 }
 
 static void put_metric_name(struct buffer *out, const struct row_table *t,
@@ -214,6 +224,105 @@ static void put_metric(struct buffer *out, const struct row_table *t, size_t col
 	}
 }
 
+/* --- tables whose rows are metrics of their own --- */
+
+static size_t find_column(const struct row_table *t, const char *name)
+{
+	size_t i = 0;
+
+	while (i < t->n_columns && strcmp(t->columns[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* What the first column says: letters, digits and '_' as they are, the rest as '_'. */
+static void put_own_name(struct buffer *out, const struct row *row)
+{
+	const struct row_value *name = &row->values[0];
+	size_t at = find_column(row->table, "unit");
+	_cleanup_free_ char *unit = NULL;
+	struct unit u;
+
+	buffer_printf(out, PREFIX "%s_", row->table->name);
+	for (size_t i = 0; i < name->text.size; i++)
+		buffer_put_byte(out, isalnum((unsigned char)name->text.data[i])
+					     ? (uint8_t)name->text.data[i]
+					     : '_');
+	if (at == row->table->n_columns || !row->values[at].present)
+		return;
+	unit = strndup(row->values[at].text.data, row->values[at].text.size);
+	u = find_unit(unit ? unit : "");
+	if (u.theirs)
+		buffer_printf(out, "%s", u.theirs);
+}
+
+static bool same_text(const struct row_value *a, const struct row_value *b)
+{
+	return a->present == b->present && a->text.size == b->text.size &&
+	       memcmp(a->text.data, b->text.data, a->text.size) == 0;
+}
+
+/* The labels but the first, which is the name already. */
+static void put_other_labels(struct buffer *out, const struct row *row)
+{
+	bool first = true;
+
+	for (size_t i = 1; i < row->table->n_columns; i++) {
+		if (row->table->columns[i].kind != ROW_KEY || !row->values[i].present)
+			continue;
+		if (first)
+			buffer_put_byte(out, '{');
+		put_label(out, &row->table->columns[i], &row->values[i], first);
+		first = false;
+	}
+	if (!first)
+		buffer_put_byte(out, '}');
+}
+
+/* The rows of one name, beginning with rows->list[from], where it is seen first. */
+static void put_one_name(struct buffer *out, const struct rows *rows, size_t from, size_t value)
+{
+	const struct row *first = &rows->list[from];
+	bool headed = false;
+
+	for (size_t i = from; i < rows->n; i++) {
+		const struct row *row = &rows->list[i];
+
+		if (row->table != first->table || !same_text(&row->values[0], &first->values[0]) ||
+		    !row->values[value].present || stands_for_others(row))
+			continue;
+		if (!headed) {
+			buffer_printf(out, "# HELP ");
+			put_own_name(out, row);
+			buffer_printf(out, " %s\n# TYPE ", row->table->summary);
+			put_own_name(out, row);
+			buffer_printf(out, " gauge\n");
+		}
+		headed = true;
+		put_own_name(out, row);
+		put_other_labels(out, row);
+		put_number(out, &row->table->columns[value], &row->values[value]);
+	}
+}
+
+static bool seen_before(const struct rows *rows, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (rows->list[k].table == rows->list[i].table &&
+		    same_text(&rows->list[k].values[0], &rows->list[i].values[0]))
+			return true;
+	return false;
+}
+
+static void put_names(struct buffer *out, const struct row_table *t, const struct rows *rows)
+{
+	size_t value = find_column(t, "value");
+
+	for (size_t i = 0; i < rows->n && value < t->n_columns; i++)
+		if (rows->list[i].table == t && !seen_before(rows, i))
+			put_one_name(out, rows, i, value);
+}
+
 static bool has_words(const struct row_table *t)
 {
 	for (size_t i = 0; i < t->n_columns; i++)
@@ -251,6 +360,10 @@ void exposition_put_rows(struct buffer *out, const struct collector *c, const st
 
 		if (t->no_metrics)
 			continue;
+		if (t->by_name) {
+			put_names(out, t, rows);
+			continue;
+		}
 		if (c->kind == COLLECTOR_ONCE && has_words(t))
 			put_info(out, t, rows);
 		for (size_t k = 0; k < t->n_columns; k++)

@@ -10,6 +10,8 @@ void collector_settings_done(struct collector_settings *s)
 	free(s->sysfs);
 	free(s->dev);
 	free(s->btf);
+	free(s->metrics);
+	free(s->events);
 	*s = (struct collector_settings){};
 }
 
@@ -21,7 +23,10 @@ int collector_settings_copy(const struct collector_settings *s, struct collector
 	copy.sysfs = strdup(s->sysfs);
 	copy.dev = strdup(s->dev);
 	copy.btf = s->btf ? strdup(s->btf) : NULL;
-	if (!copy.procfs || !copy.sysfs || !copy.dev || !copy.btf != !s->btf) {
+	copy.metrics = strdup(s->metrics ? s->metrics : "");
+	copy.events = strdup(s->events ? s->events : "");
+	if (!copy.procfs || !copy.sysfs || !copy.dev || !copy.btf != !s->btf || !copy.metrics ||
+	    !copy.events) {
 		collector_settings_done(&copy);
 		return -ENOMEM;
 	}
@@ -37,5 +42,7 @@ bool collector_settings_equal(const struct collector_settings *a,
 	       a->delta_min_ns == b->delta_min_ns && a->delta_max_ns == b->delta_max_ns &&
 	       a->argv == b->argv && a->transport == b->transport && a->attach == b->attach &&
 	       a->latency == b->latency &&
-	       strcmp(a->btf ? a->btf : "", b->btf ? b->btf : "") == 0;
+	       strcmp(a->btf ? a->btf : "", b->btf ? b->btf : "") == 0 &&
+	       strcmp(a->metrics, b->metrics) == 0 && strcmp(a->events, b->events) == 0 &&
+	       a->reserve_counters == b->reserve_counters && a->guests == b->guests;
 }

@@ -198,6 +198,13 @@ static void run_instance(struct worker *w, struct instance *i)
 		instance_free(i);
 		return;
 	}
+	if (b->error == COLLECTOR_NOTHING_YET) {
+		i->status.wall_ns += b->wall_ns;
+		i->status.cpu_ns += b->cpu_ns;
+		set_next(i, start);
+		batch_free(b);
+		return;
+	}
 	take_result(i, b, open_error);
 	set_next(i, start);
 	queue_batch(w, i, b);

@@ -75,6 +75,14 @@ int collecting_settings(const struct config *config, const struct collector *c,
 	s.btf = config->btf && *config->btf ? strdup(config->btf) : NULL;
 	s.delta_min_ns = own->delta_min_ns;
 	s.delta_max_ns = own->delta_max_ns;
+	s.reserve_counters = own->reserve_counters;
+	s.guests = own->guests;
+	s.metrics = strdup(own->metrics);
+	s.events = strdup(own->events);
+	if (!s.metrics || !s.events) {
+		collector_settings_done(&s);
+		return -ENOMEM;
+	}
 	*ret = s;
 	return 0;
 }

@@ -38,6 +38,9 @@ struct collector_config {
 	bool latency;
 	uint64_t delta_min_ns, delta_max_ns;
 	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
+	char *metrics, *events; /* to be counted */
+	unsigned int reserve_counters;
+	bool guests;
 };
 
 struct config {

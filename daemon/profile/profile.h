@@ -20,6 +20,11 @@
 #define PROFILE_MAX_COUNTERS RECORD_MAX_COUNTERS
 #define PROFILE_STATE_DIRECTORY "/var/lib/ebpf-profiler" /* read when no path is given */
 
+/* A stretch of time, CLOCK_REALTIME. */
+struct profile_span {
+	uint64_t start_ns, end_ns; /* end_ns is behind it */
+};
+
 /* Which samples: every field that is set must hold. Lists are NULL-terminated; strings match as the
  * option says. */
 struct profile_filter {
@@ -32,6 +37,9 @@ struct profile_filter {
 	const char *const *containers; /* prefix of the id */
 	const uint32_t *cpus;
 	size_t n_cpus;
+	/* Only samples in one of these, ascending and disjoint; NULL: all. */
+	const struct profile_span *spans;
+	size_t n_spans;
 	/* No filter: the counters that cells carry sums of, at most PROFILE_MAX_COUNTERS; NULL:
 	 * none, at no cost. A name means a counter of a sample's event (without its modifiers, if
 	 * it gives none), or else the event itself, by what fired. */

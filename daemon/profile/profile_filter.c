@@ -99,9 +99,25 @@ bool filter_cpu(const struct epoch_filter *e, uint32_t cpu)
 	return !e->cpus || (cpu < MAX_CPUS && e->cpus[cpu / 8] >> (cpu % 8) & 1);
 }
 
+static bool in_spans(const struct profile_filter *f, uint64_t realtime_ns)
+{
+	size_t low = 0, high = f->n_spans;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->spans[middle].end_ns <= realtime_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < f->n_spans && f->spans[low].start_ns <= realtime_ns;
+}
+
 bool filter_time(const struct epoch_filter *e, uint64_t realtime_ns)
 {
 	const struct profile_filter *f = e->wanted;
 
-	return realtime_ns >= f->since_ns && (!f->until_ns || realtime_ns < f->until_ns);
+	return realtime_ns >= f->since_ns && (!f->until_ns || realtime_ns < f->until_ns) &&
+	       (!f->spans || in_spans(f, realtime_ns));
 }

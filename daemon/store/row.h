@@ -66,6 +66,8 @@ struct row_table {
 	size_t n_columns;
 	bool from_zero; /* not in segments: its counters began at 0 with the collector, so that the first
 			   row of a key tells what happened, too */
+	bool by_name; /* not in segments: to Prometheus each row is a metric of its own, which its
+			 first column names and its column "unit" measures */
 	bool no_metrics; /* not in segments: too many keys that come and go for Prometheus */
 };
 
