@@ -6,6 +6,8 @@
 
 #include "pmu/cpu_list.h"
 
+#define MAX_MOVE_NS 1000000 /* 50 interrupts */
+
 /* The kernel refuses a set smaller than its own (EINVAL), so it starts large enough for any. */
 void cpu_walk_begin(struct cpu_walk *w, const struct perf_ops *ops)
 {
@@ -23,11 +25,15 @@ void cpu_walk_begin(struct cpu_walk *w, const struct perf_ops *ops)
 
 void cpu_walk_to(struct cpu_walk *w, int cpu)
 {
-	if (!w->there || cpu < 0 || cpu == w->at)
+	uint64_t began_ns;
+
+	if (!w->there || w->stays || cpu < 0 || cpu == w->at)
 		return;
+	began_ns = w->ops->now_ns(w->ops->userdata);
 	CPU_SET_S((size_t)cpu, w->size, w->there);
 	if (w->ops->set_affinity(w->there, w->size, w->ops->userdata) == 0)
 		w->at = cpu;
+	w->stays = w->ops->now_ns(w->ops->userdata) - began_ns > MAX_MOVE_NS;
 	CPU_CLR_S((size_t)cpu, w->size, w->there);
 }
 

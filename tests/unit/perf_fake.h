@@ -59,6 +59,7 @@ struct fake {
 	size_t max_files; /* 0: no limit */
 	bool cannot_reserve;
 	uint64_t now_ns;
+	uint64_t move_ns; /* how long one waits on the next CPU */
 	struct fake_event events[FAKE_EVENTS];
 	int n;
 	size_t open, opened, most_open, moves, reads;
@@ -249,6 +250,7 @@ static int fake_set_affinity(const cpu_set_t *set, size_t size, void *userdata)
 	struct fake *f = userdata;
 
 	f->moves++;
+	f->now_ns += f->move_ns;
 	f->at_cpu = -1;
 	if (CPU_COUNT_S(size, set) == 1)
 		for (int i = 0; f->at_cpu < 0; i++)

@@ -766,6 +766,28 @@ static void test_sums(void **state)
 	machine_free(&m);
 }
 
+/* On an overloaded host the reader waits for one CPU only, and asks the rest from there. */
+static void test_slow_moves(void **state)
+{
+	struct machine m = machine_new("i3.metal");
+	size_t moves;
+
+	(void)state;
+	open_counters(&m, "r1");
+	moves = m.f->moves;
+	m.f->remote = 0;
+	m.f->move_ns = 5000000;
+	second(&m, PMU_SUM_CPU);
+	assert_int_equal(m.n_sums, 72);
+	assert_int_equal(m.f->moves - moves, 1 + 1); /* and home */
+	assert_int_equal(m.f->remote, 71);
+	m.f->move_ns = 0;
+	m.f->remote = 0;
+	second(&m, PMU_SUM_CPU);
+	assert_int_equal(m.f->remote, 0);
+	machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -778,6 +800,7 @@ int main(void)
 		cmocka_unit_test(test_yield),	    cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_files),	    cmocka_unit_test(test_hybrid),
 		cmocka_unit_test(test_tasks),	    cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_slow_moves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
