@@ -177,13 +177,18 @@ static void check_silence(struct engine *e)
 
 /* --- once a second --- */
 
-static void on_cpu_changed(int cpu, bool online, void *userdata)
+static void on_cpu_changed(int cpu, bool online, int error, void *userdata)
 {
 	struct engine *e = userdata;
-	char text[64];
+	char text[160];
 
-	snprintf(text, sizeof(text), "CPU %d went %s", cpu, online ? "online" : "offline");
-	log_msg(LOG_NOTICE, 0, online ? MESSAGE_CPU_ONLINE : MESSAGE_CPU_OFFLINE, "%s", text);
+	if (error < 0)
+		snprintf(text, sizeof(text), "CPU %d went online, but not all of it is sampled: %s",
+			 cpu, strerror(-error));
+	else
+		snprintf(text, sizeof(text), "CPU %d went %s", cpu, online ? "online" : "offline");
+	log_msg(error < 0 ? LOG_WARNING : LOG_NOTICE, 0,
+		online ? MESSAGE_CPU_ONLINE : MESSAGE_CPU_OFFLINE, "%s", text);
 	pipeline_note(e->pipeline, text);
 }
 

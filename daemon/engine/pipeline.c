@@ -635,12 +635,13 @@ static bool listed(const int *cpus, size_t n, int cpu)
 	return false;
 }
 
-static void cpu_came(struct pipeline *p, int cpu)
+static int cpu_came(struct pipeline *p, int cpu)
 {
-	if (p->sideband)
-		(void)sideband_cpu_online(p->sideband, cpu);
-	(void)sampler_cpu_online(p->sampler, cpu);
+	int side = p->sideband ? sideband_cpu_online(p->sideband, cpu) : 0;
+	int r = sampler_cpu_online(p->sampler, cpu);
+
 	route_throttling(p, cpu);
+	return r < 0 ? r : side;
 }
 
 static void cpu_went(struct pipeline *p, int cpu)
@@ -650,7 +651,8 @@ static void cpu_went(struct pipeline *p, int cpu)
 		sideband_cpu_offline(p->sideband, cpu);
 }
 
-void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool online, void *userdata),
+void pipeline_check_cpus(struct pipeline *p,
+			 void (*changed)(int cpu, bool online, int error, void *userdata),
 			 void *userdata)
 {
 	_cleanup_free_ int *cpus = NULL;
@@ -663,13 +665,11 @@ void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool onlin
 	for (size_t i = 0; i < p->n_cpus; i++)
 		if (!listed(cpus, n, p->cpus[i])) {
 			cpu_went(p, p->cpus[i]);
-			changed(p->cpus[i], false, userdata);
+			changed(p->cpus[i], false, 0, userdata);
 		}
 	for (size_t i = 0; i < n; i++)
-		if (!listed(p->cpus, p->n_cpus, cpus[i])) {
-			cpu_came(p, cpus[i]);
-			changed(cpus[i], true, userdata);
-		}
+		if (!listed(p->cpus, p->n_cpus, cpus[i]))
+			changed(cpus[i], true, cpu_came(p, cpus[i]), userdata);
 	free(p->cpus);
 	p->cpus = TAKE_PTR(cpus);
 	p->n_cpus = n;

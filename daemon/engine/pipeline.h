@@ -68,8 +68,10 @@ int pipeline_sideband_fd(const struct pipeline *p); /* -1: there is none */
 int pipeline_symbols_fd(const struct pipeline *p);
 void pipeline_take_symbols(struct pipeline *p);
 
-/* Follows CPUs that came or went; calls `changed` for each. */
-void pipeline_check_cpus(struct pipeline *p, void (*changed)(int cpu, bool online, void *userdata),
+/* Follows CPUs that came or went; calls `changed` for each, with the negative errno that keeps a CPU
+ * which came, or an event on it, from being sampled. */
+void pipeline_check_cpus(struct pipeline *p,
+			 void (*changed)(int cpu, bool online, int error, void *userdata),
 			 void *userdata);
 void pipeline_row(struct pipeline *p, const struct row *row);
 void pipeline_note(struct pipeline *p, const char *text);

@@ -612,15 +612,19 @@ int sampler_cpu_online(struct sampler *s, int cpu)
 	int r = rings_reopen(&s->rings, program_rings_fd(s->events[0].program), cpu);
 
 	read_idle(s);
-	for (size_t i = 0; r == 0 && i < s->n_events; i++) {
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->n_events; i++) {
 		struct slot *slot = &s->events[i].slots[cpu];
+		int one;
 
 		slot_close(slot);
 		if (!samples_cpu(&s->events[i], cpu))
 			continue;
-		r = slot_open(s, &s->events[i], cpu, NULL);
-		if (r == 0 && s->enabled)
-			r = slot_enable(s, slot, cpu);
+		one = slot_open(s, &s->events[i], cpu, NULL);
+		if (one == 0 && s->enabled)
+			one = slot_enable(s, slot, cpu);
+		r = r < 0 ? r : one; /* one event that fails does not cost the others */
 	}
 	return r;
 }

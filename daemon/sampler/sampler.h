@@ -93,6 +93,7 @@ int sampler_replace(struct sampler *s, size_t i, const struct sampler_event *by,
 /* Sends an event's side records (THROTTLE) to another ring: fd of the sideband on that CPU. */
 void sampler_set_output(struct sampler *s, int cpu, int fd);
 void sampler_throttled(struct sampler *s, uint64_t id); /* id of a THROTTLE record */
+/* Opens every event on a CPU that came; the first error of those that cannot be. */
 int sampler_cpu_online(struct sampler *s, int cpu);
 void sampler_cpu_offline(struct sampler *s, int cpu);
 /*
