@@ -215,7 +215,7 @@ static uint64_t usable_bytes(const struct unwind_summary *s)
 
 static void put_head(struct unwinding *u)
 {
-	if (!u->as_json && !u->has_pc && !u->dump)
+	if (u->text.size == 0)
 		buffer_printf(&u->text, "%9s %8s %8s %9s %9s %8s %8s %8s  %-11s %s\n", "ROWS",
 			      "SIZE", "TEXT", "COVERED", "USABLE", "ROOTS", "DAMAGED", "TIME",
 			      "SOURCE", "FILE");
@@ -226,6 +226,7 @@ static void put_summary(struct unwinding *u, const struct subject *s)
 	const struct unwind_summary *summary = s->table->summary;
 	char size[32], text[32], time[32];
 
+	put_head(u);
 	buffer_printf(&u->text, "%9" PRIu32 " %8s %8s %8.2f%% %8.2f%% %8" PRIu32 " %8" PRIu32,
 		      s->table->n_rows, format_size(s->table->block_size, size, sizeof(size)),
 		      format_size(summary->text_bytes, text, sizeof(text)),
@@ -393,7 +394,6 @@ static int unwind(struct unwinding *u)
 		json_open_object(&u->json, NULL);
 		json_open_array(&u->json, "files");
 	}
-	put_head(u);
 	for (size_t i = 0; i < u->n_files; i++)
 		tell_file(u, u->files[i]);
 	if (u->vdso)

@@ -4,6 +4,8 @@
  * frame_program.c executes an entry's instructions, frame.c says the state they leave as a row,
  * row_builder.c sorts and merges rows to a table.
  */
+#include "unwind/unwind_build.h"
+
 #include <errno.h>
 
 #include "symbols/vdso.h"
@@ -92,7 +94,7 @@ static void add_root(const struct elf_file *f, struct code_segments *code, struc
 			     (uint32_t)MIN(left, (uint64_t)ROOT_BYTES_MAX));
 }
 
-static int build(const struct elf_file *f, bool vdso, struct unwind_table **ret)
+int unwind_build(const struct elf_file *f, bool vdso, struct unwind_table **ret)
 {
 	_cleanup_(row_builder_freep) struct row_builder *b = NULL;
 	const struct frame_machine *m = frame_machine_find(f->machine);
@@ -122,7 +124,7 @@ static int build(const struct elf_file *f, bool vdso, struct unwind_table **ret)
 
 int unwind_table_build(const struct elf_file *f, struct unwind_table **ret)
 {
-	return build(f, false, ret);
+	return unwind_build(f, false, ret);
 }
 
 int unwind_table_build_vdso(struct unwind_table **ret)
@@ -136,7 +138,7 @@ int unwind_table_build_vdso(struct unwind_table **ret)
 	r = elf_file_open(&source, &f);
 	if (r < 0)
 		return r;
-	r = build(&f, true, ret);
+	r = unwind_build(&f, true, ret);
 	elf_file_done(&f);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "symbols/elf_dynamic.h"
+#include "unwind/frame_bytes.h"
 
 #define FUNCTIONS_MAX 256
 
@@ -63,7 +64,7 @@ static bool apply_pair(struct frame *f, uint32_t insn)
 	unsigned int mode = field(insn, 23, 2);
 	bool load = field(insn, 22, 1);
 	bool frame_pair = field(insn, 0, 5) == X29 && field(insn, 10, 5) == X30;
-	int64_t offset = ((int64_t)field(insn, 15, 7) << 57 >> 57) * 8;
+	int64_t offset = sign_extend(field(insn, 15, 7), 7) * 8;
 
 	if (field(insn, 25, 7) != 0x54 || field(insn, 5, 5) != SP || mode == 0)
 		return false;
@@ -83,7 +84,7 @@ static bool apply_pair(struct frame *f, uint32_t insn)
 /* str and ldr of a 64-bit register that move sp. */
 static bool apply_single(struct frame *f, uint32_t insn)
 {
-	int64_t offset = (int64_t)field(insn, 12, 9) << 55 >> 55;
+	int64_t offset = sign_extend(field(insn, 12, 9), 9);
 
 	if ((insn & 0xffa00400) != 0xf8000400 || field(insn, 5, 5) != SP)
 		return false;
