@@ -6,6 +6,7 @@ Every measurement is one function and one row in MEASUREMENTS. A bar is a bound;
 verdict stand beside it.
 """
 import argparse
+import glob
 import json
 import os
 import shutil
@@ -222,6 +223,37 @@ def measure_report(c):
     ]
 
 
+def large_binaries():
+    """What compiles and runs here: the compiler, LLVM, the C library, Python; those that there are."""
+    cc1 = subprocess.run(["cc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
+    with open("/proc/self/maps", encoding="utf-8") as f:
+        mapped = {line.split()[-1] for line in f if "/" in line}
+    libraries = [path for path in mapped if "/libc.so" in path or "/libpython" in path]
+    llvm = sorted(glob.glob("/usr/lib/*/libLLVM*.so*") + glob.glob("/usr/lib64/libLLVM*.so*"))
+    return [f for f in [cc1, *llvm[:1], *sorted(libraries)] if os.path.exists(f)]
+
+
+def measure_rows(c):
+    """CPU time of reading .eh_frame into rows, less that of a small one; the first reading warms the page cache."""
+
+    def cpu_and_rows(*arguments):
+        times = []
+        for _ in range(max(c.repeats, 5) + 1):
+            code, _, usage, output = run([c.program, "unwind", "--json", *arguments])
+            if code != 0:
+                raise Failed(f"unwind: {output.strip()}")
+            times.append((usage.ru_utime + usage.ru_stime) * 1000)
+        return statistics.median(times[1:]), json.loads(output)["files"][0]["rows"]
+
+    least, _ = cpu_and_rows("--vdso")
+    rows = []
+    for path in large_binaries():
+        cpu, n = cpu_and_rows(path)
+        cost = max(cpu - least, 0) / n * 100000
+        rows.append(row(f"unwind rows of {os.path.basename(path)}, {n:,}", "<= 20 ms per 100,000", f"{cost:.1f} ms", cost <= 20))
+    return rows
+
+
 MEASUREMENTS = {
     "size-steady": measure_size_steady,
     "size-diverse": measure_size_diverse,
@@ -233,6 +265,7 @@ MEASUREMENTS = {
     "memory": measure_memory,
     "report": measure_report,
     "start": measure_start,
+    "rows": measure_rows,
 }
 
 
