@@ -4,7 +4,7 @@
  * timed. Everything stays in maps; nothing is sent.
  *
  * These programs run at every system call of the host, so each has a form with direct access to the
- * kernel's structures (tp_btf, Linux 5.5) and one that copies out of them.
+ * kernel's structures and with storage at the task (Linux 5.11), and one that copies and looks up.
  */
 #include "vmlinux.h"
 
@@ -18,7 +18,8 @@
 #define MODE32 0x10 /* arm64: PSR_MODE32_BIT */
 
 const volatile __u32 bpf_number = ~0U; /* of bpf(2) */
-const volatile __u32 fork_numbers[SYSCALLS_FORKS] = {}; /* a child returns from a call it never made */
+const volatile __u32
+	fork_numbers[SYSCALLS_FORKS] = {}; /* a child returns from a call it never made */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -34,7 +35,14 @@ struct {
 	__type(value, struct syscalls_commands);
 } commands SEC(".maps");
 
-/* By thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct syscalls_start);
+} task_starts SEC(".maps");
+
+/* By thread, where tasks have no storage. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
@@ -42,13 +50,13 @@ struct {
 	__type(value, struct syscalls_start);
 } starts SEC(".maps");
 
-/* So that a new key needs no large value on the stack. */
+/* A new key's value, all zero but its name: too large for the stack. */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct syscalls_value);
-} zero_value SEC(".maps");
+} scratch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -60,8 +68,10 @@ struct {
 /* What a call that returns is about, however it was read. */
 struct call {
 	__u32 number;
+	__u32 pid;
 	__u64 first_argument;
 	long result;
+	struct syscalls_name name;
 };
 
 static __always_inline int is_error(long result)
@@ -78,38 +88,49 @@ static __always_inline struct syscalls_counts *get_counts(void)
 
 /* --- counting -------------------------------------------------------------------------------- */
 
-static __always_inline struct syscalls_value *add_key(const struct syscalls_key *key)
+static __always_inline __u32 hash_name(const struct syscalls_name *n)
 {
-	__u32 zero = 0;
-	struct syscalls_value *none = bpf_map_lookup_elem(&zero_value, &zero), *v;
-	struct syscalls_counts *c;
+	return (n->words[0] * 0x9e3779b97f4a7c15ULL ^ n->words[1] * 0xff51afd7ed558ccdULL) >> 32;
+}
 
-	if (none)
-		bpf_map_update_elem(&calls, key, none, BPF_NOEXIST);
-	v = bpf_map_lookup_elem(&calls, key);
-	if (v)
-		return v;
-	c = get_counts();
+static __always_inline int is_name(const struct syscalls_name *a, const struct syscalls_name *b)
+{
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1];
+}
+
+static __always_inline void count_lost(void)
+{
+	struct syscalls_counts *c = get_counts();
+
 	if (c)
 		c->uncounted++;
-	return 0;
+}
+
+static __always_inline struct syscalls_value *add_key(const struct syscalls_key *key,
+						      const struct call *call)
+{
+	__u32 zero = 0;
+	struct syscalls_value *fresh = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (fresh) {
+		fresh->name = call->name;
+		bpf_map_update_elem(&calls, key, fresh, BPF_NOEXIST);
+	}
+	return bpf_map_lookup_elem(&calls, key);
 }
 
 static __always_inline void count_command(struct syscalls_key *key, const struct call *call)
 {
-	struct syscalls_commands none = {}, *v;
+	struct syscalls_commands fresh = { .name = call->name }, *v;
 
 	key->number = call->first_argument;
 	v = bpf_map_lookup_elem(&commands, key);
 	if (!v) {
-		bpf_map_update_elem(&commands, key, &none, BPF_NOEXIST);
+		bpf_map_update_elem(&commands, key, &fresh, BPF_NOEXIST);
 		v = bpf_map_lookup_elem(&commands, key);
 	}
-	if (!v) {
-		struct syscalls_counts *c = get_counts();
-
-		if (c)
-			c->uncounted++;
+	if (!v || !is_name(&v->name, &call->name)) {
+		count_lost();
 		return;
 	}
 	__sync_fetch_and_add(&v->calls, 1);
@@ -122,16 +143,20 @@ static __always_inline struct syscalls_value *count(const struct call *call)
 	struct syscalls_key key;
 	struct syscalls_value *v;
 
-	key.pid = bpf_get_current_pid_tgid() >> 32;
+	key.pid = call->pid;
 	key.number = call->number;
-	bpf_get_current_comm(key.comm, sizeof(key.comm));
+	key.name = hash_name(&call->name);
 	v = bpf_map_lookup_elem(&calls, &key);
 	if (!v)
-		v = add_key(&key);
+		v = add_key(&key, call);
+	if (v && !is_name(&v->name, &call->name))
+		v = 0;
 	if (v) {
 		__sync_fetch_and_add(&v->calls, 1);
 		if (is_error(call->result))
 			__sync_fetch_and_add(&v->errors, 1);
+	} else {
+		count_lost();
 	}
 	if (call->number == bpf_number)
 		count_command(&key, call);
@@ -165,31 +190,16 @@ static __always_inline __u32 bits(__u64 v)
 	return n + (v != 0);
 }
 
-static __always_inline void begin(__u32 number)
+static __always_inline void begin(struct syscalls_start *s, __u32 number)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct syscalls_start *s = bpf_map_lookup_elem(&starts, &tid), fresh = {};
-	struct syscalls_counts *c;
-
-	if (s) {
-		s->number = number;
-		s->time_ns = bpf_ktime_get_ns();
-		return;
-	}
-	fresh.number = number;
-	fresh.time_ns = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&starts, &tid, &fresh, BPF_ANY) == 0)
-		return;
-	c = get_counts();
-	if (c)
-		c->untimed++;
+	s->number = number;
+	s->time_ns = bpf_ktime_get_ns();
 }
 
-static __always_inline void end(struct call *call)
+static __always_inline void end(struct syscalls_start *s, struct call *call)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid(), bucket;
-	struct syscalls_start *s = bpf_map_lookup_elem(&starts, &tid);
 	struct syscalls_value *v;
+	__u32 bucket;
 	__u64 took;
 
 	if (!s || !s->time_ns)
@@ -205,6 +215,14 @@ static __always_inline void end(struct call *call)
 		bucket = SYSCALLS_BUCKETS - 1;
 	__sync_fetch_and_add(&v->time_ns, took);
 	__sync_fetch_and_add(&v->buckets[bucket], 1);
+}
+
+static __always_inline void no_start(void)
+{
+	struct syscalls_counts *c = get_counts();
+
+	if (c)
+		c->untimed++;
 }
 
 /* --- the tracepoints ------------------------------------------------------------------------- */
@@ -236,13 +254,25 @@ static __always_inline void end(struct call *call)
 		(call).result = (the_result);                                                      \
 	} while (0)
 
+static __always_inline void look_at_task(struct call *call, struct task_struct *task)
+{
+	call->pid = task->tgid;
+	call->name = *(struct syscalls_name *)task->comm;
+}
+
+static __always_inline void ask_for_task(struct call *call)
+{
+	call->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(&call->name, sizeof(call->name));
+}
+
 SEC("?tp_btf/sys_exit")
 int count_direct(__u64 *ctx)
 {
-	void *regs = (void *)ctx[0];
 	struct call call;
 
-	FILL(call, regs, (long)ctx[1], ACCESS);
+	look_at_task(&call, bpf_get_current_task_btf());
+	FILL(call, ctx[0], (long)ctx[1], ACCESS);
 	if (!is_child(&call))
 		count(&call);
 	return 0;
@@ -251,10 +281,10 @@ int count_direct(__u64 *ctx)
 SEC("?raw_tracepoint/sys_exit")
 int count_copying(struct bpf_raw_tracepoint_args *ctx)
 {
-	void *regs = (void *)ctx->args[0];
 	struct call call;
 
-	FILL(call, regs, (long)ctx->args[1], COPY);
+	ask_for_task(&call);
+	FILL(call, ctx->args[0], (long)ctx->args[1], COPY);
 	if (!is_child(&call))
 		count(&call);
 	return 0;
@@ -263,40 +293,54 @@ int count_copying(struct bpf_raw_tracepoint_args *ctx)
 SEC("?tp_btf/sys_enter")
 int begin_direct(__u64 *ctx)
 {
-	void *regs = (void *)ctx[0];
+	struct syscalls_start *s = bpf_task_storage_get(&task_starts, bpf_get_current_task_btf(), 0,
+							BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	begin((__u32)ctx[1] | (IS_32BIT(regs, ACCESS) ? SYSCALLS_32BIT : 0));
+	if (s)
+		begin(s, (__u32)ctx[1] | (IS_32BIT(ctx[0], ACCESS) ? SYSCALLS_32BIT : 0));
+	else
+		no_start();
 	return 0;
 }
 
 SEC("?raw_tracepoint/sys_enter")
 int begin_copying(struct bpf_raw_tracepoint_args *ctx)
 {
-	void *regs = (void *)ctx->args[0];
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct syscalls_start *s = bpf_map_lookup_elem(&starts, &tid), fresh = {};
 
-	begin((__u32)ctx->args[1] | (IS_32BIT(regs, COPY) ? SYSCALLS_32BIT : 0));
+	if (!s) {
+		bpf_map_update_elem(&starts, &tid, &fresh, BPF_ANY);
+		s = bpf_map_lookup_elem(&starts, &tid);
+	}
+	if (s)
+		begin(s, (__u32)ctx->args[1] | (IS_32BIT(ctx->args[0], COPY) ? SYSCALLS_32BIT : 0));
+	else
+		no_start();
 	return 0;
 }
 
 SEC("?tp_btf/sys_exit")
 int end_direct(__u64 *ctx)
 {
-	void *regs = (void *)ctx[0];
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct call call;
 
-	FILL(call, regs, (long)ctx[1], ACCESS);
-	end(&call);
+	look_at_task(&call, task);
+	FILL(call, ctx[0], (long)ctx[1], ACCESS);
+	end(bpf_task_storage_get(&task_starts, task, 0, 0), &call);
 	return 0;
 }
 
 SEC("?raw_tracepoint/sys_exit")
 int end_copying(struct bpf_raw_tracepoint_args *ctx)
 {
-	void *regs = (void *)ctx->args[0];
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct call call;
 
-	FILL(call, regs, (long)ctx->args[1], COPY);
-	end(&call);
+	ask_for_task(&call);
+	FILL(call, ctx->args[0], (long)ctx->args[1], COPY);
+	end(bpf_map_lookup_elem(&starts, &tid), &call);
 	return 0;
 }
 

@@ -93,42 +93,24 @@ static const char *const call_names[] = {
 
 /* enum bpf_cmd of uapi/linux/bpf.h. */
 static const char *const bpf_names[] = {
-	"MAP_CREATE",
-	"MAP_LOOKUP_ELEM",
-	"MAP_UPDATE_ELEM",
-	"MAP_DELETE_ELEM",
-	"MAP_GET_NEXT_KEY",
-	"PROG_LOAD",
-	"OBJ_PIN",
-	"OBJ_GET",
-	"PROG_ATTACH",
-	"PROG_DETACH",
-	"PROG_TEST_RUN",
-	"PROG_GET_NEXT_ID",
-	"MAP_GET_NEXT_ID",
-	"PROG_GET_FD_BY_ID",
-	"MAP_GET_FD_BY_ID",
-	"OBJ_GET_INFO_BY_FD",
-	"PROG_QUERY",
-	"RAW_TRACEPOINT_OPEN",
-	"BTF_LOAD",
-	"BTF_GET_FD_BY_ID",
-	"TASK_FD_QUERY",
-	"MAP_LOOKUP_AND_DELETE_ELEM",
-	"MAP_FREEZE",
-	"BTF_GET_NEXT_ID",
-	"MAP_LOOKUP_BATCH",
-	"MAP_LOOKUP_AND_DELETE_BATCH",
-	"MAP_UPDATE_BATCH",
-	"MAP_DELETE_BATCH",
-	"LINK_CREATE",
-	"LINK_UPDATE",
-	"LINK_GET_FD_BY_ID",
-	"LINK_GET_NEXT_ID",
-	"ENABLE_STATS",
-	"ITER_CREATE",
-	"LINK_DETACH",
-	"PROG_BIND_MAP",
+	"MAP_CREATE",	     "MAP_LOOKUP_ELEM",
+	"MAP_UPDATE_ELEM",   "MAP_DELETE_ELEM",
+	"MAP_GET_NEXT_KEY",  "PROG_LOAD",
+	"OBJ_PIN",	     "OBJ_GET",
+	"PROG_ATTACH",	     "PROG_DETACH",
+	"PROG_TEST_RUN",     "PROG_GET_NEXT_ID",
+	"MAP_GET_NEXT_ID",   "PROG_GET_FD_BY_ID",
+	"MAP_GET_FD_BY_ID",  "OBJ_GET_INFO_BY_FD",
+	"PROG_QUERY",	     "RAW_TRACEPOINT_OPEN",
+	"BTF_LOAD",	     "BTF_GET_FD_BY_ID",
+	"TASK_FD_QUERY",     "MAP_LOOKUP_AND_DELETE_ELEM",
+	"MAP_FREEZE",	     "BTF_GET_NEXT_ID",
+	"MAP_LOOKUP_BATCH",  "MAP_LOOKUP_AND_DELETE_BATCH",
+	"MAP_UPDATE_BATCH",  "MAP_DELETE_BATCH",
+	"LINK_CREATE",	     "LINK_UPDATE",
+	"LINK_GET_FD_BY_ID", "LINK_GET_NEXT_ID",
+	"ENABLE_STATS",	     "ITER_CREATE",
+	"LINK_DETACH",	     "PROG_BIND_MAP",
 	"TOKEN_CREATE",
 };
 
@@ -161,7 +143,9 @@ static void choose_programs(struct syscalls *s, bool direct)
 	bpf_program__set_autoload(skel->progs.count_copying, !direct && !s->latency);
 	bpf_program__set_autoload(skel->progs.begin_copying, !direct && s->latency);
 	bpf_program__set_autoload(skel->progs.end_copying, !direct && s->latency);
-	bpf_program__set_autoload(skel->progs.thread_ended, s->latency);
+	bpf_program__set_autoload(skel->progs.thread_ended, !direct && s->latency);
+	bpf_map__set_autocreate(skel->maps.starts, !direct && s->latency);
+	bpf_map__set_autocreate(skel->maps.task_starts, direct && s->latency);
 }
 
 static void set_numbers(struct syscalls_bpf *skel)
@@ -301,10 +285,13 @@ static void sum_up(struct syscalls *s, uint32_t number, const struct syscalls_va
 		add(&s->gone[number], v);
 }
 
-static void put_who(struct rows *rows, const struct syscalls_key *key)
+static void put_who(struct rows *rows, uint32_t pid, const struct syscalls_name *name)
 {
-	rows_text(rows, CALL_COMMAND, key->comm, strnlen(key->comm, sizeof(key->comm)));
-	rows_unsigned(rows, CALL_PID, key->pid);
+	char comm[SAMPLE_COMM_LEN];
+
+	memcpy(comm, name, sizeof(comm));
+	rows_text(rows, CALL_COMMAND, comm, strnlen(comm, sizeof(comm)));
+	rows_unsigned(rows, CALL_PID, pid);
 }
 
 static bool put_call(const void *k, const void *value, void *userdata)
@@ -323,7 +310,7 @@ static bool put_call(const void *k, const void *value, void *userdata)
 					   sizeof(last), 0) == 0)
 		v = &last;
 	rows_add(s->rows, TABLE_CALLS);
-	put_who(s->rows, &key);
+	put_who(s->rows, key.pid, &v->name);
 	rows_string(s->rows, CALL_NAME, call_name(key.number, name, sizeof(name)));
 	rows_unsigned(s->rows, CALL_CALLS, v->calls);
 	rows_unsigned(s->rows, CALL_ERRORS, v->errors);
@@ -344,7 +331,7 @@ static bool put_command(const void *k, const void *value, void *userdata)
 
 	memcpy(&key, k, sizeof(key));
 	rows_add(s->rows, TABLE_BPF);
-	put_who(s->rows, &key);
+	put_who(s->rows, key.pid, &v->name);
 	if (key.number < ARRAY_SIZE(bpf_names)) {
 		rows_string(s->rows, BPF_NAME, bpf_names[key.number]);
 	} else {
@@ -403,7 +390,8 @@ static int syscalls_read(void *state, struct rows *rows)
 
 const struct collector collector_syscalls = {
 	.name = "syscalls",
-	.summary = "system calls by command, process and call, their errors and latency; use of bpf(2)",
+	.summary = "system calls by command, process and call, their errors and latency; use of "
+		   "bpf(2)",
 	.needs = "CAP_BPF, CAP_PERFMON, BTF",
 	.kind = COLLECTOR_PERIODIC,
 	.off = true,
