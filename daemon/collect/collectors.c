@@ -32,6 +32,7 @@ extern const struct collector collector_exec;
 extern const struct collector collector_processes;
 extern const struct collector collector_oom;
 extern const struct collector collector_syscalls;
+extern const struct collector collector_sockets;
 
 const struct collector *const collectors[] = {
 	&collector_pmu,
@@ -58,6 +59,7 @@ const struct collector *const collectors[] = {
 	&collector_processes,
 	&collector_oom,
 	&collector_syscalls,
+	&collector_sockets,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);
