@@ -110,7 +110,8 @@ static void print_privileges(const struct host_privilege *p)
 	char text[1024];
 
 	section("Rights");
-	row("user", "%u%s", p->uid, p->user_namespace ? ", in a user namespace" : "");
+	row("user", "%u%s%s", p->uid, p->user_namespace ? ", in a user namespace" : "",
+	    p->pid_namespace ? ", in a pid namespace" : "");
 	row("capabilities", "%s", host_privilege_names(p, text, sizeof(text)));
 	number_row("kernel.perf_event_paranoid", p->perf_event_paranoid);
 	number_row("kernel.perf_event_max_sample_rate", p->perf_event_max_sample_rate);
@@ -249,6 +250,7 @@ static void json_privileges(struct json *j, const struct host_privilege *p)
 	json_uint(j, "uid", p->uid);
 	json_string(j, "capabilities", host_privilege_names(p, text, sizeof(text)));
 	json_bool(j, "user_namespace", p->user_namespace);
+	json_bool(j, "pid_namespace", p->pid_namespace);
 	json_number(j, "perf_event_paranoid", p->perf_event_paranoid);
 	json_number(j, "perf_event_max_sample_rate", p->perf_event_max_sample_rate);
 	json_number(j, "perf_event_mlock_kb", p->perf_event_mlock_kb);

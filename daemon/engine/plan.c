@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/needs.h"
+
 #define EVENTS_MAX 32
 
 /* Takes text. Several events may lack the same counter: that is said once. */
@@ -290,6 +292,18 @@ static int plan_profile(struct plan *p, struct profile_config *c, bool strict, i
 	return r;
 }
 
+/* What no event can do about. */
+static int note_host(struct plan *p)
+{
+	struct host_privilege rights;
+	char *lack;
+
+	if (host_privilege_read(NULL, &rights) < 0)
+		return 0;
+	lack = host_privilege_lack(&rights, HOST_NEED_PID_NAMESPACE);
+	return lack ? add_note(p, lack) : 0;
+}
+
 int plan_make(const struct config *config, bool strict, int cpu, struct plan *ret, char **ret_error)
 {
 	struct plan p = { .events = calloc(EVENTS_MAX, sizeof(*p.events)) };
@@ -302,6 +316,8 @@ int plan_make(const struct config *config, bool strict, int cpu, struct plan *re
 		r = -EOPNOTSUPP;
 		*ret_error = strdup(p.n_notes ? p.notes[0] : "no profile is enabled");
 	}
+	if (r == 0)
+		r = note_host(&p);
 	if (r < 0) {
 		plan_done(&p);
 		return r;

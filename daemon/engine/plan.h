@@ -11,7 +11,7 @@
 struct plan {
 	struct sampler_event *events; /* filters point into the config */
 	size_t n_events;
-	char **notes; /* one sentence per event that is left out */
+	char **notes; /* a sentence for each event that is left out, and for what the host lacks */
 	size_t n_notes;
 };
 

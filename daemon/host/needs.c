@@ -56,6 +56,11 @@ static bool namespaced(const struct host_privilege *p)
 	return p->user_namespace;
 }
 
+static bool other_pids(const struct host_privilege *p)
+{
+	return p->pid_namespace;
+}
+
 /*
  * A row holds when its capability is missing (capability >= 0), or when `missing` says so. The
  * sentence is "NAME is missing: LOST. ..." with the usual way of giving a capability, or
@@ -93,6 +98,11 @@ static const struct need {
 	  "/proc/kallsyms shows no addresses, so that kernel functions may have no names", NULL },
 	{ CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", NULL, HOST_NEED_QUALITY,
 	  "tracefs, and binaries in directories closed to others, cannot be read", NULL },
+	{ -1, HOST_NEED_PID_NAMESPACE, other_pids, HOST_NEED_QUALITY,
+	  "This process runs in a pid namespace of its own, where the kernel's samples and /proc "
+	  "number processes differently: user functions may have no names, and filters by pid "
+	  "take the host's pids",
+	  "Run it in the host's pid namespace (a container: --pid=host)." },
 	{ -1, "lockdown", confidential, HOST_NEED_QUALITY,
 	  "The kernel is locked down to confidentiality: BPF may not read kernel memory, so that "
 	  "collectors that follow kernel structures do not run",
@@ -180,6 +190,14 @@ struct host_need *host_needs_free(struct host_need *list, size_t n)
 	for (size_t i = 0; i < n; i++)
 		free(list[i].sentence);
 	free(list);
+	return NULL;
+}
+
+char *host_privilege_lack(const struct host_privilege *p, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(needs); i++)
+		if (strcmp(needs[i].name, name) == 0 && is_missing(&needs[i], p))
+			return need_sentence(&needs[i], name);
 	return NULL;
 }
 

@@ -15,6 +15,8 @@ enum host_need_weight {
 	HOST_NEED_OPTION, /* something that is off by default cannot be switched on */
 };
 
+#define HOST_NEED_PID_NAMESPACE "pid namespace"
+
 struct host_need {
 	enum host_need_weight weight;
 	const char *name; /* "CAP_BPF", or of the setting: "kernel.kptr_restrict" */
@@ -24,6 +26,9 @@ struct host_need {
 /* What is missing, most important first; *ret is a heap array of *ret_n. 0 or -ENOMEM. */
 int host_privilege_missing(const struct host_privilege *p, struct host_need **ret, size_t *ret_n);
 struct host_need *host_needs_free(struct host_need *needs, size_t n);
+
+/* The sentence of what is missing under that name, heap; NULL when it is not missing. */
+char *host_privilege_lack(const struct host_privilege *p, const char *name);
 
 /*
  * Why sampling the whole host cannot work, as far as the rights alone tell: what is certainly

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "host/text_file.h"
 #include "util/cleanup.h"
@@ -54,6 +55,15 @@ static bool in_user_namespace(const char *root)
 	if (sscanf(text, "%lu %lu %lu", &inside, &outside, &count) != 3)
 		return true;
 	return inside != 0 || outside != 0 || count != UINT32_MAX;
+}
+
+/* The initial namespace has a fixed inode (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+static bool in_pid_namespace(const char *root)
+{
+	char path[256], link[64] = "";
+
+	snprintf(path, sizeof(path), "%s/proc/self/ns/pid", root ? root : "");
+	return readlink(path, link, sizeof(link) - 1) > 0 && strcmp(link, "pid:[4026531836]") != 0;
 }
 
 /* Any symbol with an address: without the right to see them all read as zero. */
@@ -152,6 +162,7 @@ int host_privilege_read(const char *root, struct host_privilege *ret)
 	last = read_sysctl(root, "cap_last_cap");
 	p.last_capability = last == HOST_UNKNOWN ? CAP_LAST_CAP : (int)last;
 	p.user_namespace = in_user_namespace(root);
+	p.pid_namespace = in_pid_namespace(root);
 	p.perf_event_paranoid = read_sysctl(root, "perf_event_paranoid");
 	p.perf_event_mlock_kb = read_sysctl(root, "perf_event_mlock_kb");
 	p.perf_event_max_sample_rate = read_sysctl(root, "perf_event_max_sample_rate");

@@ -24,6 +24,7 @@ struct host_privilege {
 	int last_capability; /* highest the kernel knows */
 	uid_t uid;
 	bool user_namespace; /* not the initial one: capabilities mean nothing to BPF and perf */
+	bool pid_namespace; /* not the initial one: samples and mappings count pids differently */
 	bool no_new_privileges;
 	int seccomp; /* 0 off, 1 strict, 2 filter */
 	int64_t perf_event_paranoid, perf_event_mlock_kb, perf_event_max_sample_rate;

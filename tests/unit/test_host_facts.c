@@ -225,6 +225,39 @@ static void test_user_namespace(void **state)
 	}
 }
 
+/* Only the first pid namespace of the kernel numbers processes as its samples do. */
+static void test_pid_namespace(void **state)
+{
+	static const struct {
+		int line;
+		const char *link;
+		bool namespaced;
+	} rows[] = {
+		{ __LINE__, "pid:[4026531836]", false },
+		{ __LINE__, "pid:[4026532741]", true },
+		{ __LINE__, NULL, false }, /* it cannot be told */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct file files[] = { { "/proc/self/status", "CapEff:\t0\n" },
+					{ "/proc/self/ns/other", "" } };
+		_cleanup_free_ char *lack = NULL;
+		struct host_privilege p;
+		char root[64], path[128];
+
+		make_root(root, files, ARRAY_SIZE(files));
+		snprintf(path, sizeof(path), "%s/proc/self/ns/pid", root);
+		if (rows[i].link)
+			assert_int_equal(symlink(rows[i].link, path), 0);
+		assert_int_equal(host_privilege_read(root, &p), 0);
+		lack = host_privilege_lack(&p, HOST_NEED_PID_NAMESPACE);
+		if (p.pid_namespace != rows[i].namespaced || (lack != NULL) != rows[i].namespaced)
+			fail_msg("row at line %d", rows[i].line);
+		remove_root(root);
+	}
+}
+
 /* A process that sees neither status nor capabilities is an error, never "all is well". */
 static void test_privilege_unreadable(void **state)
 {
@@ -542,7 +575,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_field),	       cmocka_unit_test(test_read),
 		cmocka_unit_test(test_privilege),      cmocka_unit_test(test_cgroups),
-		cmocka_unit_test(test_user_namespace), cmocka_unit_test(test_privilege_unreadable),
+		cmocka_unit_test(test_user_namespace),
+		cmocka_unit_test(test_pid_namespace), cmocka_unit_test(test_privilege_unreadable),
 		cmocka_unit_test(test_needs),	       cmocka_unit_test(test_virt),
 		cmocka_unit_test(test_core_pmus),      cmocka_unit_test(test_assess),
 	};
