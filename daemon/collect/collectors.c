@@ -22,6 +22,7 @@ extern const struct collector collector_interrupts;
 extern const struct collector collector_softirqs;
 extern const struct collector collector_pressure;
 extern const struct collector collector_numa_stats;
+extern const struct collector collector_cgroup;
 extern const struct collector collector_kernel;
 extern const struct collector collector_cpufreq;
 extern const struct collector collector_temperature;
@@ -49,6 +50,7 @@ const struct collector *const collectors[] = {
 	&collector_softirqs,
 	&collector_pressure,
 	&collector_numa_stats,
+	&collector_cgroup,
 	&collector_kernel,
 	&collector_cpufreq,
 	&collector_temperature,

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "collect/basic.h"
+#include "collect/pressure.h"
 
 enum {
 	PRESSURE_RESOURCE,
@@ -61,39 +62,52 @@ static bool parse_average(struct scan *line, const char *name, double *ret)
 	return scan_real(&value, ret) && scan_end(&value);
 }
 
-/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=123" */
-static bool parse_line(struct scan line, const char *resource, struct rows *rows)
+bool pressure_line_parse(struct scan line, struct pressure_line *ret)
 {
-	struct record_bytes scope;
-	double averages[3], total;
+	struct pressure_line l = {};
+	double total;
 
-	if (!scan_word(&line, &scope) || !(bytes_are(scope, "some") || bytes_are(scope, "full")))
+	if (!scan_word(&line, &l.scope) ||
+	    !(bytes_are(l.scope, "some") || bytes_are(l.scope, "full")))
 		return false;
-	if (!parse_average(&line, "avg10=", &averages[0]) ||
-	    !parse_average(&line, "avg60=", &averages[1]) ||
-	    !parse_average(&line, "avg300=", &averages[2]) ||
+	if (!parse_average(&line, "avg10=", &l.averages[0]) ||
+	    !parse_average(&line, "avg60=", &l.averages[1]) ||
+	    !parse_average(&line, "avg300=", &l.averages[2]) ||
 	    !parse_average(&line, "total=", &total) || !scan_end(&line))
 		return false;
-	rows_string(rows, PRESSURE_RESOURCE, resource);
-	rows_text(rows, PRESSURE_SCOPE, scope.data, scope.size);
-	for (unsigned int i = 0; i < ARRAY_SIZE(averages); i++)
-		rows_real(rows, PRESSURE_AVG10 + i, MIN(averages[i], 100.0));
+	for (size_t i = 0; i < ARRAY_SIZE(l.averages); i++)
+		l.averages[i] = MIN(l.averages[i], 100.0);
 	/* Whole up to 2^53 us, which is 285 years. */
-	if (total < 9e15)
-		rows_unsigned(rows, PRESSURE_TOTAL, (uint64_t)total);
+	l.has_total = total < 9e15;
+	l.total_us = l.has_total ? (uint64_t)total : 0;
+	*ret = l;
 	return true;
 }
 
-static void put_share(struct rows *rows)
+static bool put_line(struct scan line, const char *resource, struct rows *rows)
+{
+	struct pressure_line l;
+
+	if (!pressure_line_parse(line, &l))
+		return false;
+	rows_string(rows, PRESSURE_RESOURCE, resource);
+	rows_text(rows, PRESSURE_SCOPE, l.scope.data, l.scope.size);
+	for (unsigned int i = 0; i < ARRAY_SIZE(l.averages); i++)
+		rows_real(rows, PRESSURE_AVG10 + i, l.averages[i]);
+	if (l.has_total)
+		rows_unsigned(rows, PRESSURE_TOTAL, l.total_us);
+	return true;
+}
+
+void pressure_put_share(struct rows *rows, unsigned int column, unsigned int delta,
+			unsigned int interval, unsigned int reset)
 {
 	const struct row *row = rows_current(rows);
 	const struct row_value *v = row ? row->values : NULL;
 
-	if (v && v[PRESSURE_DELTA].present && v[PRESSURE_INTERVAL].u && !v[PRESSURE_RESET].u)
-		rows_real(rows, PRESSURE_PERCENT,
-			  MIN(100.0 * 1000 * (double)v[PRESSURE_DELTA].u /
-				      (double)v[PRESSURE_INTERVAL].u,
-			      100.0));
+	if (v && v[delta].present && v[interval].u && !v[reset].u)
+		rows_real(rows, column,
+			  MIN(100.0 * 1000 * (double)v[delta].u / (double)v[interval].u, 100.0));
 }
 
 static bool read_resource(struct basic *b, const char *resource, struct rows *rows)
@@ -110,13 +124,14 @@ static bool read_resource(struct basic *b, const char *resource, struct rows *ro
 	s = scan_buffer(&b->roots.text);
 	while (scan_line(&s, &line)) {
 		rows_add(rows, 0);
-		if (!parse_line(line, resource, rows)) {
+		if (!put_line(line, resource, rows)) {
 			rows_discard(rows);
 			rows_problem(rows, "a line of /proc/%s is not what a kernel writes", path);
 			continue;
 		}
 		if (rates_fill(&b->rates, rows))
-			put_share(rows);
+			pressure_put_share(rows, PRESSURE_PERCENT, PRESSURE_DELTA,
+					   PRESSURE_INTERVAL, PRESSURE_RESET);
 		found = true;
 	}
 	return found;

@@ -80,7 +80,7 @@ static inline void tree_done(struct tree *t)
 static inline void tree_put_bytes(struct tree *t, const char *path, const void *data, size_t size)
 {
 	_cleanup_fclose_ FILE *f = NULL;
-	char full[512];
+	char full[1024];
 
 	snprintf(full, sizeof(full), "%s/%s", t->path, path);
 	for (char *slash = strchr(full + strlen(t->path) + 1, '/'); slash;
@@ -101,7 +101,7 @@ static inline void tree_put(struct tree *t, const char *path, const char *text)
 
 static inline void tree_remove(struct tree *t, const char *path)
 {
-	char full[512];
+	char full[1024];
 
 	snprintf(full, sizeof(full), "%s/%s", t->path, path);
 	(void)nftw(full, tree_unlink, 16, FTW_DEPTH | FTW_PHYS);
