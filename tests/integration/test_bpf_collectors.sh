@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The collectors with BPF programs count exactly what workloads of known numbers do: exec, processes, oom, syscalls, sockets.
+. "$(dirname "$0")/lib.sh"
+
+# tracefs where it is not mounted, in a mount namespace of this test's own.
+if [ ! -e /sys/kernel/tracing/events/syscalls ] && [ -z "${OWN_TRACEFS:-}" ]; then
+	export OWN_TRACEFS=1
+	rm -rf "$work"
+	exec unshare -m sh -c 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' sh "$0" "$O"
+fi
+
+workloads=$O/workloads
+collector=
+
+# collect NAME OPTION...: in the background, writing $work/rows; comes back when it has read once.
+collect() {
+	rm -f "$work/rows"
+	background "$PROFILER" collect "$@" --json >"$work/rows" 2>"$work/err"
+	collector=$!
+	until_true 20 test -s "$work/rows" || { cat "$work/err"; return 1; }
+}
+
+# Ends the collector, which then reads once more, and judges its rows.
+judge() { # EXPRESSION...
+	kill -INT "$collector"
+	wait "$collector" || { cat "$work/err"; return 1; }
+	tests/integration/judge_rows.py "$work/rows" "$@"
+}
+
+# run COMMAND...: in the background, so that $pid is known, and to its end.
+run() {
+	"$@" >"$work/out" 2>&1 &
+	pid=$!
+	wait $pid
+}
+
+# --- exec ---
+
+all_kinds() { # OPTION...
+	local many long both thread untouched descriptor missing
+	collect exec --set argv=full "$@" || return
+	run "$workloads/calls" arguments 100 3 && many=$pid
+	run "$workloads/calls" arguments 1 600 && long=$pid
+	run "$workloads/calls" arguments 200 300 && both=$pid
+	run "$workloads/calls" thread && thread=$pid
+	run "$workloads/calls" untouched && untouched=$pid
+	run "$workloads/calls" descriptor && descriptor=$pid
+	run "$workloads/calls" missing && missing=$pid
+	judge "len(rows('exec', pid=$many)) == 2" \
+		"argv(rows('exec', pid=$many)[1]) == ['calls', 'end'] + [chr(97 + i % 26) * 3 for i in range(100)]" \
+		"rows('exec', pid=$many)[1]['arguments'] == 102 and 'cut' not in rows('exec', pid=$many)[1]" \
+		"argv(rows('exec', pid=$long)[1])[2] == 'a' * 600 and rows('exec', pid=$long)[1]['result'] == 0" \
+		"rows('exec', pid=$both)[1]['cut'] == 'more' and 4096 < sum(len(a) + 1 for a in argv(rows('exec', pid=$both)[1])) < 8192" \
+		"argv(rows('exec', pid=$thread)[1]) == ['calls', 'end', 'of a thread'] and rows('exec', pid=$thread)[1]['result'] == 0" \
+		"argv(rows('exec', pid=$untouched)[1]) == ['calls', 'end', 'out of sight']" \
+		"argv(rows('exec', pid=$descriptor)[1]) == ['calls', 'end', 'by descriptor']" \
+		"rows('exec', pid=$missing)[1]['result'] == -2 and rows('exec', pid=$missing)[1]['file'] == '/nonexistent'" \
+		"argv(rows('exec', pid=$missing)[1]) == ['not', 'there']" \
+		"all(r['ppid'] == $$ for r in rows('exec', pid=$missing))" "total('exec_losses').get('lost', 0) == 0"
+}
+if [ -e /sys/kernel/tracing/events/syscalls ]; then
+	check "exec by tracepoints: arguments, results, threads, pages never touched" all_kinds --set attach=tracepoint
+	check "the same through perf rings" all_kinds --set attach=tracepoint --set transport=perf
+else
+	skip "exec by tracepoints" "tracefs is not there"
+fi
+if [ -e /sys/bus/event_source/devices/kprobe ]; then
+	check "exec by kprobes" all_kinds --set attach=kprobe
+else
+	skip "exec by kprobes" "this kernel has none"
+fi
+
+only_programs() {
+	collect exec --set attach=none || return
+	run "$workloads/calls" arguments 3 5 && one=$pid
+	run "$workloads/calls" missing && missing=$pid
+	judge "[r['argv'] for r in rows('exec', pid=$one)] == ['$workloads/calls', 'calls']" \
+		"len(rows('exec', pid=$missing)) == 1" "rows('exec', pid=$one)[1]['uid'] == $(id -u)"
+}
+check "exec without calls: programs that started, with their first argument alone" only_programs
+
+# Each start is a row or a counted loss; every start is counted for its user.
+storm() { # OPTION...
+	collect exec "$@" || return
+	run "$workloads/calls" storm 5000
+	judge "len([r for r in rows('exec', ppid=$pid) if r['result'] == 0]) + total('exec_losses').get('lost', 0) >= 5000" \
+		"len(rows('exec', ppid=$pid)) <= 5000" "total('exec_users', uid=$(id -u))['calls'] >= 5000" \
+		"total('exec_losses')['events'] == len(rows('exec'))"
+}
+check "5,000 short processes: nothing is lost uncounted" storm
+check "5,000 short processes through perf rings" storm --set transport=perf
+
+# --- processes ---
+
+lives() {
+	collect processes || return
+	sh -c 'sleep 0.3; exit 3' &
+	local failing=$!
+	sh -c 'kill -9 $$' &
+	local killed=$!
+	wait $failing $killed
+	run "$workloads/calls" thread && threads=$pid
+	judge "[r['event'] for r in rows('processes', pid=$failing)] == ['fork', 'exec', 'exit']" \
+		"rows('processes', pid=$failing)[2]['status'] == 3 and 3e8 < rows('processes', pid=$failing)[2]['duration'] < 2e10" \
+		"all(r['ppid'] == $$ for r in rows('processes', pid=$failing))" \
+		"rows('processes', pid=$killed, event='exit')[0]['signal'] == 9" \
+		"'status' not in rows('processes', pid=$killed, event='exit')[0]" \
+		"len(rows('processes', pid=$threads, event='exit')) == 1" \
+		"total('processes_counts')['threads'] >= 1 and total('processes_losses').get('lost', 0) == 0"
+}
+check "processes: fork, exec and exit once each, status, signal, duration" lives
+
+# --- cgroups, and memory that runs out ---
+
+cgroups=/sys/fs/cgroup
+controller=
+for c in "$cgroups/memory" "$cgroups"; do
+	[ -e "$c/memory.limit_in_bytes" ] || grep -qsw memory "$c/cgroup.subtree_control" && controller=$c && break
+done
+group=$controller/ebpf-profiler-test.$$
+limit_memory() {
+	if [ -e "$group/memory.max" ]; then
+		echo 30M >"$group/memory.max"
+		echo 0 >"$group/memory.swap.max"
+	else
+		echo 30M >"$group/memory.limit_in_bytes"
+		echo 30M >"$group/memory.memsw.limit_in_bytes"
+	fi 2>/dev/null
+}
+run_out() {
+	collect processes oom || return
+	mkdir "$group"
+	limit_memory
+	run sh -c 'echo $$ >"$1/cgroup.procs" && exec python3 -c "bytearray(100 << 20)"' sh "$group"
+	rmdir "$group"
+	judge "len(rows('oom', pid=$pid)) == 1" "rows('oom', pid=$pid)[0]['command'].startswith('python3')" \
+		"10e6 < rows('oom', pid=$pid)[0].get('anon', 30e6) < 40e6" \
+		"rows('processes', pid=$pid, event='exit')[0]['signal'] == 9" \
+		"[r['event'] for r in rows('processes_cgroups') if r['path'].endswith('/$(basename "$group")')] == ['created', 'destroyed']"
+}
+if [ -n "$controller" ] && [ -w "$controller" ]; then
+	check "a process killed for want of memory is told once, and its cgroup" run_out
+else
+	skip "a process killed for want of memory is told once" "no memory controller that may be used"
+fi
+
+# --- system calls ---
+
+known_calls() { # yes|no: with latency
+	collect syscalls --set latency="$1" || return
+	run "$workloads/calls" getppid 10000 && many=$pid
+	run "$workloads/calls" bpf 7 && bpf=$pid
+	judge "total('syscalls', command='calls', pid=$many, syscall='getppid')['calls'] == 10000" \
+		"'errors' not in total('syscalls', command='calls', pid=$many, syscall='getppid')" \
+		"total('syscalls', command='calls', pid=$many, syscall='close')['errors'] == 1000" \
+		"total('syscalls_bpf', command='calls', pid=$bpf, bpf='MAP_CREATE')['calls'] == 21" \
+		"total('syscalls_bpf', command='calls', pid=$bpf, bpf='MAP_CREATE')['errors'] == 14" \
+		"total('syscalls_sums', syscall='getppid')['calls'] >= 10000" \
+		"not any(r['uncounted'] for r in rows('syscalls_losses'))" \
+		"sum(rows('syscalls', pid=$many, syscall='getppid')[-1].get('latency', [])) == (10000 if '$1' == 'yes' else 0)"
+}
+check "syscalls: 10,000 calls, their errors, commands of bpf(2)" known_calls no
+check "the same with latency: each call is in the histogram" known_calls yes
+
+# --- sockets ---
+
+exchange() { # OPTION...
+	local client server port refused
+	collect sockets "$@" || return
+	run "$workloads/exchange" 123457
+	read -r _ client _ server _ port _ refused <"$work/out"
+	judge "[r['event'] for r in rows('sockets', pid=$client, result=0)] == ['connect', 'close']" \
+		"[r['event'] for r in rows('sockets', pid=$server)] == ['accept', 'close']" \
+		"rows('sockets', pid=$client, event='connect')[0]['remote_port'] == $port" \
+		"rows('sockets', pid=$client, event='connect')[0]['remote'] == '127.0.0.1'" \
+		"rows('sockets', pid=$server, event='accept')[0]['local_port'] == $port" \
+		"[r['remote_port'] for r in rows('sockets', pid=$client, result=-111)] == [$refused]" \
+		"rows('sockets', pid=$client, event='close')[0]['sent'] == 123457" \
+		"rows('sockets', pid=$server, event='close')[0]['received'] == 123457" \
+		"total('sockets_traffic', pid=$client)['sent'] == 123457 + 300" \
+		"total('sockets_traffic', pid=$server)['received'] == 123457 + 300" \
+		"total('sockets_traffic', pid=$client)['closes'] == 1 and total('sockets_traffic', pid=$server)['closes'] == 1" \
+		"total('sockets_traffic', pid=$client)['connects'] == 2 and total('sockets_traffic', pid=$client)['connect_errors'] == 1" \
+		"total('sockets_tcp')['resets_received'] >= 1" "total('sockets_losses').get('lost', 0) == 0"
+}
+check "sockets: one connect, one accept, bytes, two closes and none of a file" exchange
+check "the same through perf rings" exchange --set transport=perf
+
+finish
