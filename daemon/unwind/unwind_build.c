@@ -10,6 +10,7 @@
 
 #include "symbols/vdso.h"
 #include "unwind/frame_program.h"
+#include "unwind/plt_rows.h"
 #include "unwind/unwind_sections.h"
 #include "unwind/vdso_rows.h"
 
@@ -115,6 +116,7 @@ int unwind_build(const struct elf_file *f, bool vdso, struct unwind_table **ret)
 	r = add_sections(f, m, &code, b, &s);
 	if (r < 0)
 		return r;
+	plt_rows_add(f, m, &code, b);
 	if (vdso)
 		vdso_rows_add(f, m, &code, b);
 	add_root(f, &code, b);

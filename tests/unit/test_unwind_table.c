@@ -471,6 +471,93 @@ static void entry_points_are_roots(void **state)
 	}
 }
 
+/* Tables of stubs that lld, and GNU ld on arm64, leave undescribed; what is not known is left alone. */
+static void undescribed_stubs_have_rows(void **state)
+{
+#define HEADER "\xff\x35\1\0\0\0\xff\x25\2\0\0\0\x0f\x1f\x40\0"
+	static const struct {
+		int line;
+		uint16_t machine;
+		struct bytes code;
+		const char *rows;
+	} cases[] = {
+		{ __LINE__, EM_X86_64, BYTES(HEADER "\xff\x25\1\0\0\0\x68\0\0\0\0\xe9\1\2\3\4"),
+		  "; 400 rsp+16 same c-8; 406 rsp+24 same c-8; 410 plt+11 same c-8; 420 none" },
+		{ __LINE__, EM_X86_64,
+		  BYTES(HEADER "\xf3\x0f\x1e\xfa\x68\0\0\0\0\xe9\1\2\3\4\x66\x90"),
+		  "; 400 rsp+16 same c-8; 406 rsp+24 same c-8; 410 plt+9 same c-8; 420 none" },
+		{ __LINE__, EM_X86_64,
+		  BYTES(HEADER "\x68\0\0\0\0\xf2\xe9\1\2\3\4\x0f\x1f\x44\0\0"),
+		  "; 400 rsp+16 same c-8; 406 rsp+24 same c-8; 410 plt+5 same c-8; 420 none" },
+		/* not lazy: .plt.got, .plt.sec */
+		{ __LINE__, EM_X86_64,
+		  BYTES("\xff\x25\1\0\0\0\x66\x90\xff\x25\2\0\0\0\x66\x90"
+			"\xff\x25\1\0\0\0\x66\x90\xff\x25\2\0\0\0\x66\x90"),
+		  "; 400 rsp+8 same c-8; 420 none" },
+		{ __LINE__, EM_X86_64,
+		  BYTES("\xf3\x0f\x1e\xfa\xf2\xff\x25\1\0\0\0\x0f\x1f\x44\0\0"
+			"\xf3\x0f\x1e\xfa\xf2\xff\x25\1\0\0\0\x0f\x1f\x44\0\0"),
+		  "; 400 rsp+8 same c-8; 420 none" },
+		/* a header before something else; retpolines; nothing */
+		{ __LINE__, EM_X86_64, BYTES(HEADER HEADER), "" },
+		{ __LINE__, EM_X86_64,
+		  BYTES("\xff\x35\1\0\0\0\x4c\x8b\x1d\1\0\0\0\xe8\x0e\0"
+			"\0\0\xf3\x90\x0f\xae\xe8\xeb\xf9\xcc\xcc\xcc\xcc\xcc\xcc\xcc"),
+		  "" },
+		{ __LINE__, EM_X86_64, BYTES("\xff\x25\1\0\0\0\x66\x90"), "" },
+		{ __LINE__, EM_AARCH64,
+		  BYTES("\xf0\x7b\xbf\xa9\xb0\x0b\0\xd0\x11\xfe\x47\xf9\x10\xe2\x3f\x91"
+			"\x20\x02\x1f\xd6\x1f\x20\x03\xd5\x1f\x20\x03\xd5\x1f\x20\x03\xd5"
+			"\xb0\x0b\0\xf0\x11\x02\x40\xf9\x10\x02\0\x91\x20\x02\x1f\xd6"),
+		  "; 400 sp+0 same lr; 404 sp+16 same c-8; 420 sp+0 same lr; 430 none" },
+		{ __LINE__, EM_AARCH64,
+		  BYTES("\x5f\x24\x03\xd5\xf0\x7b\xbf\xa9\xb0\x0b\0\xd0\x11\xfe\x47\xf9"
+			"\x10\xe2\x3f\x91\x20\x02\x1f\xd6\x1f\x20\x03\xd5\x1f\x20\x03\xd5"),
+		  "; 400 sp+0 same lr; 408 sp+16 same c-8; 420 none" },
+		{ __LINE__, EM_AARCH64,
+		  BYTES("\xb0\x0b\0\xf0\x11\x02\x40\xf9\x10\x02\0\x91\x20\x02\x1f\xd6"
+			"\xb0\x0b\0\xf0\x11\x02\x40\xf9\x10\x02\0\x91\x20\x02\x1f\xd6"),
+		  "; 400 sp+0 same lr; 420 none" },
+		{ __LINE__, EM_AARCH64,
+		  BYTES("\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4"),
+		  "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct buffer b = { 0 };
+		size_t cie = put_cie(&b, cases[i].machine, &(struct cie_options){ 0 });
+		char rows[256];
+
+		put_fde(&b, cie, &(struct fde_options){ .code = BYTES("") });
+		snprintf(rows, sizeof(rows), "0 %s; 100 none%s",
+			 cases[i].machine == EM_AARCH64 ? "sp+0 same lr" : "rsp+8 same c-8",
+			 cases[i].rows);
+		check_frame(cases[i].line,
+			    (struct image_options){ .machine = cases[i].machine,
+						    .plt = cases[i].code },
+			    &b, (struct expected){ rows, 0, 0 });
+		buffer_done(&b);
+	}
+}
+
+/* A table that the linker described is not touched. */
+static void described_stubs_are_left_alone(void **state)
+{
+	const struct image_options o = {
+		.plt = BYTES("\xff\x25\1\0\0\0\x66\x90\xff\x25\2\0\0\0\x66\x90"
+			     "\xff\x25\1\0\0\0\x66\x90\xff\x25\2\0\0\0\x66\x90"),
+	};
+	struct buffer b = { 0 };
+	size_t cie = put_cie(&b, EM_X86_64, &(struct cie_options){ 0 });
+
+	(void)state;
+	put_fde(&b, cie, &(struct fde_options){ .start = 0x400, .size = 0x20,
+						.code = BYTES("\x0e\x10") });
+	check_frame(__LINE__, o, &b, (struct expected){ "400 rsp+16 same c-8; 420 none", 0, 0 });
+	buffer_done(&b);
+}
+
 static void summary_tells_what_there_is(void **state)
 {
 	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
@@ -569,6 +656,8 @@ int main(void)
 		cmocka_unit_test(late_cies_are_bounded),
 		cmocka_unit_test(files_without_sections_are_read),
 		cmocka_unit_test(entry_points_are_roots),
+		cmocka_unit_test(undescribed_stubs_have_rows),
+		cmocka_unit_test(described_stubs_are_left_alone),
 		cmocka_unit_test(summary_tells_what_there_is),
 		cmocka_unit_test(rows_are_found),
 		cmocka_unit_test(go_has_no_rows),

@@ -23,6 +23,7 @@
 #define TEXT_OFFSET 0x1000ULL
 #define TEXT_ADDRESS 0x401000ULL
 #define TEXT_BYTES 0x1000ULL
+#define PLT_START 0x400ULL
 #define FRAME_OFFSET 0x2000ULL
 #define FRAME_ADDRESS 0x602000ULL
 #define TAIL_OFFSET 0x12000ULL /* sections, notes and the rest */
@@ -144,6 +145,7 @@ struct image_options {
 	bool no_sections; /* .eh_frame is found by PT_GNU_EH_FRAME */
 	bool go, interpreter, needed;
 	uint64_t entry, got;
+	struct bytes plt; /* a section at PLT_START in the code */
 };
 
 struct image {
@@ -190,7 +192,7 @@ static inline void image_tail(struct image *i, const struct image_options *o)
 
 static inline void image_sections(struct image *i, const struct image_options *o, Elf64_Ehdr *h)
 {
-	static const char names[] = "\0.eh_frame\0.debug_frame\0.names";
+	static const char names[] = "\0.eh_frame\0.debug_frame\0.names\0.plt.got";
 	Elf64_Shdr sections[] = {
 		{ 0 },
 		{ .sh_name = o->debug_frame ? 11 : 1, .sh_type = SHT_PROGBITS,
@@ -198,13 +200,19 @@ static inline void image_sections(struct image *i, const struct image_options *o
 		  .sh_addr = o->debug_frame ? 0 : FRAME_ADDRESS, .sh_size = o->frame.size },
 		{ .sh_name = 24, .sh_type = SHT_STRTAB, .sh_offset = TAIL_OFFSET + 0x300,
 		  .sh_size = sizeof(names) },
+		{ .sh_name = 31, .sh_type = o->plt.size ? SHT_PROGBITS : SHT_NULL,
+		  .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_offset = TEXT_OFFSET + PLT_START,
+		  .sh_addr = TEXT_ADDRESS + PLT_START, .sh_size = o->plt.size },
 	};
+
+	if (o->plt.size)
+		memcpy(i->data + TEXT_OFFSET + PLT_START, o->plt.data, o->plt.size);
 
 	memcpy(i->data + TAIL_OFFSET + 0x300, names, sizeof(names));
 	memcpy(i->data + TAIL_OFFSET + 0x400, sections, sizeof(sections));
 	h->e_shoff = TAIL_OFFSET + 0x400;
 	h->e_shentsize = sizeof(sections[0]);
-	h->e_shnum = 3;
+	h->e_shnum = sizeof(sections) / sizeof(sections[0]);
 	h->e_shstrndx = 2;
 }
 
