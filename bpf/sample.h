@@ -106,6 +106,17 @@ struct sampler_knobs {
 	__u32 reserved;
 };
 
+/* Of the programs that sample time off the CPU; one element. */
+struct off_cpu_knobs {
+	__u64 min_ns, max_ns; /* what lasts shorter or longer is filtered */
+	/* The kernel function that switches tasks; 0: unknown. */
+	__u64 schedule_start, schedule_end;
+	__u32 skip; /* frames above it, which are the tracing's own */
+	__u32 skip_known;
+	__u32 follow; /* only the process in `pids` and its descendants */
+	__u32 reserved;
+};
+
 /* Per CPU: the counters as they were at the previous sample (or switch), and how far they went. */
 struct counter_state {
 	struct sample_counter
@@ -134,4 +145,5 @@ struct sampler_counts {
 _Static_assert(sizeof(struct record_head) == 24, "head is shared");
 _Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 24) * 8,
 	       "record is shared and has no padding");
+_Static_assert(sizeof(struct off_cpu_knobs) == 48, "knobs are shared");
 _Static_assert(sizeof(struct sampler_knobs) == 40, "knobs are shared");

@@ -17,22 +17,32 @@
 #include "util/log.h"
 #include "util/parse.h"
 
-static void print_events(const struct plan *plan)
+static void print_event(const struct sampler_event *e, const struct config *config)
+{
+	const struct perf_event_attr *a = &e->pmu.attr;
+	char time[32];
+
+	if (e->off_cpu)
+		fprintf(stderr, "Sampling %s, each absence from the CPU of %s or more\n", e->pmu.name,
+			format_duration(config->off_cpu.min_ns, time, sizeof(time)));
+	else if (a->freq)
+		fprintf(stderr, "Sampling %s at %" PRIu64 " Hz\n", e->pmu.name,
+			(uint64_t)a->sample_freq);
+	else
+		fprintf(stderr, "Sampling %s, one sample per %" PRIu64 "\n", e->pmu.name,
+			(uint64_t)a->sample_period);
+}
+
+static void print_events(const struct plan *plan, const struct config *config)
 {
 	for (size_t i = 0; i < plan->n_notes; i++)
 		fprintf(stderr, "ebpf-profiler: note: %s\n", plan->notes[i]);
 	for (size_t i = 0; i < plan->n_events; i++) {
-		const struct perf_event_attr *a = &plan->events[i].pmu.attr;
 		_cleanup_free_ char *note = sampler_event_note(&plan->events[i]);
 
 		if (note)
 			fprintf(stderr, "ebpf-profiler: note: %s\n", note);
-		if (a->freq)
-			fprintf(stderr, "Sampling %s at %" PRIu64 " Hz\n", plan->events[i].pmu.name,
-				(uint64_t)a->sample_freq);
-		else
-			fprintf(stderr, "Sampling %s, one sample per %" PRIu64 "\n",
-				plan->events[i].pmu.name, (uint64_t)a->sample_period);
+		print_event(&plan->events[i], config);
 	}
 }
 
@@ -132,6 +142,6 @@ int cmd_record(int argc, char **argv)
 		if (r < 0)
 			return log_error_errno(r, "Cannot fork"), EXIT_FAILED;
 	}
-	print_events(&p.plan);
+	print_events(&p.plan, &o.config);
 	return record(&o, &child, &p);
 }

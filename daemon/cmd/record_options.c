@@ -46,6 +46,8 @@ static const struct key_option {
 	{ "stack-depth", 0, "sampler", "stack-depth", NULL },
 	{ "unwind", 0, "sampler", "unwind", NULL },
 	{ "drain-interval", 0, "sampler", "drain-interval", NULL },
+	{ "offcpu-min", 0, "sampler", "offcpu-min", NULL },
+	{ "offcpu-max", 0, "sampler", "offcpu-max", NULL },
 	{ "btf", 0, "sampler", "btf", NULL },
 	{ "allow-unsafe-kernel", 0, "sampler", "allow-unsafe", "yes" },
 	{ "symbol-cache", 0, "symbols", "cache-directory", NULL },
@@ -87,6 +89,8 @@ static const char help[] =
 	"      --stack-depth N       frames of each half, 1 to 127 (127)\n"
 	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (fp)\n"
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
+	"      --offcpu-min TIME, --offcpu-max TIME\n"
+	"                            what is shorter or longer is no sample of offcpu (1ms, no limit)\n"
 	"      --btf PATH            BTF file, or directory in BTFHub layout\n"
 	"      --symbol-cache DIR    function indexes are kept here\n"
 	"      --compression-level N zstd, 1 to 19 (2)\n"

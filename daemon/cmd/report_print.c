@@ -121,9 +121,19 @@ static void put_notes(struct buffer *b, const struct profile *p)
 
 /* --- one event ---------------------------------------------------------------------------------*/
 
+static bool is_off_cpu(const struct profile_event *e)
+{
+	return strcmp(e->fired, "offcpu") == 0 && strcmp(e->unit, "ns") == 0;
+}
+
 static void put_rate(struct buffer *b, const struct profile_event *e)
 {
-	if (e->freq) {
+	char text[40];
+
+	if (is_off_cpu(e)) {
+		buffer_printf(b, "absences of %s or more",
+			      format_duration(e->value, text, sizeof(text)));
+	} else if (e->freq) {
 		buffer_printf(b, "%" PRIu64 " Hz", e->value);
 	} else {
 		buffer_printf(b, "every ");
@@ -177,7 +187,7 @@ static void put_weight(struct buffer *b, const struct report_event *e)
 	buffer_printf(b, " standing for ");
 	if (strcmp(e->event->unit, "ns") == 0) {
 		buffer_printf(b, "%s of %s", format_duration(e->weight, text, sizeof(text)),
-			      "CPU time");
+			      is_off_cpu(e->event) ? "time off the CPU" : "CPU time");
 		return;
 	}
 	buffer_printf(b, "%s ", format_count((double)e->weight, text, sizeof(text)));

@@ -58,6 +58,7 @@ struct config {
 	uint64_t unwind_bytes; /* of rows */
 	unsigned int unwind_check; /* one in so many stacks is checked; 0: none */
 	uint64_t drain_interval_ns;
+	struct off_cpu_limits off_cpu;
 	bool exclude_self;
 	char *btf; /* file, or directory in BTFHub layout; NULL: search */
 	bool allow_unsafe; /* attach although the kernel is known to be dangerous for it */

@@ -125,7 +125,7 @@ static void fill_events(struct sampler *s, size_t n_cpus, struct status_event *e
 			.name = e->pmu.name,
 			.reason = e->reason,
 			.freq_hz = a->freq ? a->sample_freq : 0,
-			.period = a->freq ? 0 : a->sample_period,
+			.period = a->freq || e->off_cpu ? 0 : a->sample_period,
 			.n_cpus = n_cpus,
 		};
 	}

@@ -9,6 +9,7 @@
 #include "host/needs.h"
 
 #define EVENTS_MAX 32
+#define OFF_CPU "offcpu"
 
 /* Takes text. Several events may lack the same counter: that is said once. */
 static int add_note(struct plan *p, char *text)
@@ -199,6 +200,34 @@ static int plan_counters(struct plan *p, const struct profile_config *c, bool st
 	return r;
 }
 
+/* Time off the CPU: no perf event, but it stands in the list of events like one. */
+static int off_cpu_event(struct pmu_event *ret)
+{
+	struct pmu_event ev = {
+		.spec = strdup(OFF_CPU),
+		.name = strdup(OFF_CPU),
+		.pmu = strdup("software"),
+		.source = PMU_SOURCE_ALIAS,
+		.attr = { .type = PERF_TYPE_SOFTWARE,
+			  .size = sizeof(ev.attr),
+			  .config = PERF_COUNT_SW_DUMMY },
+		.unit = strdup("ns"),
+		.scale = 1,
+	};
+
+	if (!ev.spec || !ev.name || !ev.pmu || !ev.unit) {
+		pmu_event_done(&ev);
+		return -ENOMEM;
+	}
+	*ret = ev;
+	return 0;
+}
+
+static bool is_off_cpu(const struct pmu_event *ev)
+{
+	return ev->attr.config == PERF_COUNT_SW_DUMMY && strcmp(ev->name, OFF_CPU) == 0;
+}
+
 /* Takes what ev and reason own. */
 static int add_event(struct plan *p, struct profile_config *c, struct pmu_event *ev,
 		     char *requested, char *reason)
@@ -210,6 +239,7 @@ static int add_event(struct plan *p, struct profile_config *c, struct pmu_event 
 		.reason = reason,
 		.stacks = stacks_of(c),
 		.filter = &c->filter,
+		.off_cpu = is_off_cpu(ev),
 	};
 
 	*ev = (struct pmu_event){};
@@ -234,6 +264,11 @@ static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event
 		return leave_out(p, r, pmu_event_strerror(ev, r), strict, ret_error);
 	if (planned_already(p, ev, c->name ? c->name : ""))
 		return 0;
+	if (is_off_cpu(ev) && c->filter.cpus)
+		return leave_out(p, -EINVAL,
+				 strdup("offcpu cannot be limited to some CPUs: a thread may leave "
+					"one and come back on another"),
+				 strict, ret_error);
 	if (p->n_events == EVENTS_MAX) {
 		if (asprintf(&text, "event '%s': at most %d events are sampled at once", requested,
 			     EVENTS_MAX) < 0)
@@ -253,6 +288,8 @@ static int parse_next(const char **specs, const struct profile_config *c, struct
 	size_t n;
 	int r = pmu_spec_next(specs, &spec, ret_error);
 
+	if (r == 0 && strcmp(spec, OFF_CPU) == 0)
+		return off_cpu_event(ret);
 	if (r == 0)
 		r = pmu_events_parse(spec, &defaults, &one, &n, ret_error);
 	if (r < 0)
@@ -288,7 +325,8 @@ static int plan_profile(struct plan *p, struct profile_config *c, bool strict, i
 	while (specs && r == 0)
 		r = plan_spec(p, &specs, c, strict, cpu, ret_error);
 	for (size_t i = first; r == 0 && i < p->n_events; i++)
-		r = plan_counters(p, c, strict, cpu, &p->events[i], ret_error);
+		if (!p->events[i].off_cpu)
+			r = plan_counters(p, c, strict, cpu, &p->events[i], ret_error);
 	return r;
 }
 

@@ -106,7 +106,7 @@ static void put_rate(const struct status_event *e, struct buffer *out)
 {
 	if (e->freq_hz)
 		buffer_printf(out, " at %llu Hz", (unsigned long long)e->freq_hz);
-	else
+	else if (e->period)
 		buffer_printf(out, " every %llu", (unsigned long long)e->period);
 }
 

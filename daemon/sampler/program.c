@@ -4,10 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "sampler.skel.h"
+#include "symbols/kallsyms.h"
 #include "unwind/unwind_maps.h"
 #include "util/log.h"
 
@@ -17,6 +19,9 @@ struct program {
 	size_t possible_cpus;
 	struct bpf_program *sampler; /* the one of its programs that is loaded */
 	struct bpf_link *switches; /* NULL: deltas are not split */
+	bool off_cpu, follow; /* samples time off the CPU; of a command's processes */
+	struct bpf_link *links[3]; /* of its programs, while they run */
+	size_t n_links;
 };
 
 /* libbpf's own messages are for whoever debugs; the verifier's words reach the user in the error
@@ -46,6 +51,9 @@ static struct bpf_program *choose_unwinding(struct sampler_bpf *skel,
 
 static struct bpf_program *choose_program(struct sampler_bpf *skel, const struct program_options *o)
 {
+	if (o->off_cpu)
+		return o->bpf_rings ? skel->progs.off_cpu_to_bpf_ring
+				    : skel->progs.off_cpu_to_perf_ring;
 	if (o->unwind)
 		return choose_unwinding(skel, o);
 	if (o->knobs.counters)
@@ -87,6 +95,25 @@ static int choose_unwind_maps(struct sampler_bpf *skel, const struct unwind_maps
 	return r;
 }
 
+static int choose_off_cpu(struct program *p, const struct off_cpu_options *o)
+{
+	struct sampler_bpf *skel = p->skel;
+	int r;
+
+	p->off_cpu = o;
+	p->follow = o && o->task;
+	bpf_program__set_autoload(skel->progs.off_cpu_freed, p->off_cpu);
+	bpf_program__set_autoload(skel->progs.off_cpu_forked, p->follow);
+	if (o) {
+		r = bpf_map__set_max_entries(skel->maps.off_cpu, o->threads);
+		return r < 0 ? r : bpf_map__set_max_entries(skel->maps.followed, o->threads);
+	}
+	r = bpf_map__set_autocreate(skel->maps.off_cpu, false);
+	if (r == 0)
+		r = bpf_map__set_autocreate(skel->maps.followed, false);
+	return r < 0 ? r : bpf_map__set_autocreate(skel->maps.off_cpu_knobs, false);
+}
+
 /* Only the chosen transport's program and map exist in the kernel; an old kernel may not know the
  * other. */
 static int choose_transport(struct program *p, const struct program_options *o)
@@ -104,6 +131,8 @@ static int choose_transport(struct program *p, const struct program_options *o)
 		r = size_counters(skel, o);
 	if (r == 0)
 		r = choose_unwind_maps(skel, o->unwind);
+	if (r == 0)
+		r = choose_off_cpu(p, o->off_cpu);
 	if (r == 0)
 		r = bpf_map__set_max_entries(used, (uint32_t)o->possible_cpus);
 	if (r == 0 && o->rings_fd >= 0)
@@ -135,6 +164,70 @@ static char *load_error(int error, char *log)
 	return text;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct addresses {
+	uint64_t *list, schedule;
+	size_t n, capacity;
+};
+
+static int note_address(const struct kallsyms_symbol *s, void *userdata)
+{
+	static const char name[] = "__schedule";
+	struct addresses *a = userdata;
+	uint64_t *grown;
+
+	if (strncmp(s->name, name, sizeof(name) - 1) == 0 &&
+	    (!s->name[sizeof(name) - 1] || s->name[sizeof(name) - 1] == '.'))
+		a->schedule = s->address;
+	if (a->n == a->capacity) {
+		a->capacity = MAX(2 * a->capacity, (size_t)65536);
+		grown = reallocarray(a->list, a->capacity, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		a->list = grown;
+	}
+	a->list[a->n++] = s->address;
+	return 0;
+}
+
+/* The kernel's own function that switches tasks, 0 where addresses are hidden. */
+static void find_schedule(struct off_cpu_knobs *knobs)
+{
+	_cleanup_close_ int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	struct addresses a = {};
+	size_t zero;
+
+	if (fd >= 0 && kallsyms_read(fd, note_address, &a, &zero) == 0 && a.schedule) {
+		qsort(a.list, a.n, sizeof(*a.list), compare_addresses);
+		for (size_t i = a.n; i-- && a.list[i] > a.schedule;)
+			knobs->schedule_end = a.list[i];
+		knobs->schedule_start = knobs->schedule_end ? a.schedule : 0;
+	}
+	knobs->skip_known = knobs->schedule_start == 0;
+	free(a.list);
+}
+
+static int set_off_cpu(struct program *p, const struct off_cpu_options *o)
+{
+	struct off_cpu_knobs knobs = {
+		.min_ns = o->min_ns,
+		.max_ns = o->max_ns,
+		.follow = o->task != 0,
+	};
+	uint32_t zero = 0;
+	int r;
+
+	find_schedule(&knobs);
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.off_cpu_knobs), &zero, &knobs, BPF_ANY);
+	return r == 0 && o->task ? program_filter_pid(p, o->task) : r;
+}
+
 int program_load(const struct program_options *o, struct program **ret, char **ret_error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = o->btf);
@@ -163,6 +256,8 @@ int program_load(const struct program_options *o, struct program **ret, char **r
 		return r;
 	}
 	r = program_set_knobs(p, &o->knobs);
+	if (r == 0 && o->off_cpu)
+		r = set_off_cpu(p, o->off_cpu);
 	if (r < 0)
 		return r;
 	if (o->knobs.split) {
@@ -232,9 +327,40 @@ uint32_t program_find_registers(const char *btf)
 	return offset;
 }
 
+/* First what forgets, then what remembers. */
+int program_start(struct program *p)
+{
+	struct bpf_program *const programs[] = {
+		p->skel->progs.off_cpu_freed,
+		p->follow ? p->skel->progs.off_cpu_forked : NULL,
+		p->sampler,
+	};
+
+	for (size_t i = 0; p->off_cpu && i < ARRAY_SIZE(programs); i++) {
+		if (!programs[i])
+			continue;
+		p->links[p->n_links] = bpf_program__attach(programs[i]);
+		if (!p->links[p->n_links]) {
+			int r = -errno;
+
+			program_stop(p);
+			return r;
+		}
+		p->n_links++;
+	}
+	return 0;
+}
+
+void program_stop(struct program *p)
+{
+	while (p->n_links)
+		bpf_link__destroy(p->links[--p->n_links]);
+}
+
 struct program *program_free(struct program *p)
 {
 	if (p) {
+		program_stop(p);
 		bpf_link__destroy(p->switches);
 		sampler_bpf__destroy(p->skel);
 		free(p);

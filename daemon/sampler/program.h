@@ -15,6 +15,13 @@
 struct program;
 struct unwind_maps;
 
+/* Time off the CPU instead of an event's overflows. */
+struct off_cpu_options {
+	uint64_t min_ns, max_ns; /* what lasts shorter or longer is filtered */
+	uint32_t threads; /* that have room */
+	uint32_t task; /* this process and its descendants only; 0: all */
+};
+
 struct program_options {
 	bool bpf_rings; /* transport: BPF rings, else perf rings */
 	size_t possible_cpus;
@@ -22,6 +29,7 @@ struct program_options {
 	const char *btf; /* NULL: the kernel's */
 	int rings_fd; /* map of rings to share; -1: make one */
 	const struct unwind_maps *unwind; /* user stacks by rows; NULL: by frame pointers */
+	const struct off_cpu_options *off_cpu; /* NULL: the program samples a perf event */
 	/* knobs.counters > 0 (or .split) loads the programs that read counters. */
 };
 
@@ -35,6 +43,10 @@ int program_load(const struct program_options *options, struct program **ret, ch
 uint32_t program_find_registers(const char *btf);
 struct program *program_free(struct program *p);
 DEFINE_CLEANUP(struct program *, program_free);
+
+/* Of time off the CPU: it begins, and ends. Else nothing happens. */
+int program_start(struct program *p);
+void program_stop(struct program *p);
 
 int program_fd(const struct program *p);
 int program_rings_fd(const struct program *p);

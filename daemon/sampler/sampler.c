@@ -71,6 +71,7 @@ static int sampler_event_copy(const struct sampler_event *from, struct sampler_e
 		.stacks = from->stacks,
 		.filter = from->filter,
 		.split = from->split,
+		.off_cpu = from->off_cpu,
 		.counters = calloc(MAX(from->n_counters, (size_t)1), sizeof(*e.counters)),
 	};
 	int r = e.counters ? pmu_event_copy(&from->pmu, &e.pmu) : -ENOMEM;
@@ -220,7 +221,7 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 	slot->fd = fd;
 	open_counters(e, slot, cpu);
 	(void)ioctl(fd, PERF_EVENT_IOC_ID, &slot->id);
-	r = attach(s, e, slot);
+	r = e->spec.off_cpu ? 0 : attach(s, e, slot);
 	if (r < 0) {
 		if (ret_error)
 			*ret_error = attach_error(s, e, r);
@@ -288,9 +289,17 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.btf = s->options.btf,
 		.rings_fd = s->rings.n || index ? program_rings_fd(s->events[0].program) : -1,
 	};
+	struct off_cpu_options off_cpu = {
+		.min_ns = s->options.off_cpu.min_ns,
+		.max_ns = s->options.off_cpu.max_ns ? s->options.off_cpu.max_ns : UINT64_MAX,
+		.threads = s->options.off_cpu.threads,
+		.task = s->options.task > 0 ? (uint32_t)s->options.task : 0,
+	};
 	size_t entries;
 	int r;
 
+	if (e->spec.off_cpu)
+		o.off_cpu = &off_cpu;
 	o.knobs = (struct sampler_knobs){
 		.flags = e->spec.stacks | sample_filter_flags(e->spec.filter),
 		.event = index,
@@ -328,6 +337,8 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 	for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
 		slot_init(&e->slots[cpu]);
 	complete_attr(s, &e->spec.pmu.attr);
+	if (spec->off_cpu)
+		e->spec.pmu.attr.sample_period = s->options.off_cpu.min_ns;
 	e->rate = rate_of(&e->spec.pmu);
 	e->clock = is_clock(&e->spec.pmu);
 	e->configured = e->spec.pmu.attr.sample_freq; /* or sample_period: a union */
@@ -365,6 +376,25 @@ static int copy_options(struct sampler *s, const struct sampler_options *o)
 	return rings_init(&s->rings, o->transport == TRANSPORT_BPF, o->ring_bytes);
 }
 
+/*
+ * A program that an interrupt of the PMU may interrupt must not use its BPF ring: before Linux 6.15
+ * samples are dropped, later kernels up to 6.18 freeze. Perf rings nest.
+ */
+static int check_rings(const struct sampler_options *o, const struct sampler_event *events,
+		       size_t n_events, char **ret_error)
+{
+	size_t off_cpu = 0;
+
+	for (size_t i = 0; i < n_events; i++)
+		off_cpu += events[i].off_cpu;
+	if (o->transport != TRANSPORT_BPF || off_cpu == 0 || off_cpu == n_events)
+		return 0;
+	if (asprintf(ret_error, "offcpu cannot share BPF rings with other events: transport = perf, "
+				"or record it alone") < 0)
+		*ret_error = NULL;
+	return -EOPNOTSUPP;
+}
+
 int sampler_open(const struct sampler_options *options, const struct sampler_event *events,
 		 size_t n_events, struct sampler **ret, char **ret_error)
 {
@@ -373,7 +403,9 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 
 	if (!s)
 		return -ENOMEM;
-	r = copy_options(s, options);
+	r = check_rings(options, events, n_events, ret_error);
+	if (r == 0)
+		r = copy_options(s, options);
 	if (r < 0)
 		return r;
 	if (s->options.unwind)
@@ -460,6 +492,8 @@ int sampler_enable(struct sampler *s)
 
 	read_idle(s);
 	s->enabled = true;
+	for (size_t i = 0; i < s->n_events && r == 0; i++)
+		r = program_start(s->events[i].program);
 	for (size_t i = 0; i < s->n_events; i++)
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
 			if (r == 0 && s->events[i].slots[cpu].fd >= 0)
@@ -472,6 +506,8 @@ int sampler_disable(struct sampler *s)
 	int r = 0;
 
 	s->enabled = false;
+	for (size_t i = 0; i < s->n_events; i++)
+		program_stop(s->events[i].program);
 	for (size_t i = 0; i < s->n_events; i++)
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++) {
 			int fd = s->events[i].slots[cpu].fd;
@@ -504,6 +540,9 @@ static void read_slot(struct sampler *s, struct event *e, size_t cpu)
 	struct slot *slot = &e->slots[cpu];
 	uint64_t value[3];
 
+	/* The dummy counts nothing. */
+	if (e->spec.off_cpu)
+		return;
 	if (slot->fd >= 0 && read(slot->fd, value, sizeof(value)) == sizeof(value))
 		ledger_read_event(&slot->ledger, value, s->idle_ns[cpu], &e->rate);
 }
@@ -662,7 +701,7 @@ void sampler_scale_rate(struct sampler *s, double factor)
 		double scaled = (double)e->configured * (attr->freq ? factor : 1 / factor);
 		uint64_t value = (uint64_t)MIN(MAX(scaled, 1.0), (double)(INT64_MAX / 2));
 
-		if (attr->sample_freq == value)
+		if (attr->sample_freq == value || e->spec.off_cpu)
 			continue;
 		attr->sample_freq = value;
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)

@@ -29,6 +29,7 @@ struct sampler_event {
 	struct pmu_event *counters; /* read at each sample, at most SAMPLE_MAX_COUNTERS; heap */
 	size_t n_counters;
 	bool split; /* their deltas end at each context switch */
+	bool off_cpu; /* time off the CPU, weight in nanoseconds; pmu is a dummy */
 	unsigned int stacks; /* SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK | SAMPLER_IDLE */
 	struct sample_filter *filter; /* borrowed; NULL: everything */
 };
@@ -45,6 +46,7 @@ struct sampler_options {
 	size_t possible_cpus; /* ids are below this */
 	pid_t task; /* > 0: this task and its descendants only, from its exec on */
 	bool exclude_self;
+	struct off_cpu_limits off_cpu;
 	const char *btf; /* BTF file for CO-RE; NULL: the kernel's */
 	/* User stacks by rows, where events want user stacks; NULL: by frame pointers. Borrowed. */
 	const struct unwind_maps *unwind;
