@@ -100,6 +100,41 @@ EOF
 }
 check "without sections libc has the same rows" bare
 
+# --- against gdb, on stopped processes --------------------------------------------------------------------------------
+
+# stopped LEAST_FRAMES KINDS GDB_COMMAND PROGRAM...: runs it up to a stop, then each frame is taken to its caller.
+stopped() {
+	PROFILER=$PROFILER LEAST_FRAMES=$1 KINDS=$2 timeout 60 gdb -nx -q -batch -iex 'set debuginfod enabled off' \
+		-ex 'set pagination off' -ex 'set confirm off' -ex 'set backtrace past-main on' \
+		-ex 'set backtrace past-entry on' -ex 'handle SIGUSR1 nostop noprint pass' -ex "$3" -ex run \
+		-x tests/integration/gdb_rows.py --args "${@:4}" </dev/null
+}
+in_handler='import os, signal
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.set_wakeup_fd(writer)
+os.kill(os.getpid(), signal.SIGUSR1)'
+in_thread='import os, threading
+def down(n):
+    return os.write(1, b"x") if n == 0 else down(n - 1)
+thread = threading.Thread(target=down, args=(10,))
+thread.start()
+thread.join()'
+if [ "$(uname -m)" = x86_64 ]; then
+	check "a deep stack of bash leads to the callers that gdb finds" \
+		stopped 50 "rsp end" 'catch syscall write' /bin/bash -c 'f() { [ $1 -eq 0 ] && echo x || f $(($1 - 1)); }; f 20'
+	check "through a signal's frame" stopped 10 "rsp signal end" 'catch syscall write' "$python" -c "$in_handler"
+	check "in a thread, down to clone" stopped 8 "rsp end" 'catch syscall write' "$python" -c "$in_thread"
+	check "in the dynamic linker, down to its entry" stopped 3 "rsp end" 'catch syscall read' /bin/ls
+	check "out of a realigned stack" stopped 2 "*(rbp end" 'break *realigned+19' "$work/rules"
+	if [ -x "$rust" ]; then
+		check "in a Rust program" stopped 8 "rsp end" 'catch syscall write' "$rust" --version
+	else
+		skip "in a Rust program" "rustc is not installed"
+	fi
+fi
+
 # --- the command ------------------------------------------------------------------------------------------------------
 
 check "one line a file" expect 0 "eh_frame .*$libc" unwind /bin/bash -b "$libc"
