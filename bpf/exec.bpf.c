@@ -19,6 +19,7 @@
 
 #include "event.bpf.h"
 #include "exec.h"
+#include "registers.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -273,67 +274,34 @@ int leave_exec(struct call_exit *ctx)
 	return 0;
 }
 
-/* The argument of __x64_sys_NAME and __arm64_sys_NAME: the caller's registers. */
-static __always_inline int call_arguments(void *ctx, __u64 ret[3])
+/* The argument of __x64_sys_NAME and its like: the caller's registers. */
+static __always_inline void *caller_registers(void *ctx)
 {
-	struct pt_regs___x86 *x86 = ctx;
-	struct pt_regs___arm64 *arm64 = ctx;
-
-	if (bpf_core_field_exists(x86->di)) {
-		struct pt_regs___x86 *user = (void *)BPF_CORE_READ(x86, di);
-
-		ret[0] = BPF_CORE_READ(user, di);
-		ret[1] = BPF_CORE_READ(user, si);
-		ret[2] = BPF_CORE_READ(user, dx);
-		return 1;
-	}
-	if (bpf_core_field_exists(arm64->regs)) {
-		struct pt_regs___arm64 *user = (void *)BPF_CORE_READ(arm64, regs[0]);
-
-		ret[0] = BPF_CORE_READ(user, regs[0]);
-		ret[1] = BPF_CORE_READ(user, regs[1]);
-		ret[2] = BPF_CORE_READ(user, regs[2]);
-		return 1;
-	}
-	return 0;
-}
-
-static __always_inline long call_result(void *ctx)
-{
-	struct pt_regs___x86 *x86 = ctx;
-	struct pt_regs___arm64 *arm64 = ctx;
-
-	if (bpf_core_field_exists(x86->ax))
-		return BPF_CORE_READ(x86, ax);
-	if (bpf_core_field_exists(arm64->regs))
-		return BPF_CORE_READ(arm64, regs[0]);
-	return 0;
+	return (void *)FUNCTION_FIRST(ctx, REGISTERS_COPY);
 }
 
 SEC("?kprobe")
 int enter_execve_kprobe(void *ctx)
 {
-	__u64 args[3];
+	void *regs = caller_registers(ctx);
 
-	if (call_arguments(ctx, args))
-		begin(EXEC_EXECVE, args[0], args[1]);
+	begin(EXEC_EXECVE, CALL_FIRST(regs, REGISTERS_COPY), CALL_SECOND(regs, REGISTERS_COPY));
 	return 0;
 }
 
 SEC("?kprobe")
 int enter_execveat_kprobe(void *ctx)
 {
-	__u64 args[3];
+	void *regs = caller_registers(ctx);
 
-	if (call_arguments(ctx, args))
-		begin(EXEC_EXECVEAT, args[1], args[2]);
+	begin(EXEC_EXECVEAT, CALL_SECOND(regs, REGISTERS_COPY), CALL_THIRD(regs, REGISTERS_COPY));
 	return 0;
 }
 
 SEC("?kretprobe")
 int leave_exec_kprobe(void *ctx)
 {
-	end(ctx, call_result(ctx));
+	end(ctx, FUNCTION_RESULT(ctx, REGISTERS_COPY));
 	return 0;
 }
 

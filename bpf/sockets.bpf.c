@@ -14,10 +14,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.bpf.h"
+#include "registers.bpf.h"
 #include "sockets.h"
 
-#define USER32_CS 0x23 /* x86: arch/x86/include/asm/segment.h */
-#define MODE32 0x10 /* arm64: PSR_MODE32_BIT */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define AF_UNIX 1
@@ -66,45 +65,6 @@ static __always_inline struct sockets_counts *get_counts(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&counts, &zero);
-}
-
-/* --- registers ------------------------------------------------------------------------------- */
-
-#define X86(regs) ((struct pt_regs___x86 *)(regs))
-#define ARM64(regs) ((struct pt_regs___arm64 *)(regs))
-#define ON_X86 bpf_core_field_exists(((struct pt_regs___x86 *)0)->di)
-
-static __always_inline int is_32bit(void *regs)
-{
-	if (ON_X86)
-		return (BPF_CORE_READ(X86(regs), cs) & 0xffff) == USER32_CS;
-	return (BPF_CORE_READ(ARM64(regs), pstate) & MODE32) != 0;
-}
-
-static __always_inline __u32 number(void *regs)
-{
-	return ON_X86 ? (__u32)BPF_CORE_READ(X86(regs), orig_ax)
-		      : (__u32)BPF_CORE_READ(ARM64(regs), syscallno);
-}
-
-static __always_inline __u64 first(void *regs)
-{
-	return ON_X86 ? BPF_CORE_READ(X86(regs), di) : BPF_CORE_READ(ARM64(regs), orig_x0);
-}
-
-static __always_inline __u64 second(void *regs)
-{
-	return ON_X86 ? BPF_CORE_READ(X86(regs), si) : BPF_CORE_READ(ARM64(regs), regs[1]);
-}
-
-static __always_inline __u64 third(void *regs)
-{
-	return ON_X86 ? BPF_CORE_READ(X86(regs), dx) : BPF_CORE_READ(ARM64(regs), regs[2]);
-}
-
-static __always_inline __u64 fourth(void *regs)
-{
-	return ON_X86 ? BPF_CORE_READ(X86(regs), r10) : BPF_CORE_READ(ARM64(regs), regs[3]);
 }
 
 static __always_inline __u32 kind_of(__u64 n)
@@ -326,7 +286,7 @@ static __always_inline void connected(void *ctx, void *regs, const struct found 
 	if (!is_inet(s->family))
 		return;
 	fill(&rec, s, result);
-	fill_wish(&rec, second(regs));
+	fill_wish(&rec, CALL_SECOND(regs, REGISTERS_COPY));
 	event_begin(&rec.head, SOCKETS_EVENT_CONNECT);
 	if (result == 0 || result == -EINPROGRESS) {
 		fresh.start_ns = rec.head.time_ns;
@@ -412,15 +372,15 @@ int call_begins(struct bpf_raw_tracepoint_args *ctx)
 {
 	void *regs = (void *)ctx->args[0];
 
-	if (kind_of(ctx->args[1]) == SOCKETS_CLOSE && !is_32bit(regs))
-		begin_close(first(regs));
+	if (kind_of(ctx->args[1]) == SOCKETS_CLOSE && !CALL_IS_32BIT(regs, REGISTERS_COPY))
+		begin_close(CALL_FIRST(regs, REGISTERS_COPY));
 	return 0;
 }
 
 static __always_inline int peeks(void *regs, __u32 kind)
 {
-	return (kind == SOCKETS_RECVFROM && (fourth(regs) & MSG_PEEK)) ||
-	       (kind == SOCKETS_RECVMSG && (third(regs) & MSG_PEEK));
+	return (kind == SOCKETS_RECVFROM && (CALL_FOURTH(regs, REGISTERS_COPY) & MSG_PEEK)) ||
+	       (kind == SOCKETS_RECVMSG && (CALL_THIRD(regs, REGISTERS_COPY) & MSG_PEEK));
 }
 
 static __always_inline void transferred(void *regs, __u32 kind, const struct found *s, long result)
@@ -428,7 +388,7 @@ static __always_inline void transferred(void *regs, __u32 kind, const struct fou
 	__u64 bytes = result > 0 ? result : 0;
 
 	if (kind == SOCKETS_SENDMMSG || kind == SOCKETS_RECVMMSG)
-		bytes = message_bytes(second(regs), result);
+		bytes = message_bytes(CALL_SECOND(regs, REGISTERS_COPY), result);
 	if (kind == SOCKETS_SEND || kind == SOCKETS_SENDMMSG)
 		sent(s, result, bytes);
 	else
@@ -441,13 +401,13 @@ int call_ends(struct bpf_raw_tracepoint_args *ctx)
 {
 	void *regs = (void *)ctx->args[0];
 	long result = ctx->args[1];
-	__u32 kind = kind_of(number(regs));
+	__u32 kind = kind_of(CALL_NUMBER(regs, REGISTERS_COPY));
 	struct sockets_counts *c;
 	struct found s;
 
 	if (kind == SOCKETS_NONE)
 		return 0;
-	if (is_32bit(regs)) {
+	if (CALL_IS_32BIT(regs, REGISTERS_COPY)) {
 		c = get_counts();
 		if (c)
 			c->calls_32bit++;
@@ -457,7 +417,9 @@ int call_ends(struct bpf_raw_tracepoint_args *ctx)
 		end_close(ctx, result);
 		return 0;
 	}
-	if (!find(kind == SOCKETS_ACCEPT && result >= 0 ? (__u64)result : first(regs), &s))
+	if (!find(kind == SOCKETS_ACCEPT && result >= 0 ? (__u64)result
+							: CALL_FIRST(regs, REGISTERS_COPY),
+		  &s))
 		return 0;
 	if (kind == SOCKETS_CONNECT)
 		connected(ctx, regs, &s, result);

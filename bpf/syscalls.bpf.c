@@ -11,11 +11,10 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "registers.bpf.h"
 #include "syscalls.h"
 
 #define MAX_ERRNO 4095
-#define USER32_CS 0x23 /* x86: arch/x86/include/asm/segment.h */
-#define MODE32 0x10 /* arm64: PSR_MODE32_BIT */
 
 const volatile __u32 bpf_number = ~0U; /* of bpf(2) */
 const volatile __u32
@@ -227,30 +226,13 @@ static __always_inline void no_start(void)
 
 /* --- the tracepoints ------------------------------------------------------------------------- */
 
-#define COPY(regs, field) BPF_CORE_READ(regs, field)
-#define ACCESS(regs, field) ((regs)->field)
-
 /* sys_enter(regs, number), sys_exit(regs, result) */
-#define IS_32BIT(regs, READ)                                                                       \
-	(bpf_core_field_exists(((struct pt_regs___x86 *)(regs))->cs)                               \
-		 ? (READ((struct pt_regs___x86 *)(regs), cs) & 0xffff) == USER32_CS                \
-		 : (READ((struct pt_regs___arm64 *)(regs), pstate) & MODE32) != 0)
-#define NUMBER(regs, READ)                                                                         \
-	(bpf_core_field_exists(((struct pt_regs___x86 *)(regs))->orig_ax)                          \
-		 ? (__u32)READ((struct pt_regs___x86 *)(regs), orig_ax)                            \
-		 : (__u32)READ((struct pt_regs___arm64 *)(regs), syscallno))
-#define FIRST_ARGUMENT(regs, READ)                                                                 \
-	(bpf_core_field_exists(((struct pt_regs___x86 *)(regs))->di)                               \
-		 ? READ((struct pt_regs___x86 *)(regs), di)                                        \
-		 : READ((struct pt_regs___arm64 *)(regs), orig_x0))
-
 #define FILL(call, regs, the_result, READ)                                                         \
 	do {                                                                                       \
-		(call).number = NUMBER(regs, READ);                                                \
-		if (IS_32BIT(regs, READ))                                                          \
+		(call).number = CALL_NUMBER(regs, READ);                                           \
+		if (CALL_IS_32BIT(regs, READ))                                                     \
 			(call).number |= SYSCALLS_32BIT;                                           \
-		(call).first_argument =                                                            \
-			(call).number == bpf_number ? FIRST_ARGUMENT(regs, READ) : 0;              \
+		(call).first_argument = (call).number == bpf_number ? CALL_FIRST(regs, READ) : 0;  \
 		(call).result = (the_result);                                                      \
 	} while (0)
 
@@ -272,7 +254,7 @@ int count_direct(__u64 *ctx)
 	struct call call;
 
 	look_at_task(&call, bpf_get_current_task_btf());
-	FILL(call, ctx[0], (long)ctx[1], ACCESS);
+	FILL(call, ctx[0], (long)ctx[1], REGISTERS_ACCESS);
 	if (!is_child(&call))
 		count(&call);
 	return 0;
@@ -284,7 +266,7 @@ int count_copying(struct bpf_raw_tracepoint_args *ctx)
 	struct call call;
 
 	ask_for_task(&call);
-	FILL(call, ctx->args[0], (long)ctx->args[1], COPY);
+	FILL(call, ctx->args[0], (long)ctx->args[1], REGISTERS_COPY);
 	if (!is_child(&call))
 		count(&call);
 	return 0;
@@ -297,7 +279,8 @@ int begin_direct(__u64 *ctx)
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (s)
-		begin(s, (__u32)ctx[1] | (IS_32BIT(ctx[0], ACCESS) ? SYSCALLS_32BIT : 0));
+		begin(s, (__u32)ctx[1] |
+				 (CALL_IS_32BIT(ctx[0], REGISTERS_ACCESS) ? SYSCALLS_32BIT : 0));
 	else
 		no_start();
 	return 0;
@@ -314,7 +297,9 @@ int begin_copying(struct bpf_raw_tracepoint_args *ctx)
 		s = bpf_map_lookup_elem(&starts, &tid);
 	}
 	if (s)
-		begin(s, (__u32)ctx->args[1] | (IS_32BIT(ctx->args[0], COPY) ? SYSCALLS_32BIT : 0));
+		begin(s,
+		      (__u32)ctx->args[1] |
+			      (CALL_IS_32BIT(ctx->args[0], REGISTERS_COPY) ? SYSCALLS_32BIT : 0));
 	else
 		no_start();
 	return 0;
@@ -327,7 +312,7 @@ int end_direct(__u64 *ctx)
 	struct call call;
 
 	look_at_task(&call, task);
-	FILL(call, ctx[0], (long)ctx[1], ACCESS);
+	FILL(call, ctx[0], (long)ctx[1], REGISTERS_ACCESS);
 	end(bpf_task_storage_get(&task_starts, task, 0, 0), &call);
 	return 0;
 }
@@ -339,7 +324,7 @@ int end_copying(struct bpf_raw_tracepoint_args *ctx)
 	struct call call;
 
 	ask_for_task(&call);
-	FILL(call, ctx->args[0], (long)ctx->args[1], COPY);
+	FILL(call, ctx->args[0], (long)ctx->args[1], REGISTERS_COPY);
 	end(bpf_map_lookup_elem(&starts, &tid), &call);
 	return 0;
 }

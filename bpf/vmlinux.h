@@ -102,6 +102,10 @@ struct pt_regs___arm64 {
 	unsigned long long pstate;
 };
 
+struct pt_regs___riscv {
+	unsigned long a0, a1, a2, a3, a7, orig_a0;
+};
+
 struct percpu_counter {
 	long long count;
 };

@@ -99,13 +99,16 @@ struct exec {
 /* --- opening ------------------------------------------------------------------------------------
  */
 
-/* As the kernels with wrappers call them: x86-64 from 4.17, arm64 from 4.19. */
-static const char *const prefixes[] = { "__x64_sys_", "__arm64_sys_" };
+/* As the kernels with wrappers call them: x86-64 from 4.17, arm64 from 4.19, riscv from 6.6. */
+static const char *const prefixes[] = { "__x64_sys_", "__arm64_sys_", "__riscv_sys_" };
 
 /* The next best way that may work, from `way` on. */
-static enum collector_attach next_way(enum collector_attach way)
+static enum collector_attach next_way(const struct collector_settings *s, enum collector_attach way)
 {
-	if (way == COLLECTOR_ATTACH_KPROBE && !tracer_has_kprobes())
+	/* kprobes are given registers, whose layout the kernel has to describe. */
+	bool described = s->btf || access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+
+	if (way == COLLECTOR_ATTACH_KPROBE && !(described && tracer_has_kprobes()))
 		way++;
 	if (way == COLLECTOR_ATTACH_TRACEPOINT &&
 	    !tracer_has_tracepoint("syscalls", "sys_enter_execve"))
@@ -252,10 +255,10 @@ static int exec_open(const struct collector_settings *s, void **ret, char **ret_
 
 	if (s->attach != COLLECTOR_ATTACH_AUTO)
 		return open_way(s, s->attach, ret, ret_error);
-	way = next_way(COLLECTOR_ATTACH_KPROBE);
+	way = next_way(s, COLLECTOR_ATTACH_KPROBE);
 	r = open_way(s, way, ret, ret_error);
 	while (r < 0 && way != COLLECTOR_ATTACH_NONE) {
-		way = next_way(way + 1);
+		way = next_way(s, way + 1);
 		r = open_way(s, way, ret, ret_error);
 	}
 	return r;

@@ -11,6 +11,7 @@ verify_all() {
 			say insns "$program" "$text"
 			;;
 		refused) emit FAIL "$program" verified 0 "$text" ;;
+		unknown) emit SKIP "$program" verified 0 "$text" ;;
 		log) say log "$program" verified "$text" ;;
 		esac
 	done <"$work/verified"
