@@ -188,4 +188,36 @@ exchange() { # OPTION...
 check "sockets: one connect, one accept, bytes, two closes and none of a file" exchange
 check "the same through perf rings" exchange --set transport=perf
 
+# --- rights ---
+
+as_user() { # CAPABILITIES COMMAND...: an ordinary user with exactly these
+	setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set "$1" --inh-caps "$1" --ambient-caps "$1" "${@:2}"
+}
+five=-all,+bpf,+perfmon,+sys_ptrace,+dac_read_search,+syslog
+
+delivers() {
+	local c
+	for c in exec processes oom syscalls sockets; do
+		as_user $five "$work/ebpf-profiler" collect $c -n 1 --json >"$work/rows" && grep -q "_losses" "$work/rows" || return
+	done
+}
+says_why() {
+	as_user "${five/,+bpf/}" "$work/ebpf-profiler" collectors --local --json >"$work/collectors.json" || return
+	python3 - "$work/collectors.json" <<-'PY'
+		import json, sys
+		ours = {c["name"]: c for c in json.load(open(sys.argv[1]))["collectors"]}
+		for name in ("exec", "processes", "oom", "syscalls", "sockets"):
+		    assert not ours[name]["available"], name
+		    assert "CAP_BPF is missing" in json.dumps(ours[name]), ours[name]
+	PY
+}
+if [ "$(id -u)" -eq 0 ] && as_user $five true 2>/dev/null; then
+	chmod 755 "$work"
+	install -m 755 "$PROFILER" "$work/ebpf-profiler"
+	check "an ordinary user with five capabilities runs them all" delivers
+	check "without CAP_BPF each says so" says_why
+else
+	skip "an ordinary user with five capabilities runs them all" "capabilities can only be taken away by root"
+fi
+
 finish
