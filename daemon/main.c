@@ -29,6 +29,8 @@ static const struct command {
 	{ "record", cmd_record, "sample the host or a command into a file" },
 	{ "report", cmd_report, "where the samples of a window are, as a table" },
 	{ "flame", cmd_flame, "turn recorded samples into a flame graph, one HTML file" },
+	{ "timeline", cmd_timeline, "metrics, interval by interval, beside the samples" },
+	{ "top", cmd_top, "the last minute of both, again and again" },
 	{ "export", cmd_export, "turn them into pprof, perf.data, folded stacks, JSON" },
 	{ "stat", cmd_stat, "count events and metrics of the host, sockets, CPUs or a command" },
 	{ "events", cmd_events, "what this machine can sample and count, and why not" },

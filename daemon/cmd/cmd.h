@@ -34,5 +34,7 @@ int cmd_collectors(int argc, char **argv);
 int cmd_collect(int argc, char **argv);
 int cmd_cat(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
+int cmd_timeline(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);

@@ -30,8 +30,7 @@ void selection_done(struct selection *s)
 	for (size_t i = 0; i < s->n_whens; i++)
 		when_done(&s->whens[i]);
 	free(s->whens);
-	when_times_done(&s->times);
-	free(s->when_text);
+	selection_forget_times(s);
 	*s = (struct selection){ .command = s->command };
 }
 
@@ -293,8 +292,7 @@ static int tell_times(struct selection *s)
 		buffer_printf(&text, "%s %s %g%s", w->query.n_keys ? "]" : "",
 			      relations[w->relation], w->threshold, w->unit);
 	}
-	buffer_printf(&text, ": %s of %s",
-		      format_duration(s->times.held_ns, held, sizeof(held)),
+	buffer_printf(&text, ": %s of %s", format_duration(s->times.held_ns, held, sizeof(held)),
 		      format_duration(s->times.known_ns, known, sizeof(known)));
 	s->when_text = buffer_take_string(&text);
 	return s->when_text ? 0 : -ENOMEM;
@@ -307,9 +305,17 @@ static void narrow(struct selection *s)
 	f->spans = s->times.spans;
 	f->n_spans = s->times.n;
 	f->since_ns = MAX(f->since_ns, s->times.spans[0].start_ns);
-	f->until_ns = f->until_ns
-			      ? MIN(f->until_ns, s->times.spans[s->times.n - 1].end_ns)
-			      : s->times.spans[s->times.n - 1].end_ns;
+	f->until_ns = f->until_ns ? MIN(f->until_ns, s->times.spans[s->times.n - 1].end_ns)
+				  : s->times.spans[s->times.n - 1].end_ns;
+}
+
+void selection_forget_times(struct selection *s)
+{
+	when_times_done(&s->times);
+	free(s->when_text);
+	s->when_text = NULL;
+	s->filter.spans = NULL;
+	s->filter.n_spans = 0;
 }
 
 int selection_find_times(struct selection *s)

@@ -82,6 +82,8 @@ int selection_finish(struct selection *s, int argc, char **argv, int first);
  * called before s->filter is used otherwise. An exit code, with the sentence printed.
  */
 int selection_find_times(struct selection *s);
+/* Makes it look again, after s->filter got another window. */
+void selection_forget_times(struct selection *s);
 
 /*
  * profile_load() of the selection. Returns an exit code: EXIT_OK and *ret; EXIT_NO_DATA with the

@@ -473,7 +473,8 @@ static int follow(struct pmu *p, struct rows *rows)
 /* Once for each interval of the grid that all collectors share, in between for turns only. */
 static bool interval_ended(const struct pmu *p, uint64_t now)
 {
-	return now / p->interval_ns != p->read_ns / p->interval_ns &&
+	/* The call that opened it began before counting did. */
+	return now > p->read_ns && now / p->interval_ns != p->read_ns / p->interval_ns &&
 	       now - p->read_ns >= p->interval_ns / 10;
 }
 

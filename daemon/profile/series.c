@@ -13,8 +13,8 @@
 
 /* Intervals that end after the window may begin in it. */
 #define LATE_NS (600 * NSEC_PER_SEC)
-/* A row without a length of its own reaches back to the one before, unless that is so many of the
- * last distance away. */
+/* A row without a length of its own reaches back to the one before, unless that is so many times as
+ * far away as usual. */
 #define MAX_STRETCH 3
 
 struct loader {
@@ -482,6 +482,31 @@ static int by_end(const void *a, const void *b)
 	return x->end_ns < y->end_ns ? -1 : x->end_ns > y->end_ns;
 }
 
+static int compare_u64(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The median time between two points; 0: there are no two. */
+static int usual_distance(const struct series *s, uint64_t *ret)
+{
+	_cleanup_free_ uint64_t *distances = NULL;
+
+	*ret = 0;
+	if (s->n < 2)
+		return 0;
+	distances = calloc(s->n - 1, sizeof(*distances));
+	if (!distances)
+		return -ENOMEM;
+	for (size_t i = 1; i < s->n; i++)
+		distances[i - 1] = s->points[i].end_ns - s->points[i - 1].end_ns;
+	qsort(distances, s->n - 1, sizeof(*distances), compare_u64);
+	*ret = distances[(s->n - 1) / 2];
+	return 0;
+}
+
 /* Where the time of the i-th point begins. */
 static uint64_t settle_start(const struct series *s, size_t i, uint64_t usual_ns)
 {
@@ -492,16 +517,17 @@ static uint64_t settle_start(const struct series *s, size_t i, uint64_t usual_ns
 		return MAX(p->start_ns, before_ns);
 	if (i == 0)
 		return p->end_ns;
-	if (usual_ns && p->end_ns - before_ns > MAX_STRETCH * usual_ns)
+	if (p->end_ns - before_ns > MAX_STRETCH * usual_ns)
 		return p->end_ns - usual_ns;
 	return before_ns;
 }
 
 /* In order, each once, whatever order the files came in. */
-static void settle(struct series *s)
+static int settle(struct series *s)
 {
-	uint64_t usual_ns = 0;
+	uint64_t usual_ns;
 	size_t kept = 0;
+	int r;
 
 	if (s->n)
 		qsort(s->points, s->n, sizeof(*s->points), by_end);
@@ -509,11 +535,10 @@ static void settle(struct series *s)
 		if (kept == 0 || s->points[kept - 1].end_ns != s->points[i].end_ns)
 			s->points[kept++] = s->points[i];
 	s->n = kept;
-	for (size_t i = 0; i < s->n; i++) {
+	r = usual_distance(s, &usual_ns);
+	for (size_t i = 0; i < s->n && r == 0; i++)
 		s->points[i].start_ns = settle_start(s, i, usual_ns);
-		if (s->points[i].end_ns > s->points[i].start_ns)
-			usual_ns = s->points[i].end_ns - s->points[i].start_ns;
-	}
+	return r;
 }
 
 /* Points that do not reach into the window were needed to know where the next ones begin. */
@@ -554,13 +579,13 @@ int series_load(const char *const *paths, size_t n_paths, const struct series_qu
 		r = take_path(&l, paths[i], ret_error);
 	hash_table_each(&l.index, indexed_free, NULL);
 	hash_table_done(&l.index);
+	for (size_t i = 0; i < list.n && r == 0; i++) {
+		r = settle(&list.list[i]);
+		cut(&l, &list.list[i]);
+	}
 	if (r < 0) {
 		series_list_done(&list);
 		return r;
-	}
-	for (size_t i = 0; i < list.n; i++) {
-		settle(&list.list[i]);
-		cut(&l, &list.list[i]);
 	}
 	*ret = list;
 	return 0;

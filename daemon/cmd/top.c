@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * ebpf-profiler top: the last moments of a recording that is still being written, again and again:
+ * metrics with their course, and where the samples are.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include "cmd/cmd.h"
+#include "cmd/metric_options.h"
+#include "cmd/report_print.h"
+#include "cmd/select.h"
+#include "cmd/timeline_print.h"
+#include "util/parse.h"
+
+#define DEFAULT_WINDOW_NS (60 * NSEC_PER_SEC)
+#define DEFAULT_REFRESH_NS (2 * NSEC_PER_SEC)
+#define MIN_REFRESH_NS (100 * NSEC_PER_MSEC)
+#define HEADER_LINES 14 /* of a report and its tables */
+#define MIN_TABLE_LINES 5
+#define PLAIN_TABLE_LINES 20 /* without a terminal */
+
+enum top_option {
+	OPTION_METRIC = 1,
+	OPTION_WINDOW,
+	OPTION_REFRESH,
+	OPTION_BY,
+	OPTION_ITERATIONS,
+	OPTION_HELP
+};
+
+struct top {
+	struct selection selection;
+	struct metric_options metrics;
+	const struct report_grouping *grouping;
+	uint64_t window_ns, refresh_ns, iterations; /* iterations 0: until it is interrupted */
+	size_t columns, lines; /* of the terminal; 0: there is none */
+};
+
+static void help(void)
+{
+	printf("Usage: ebpf-profiler top [OPTION]... [FILE|DIR]...\n\n"
+	       "Shows what the service, or a recording that is being written, saw in the last\n"
+	       "minute, and renews it: metrics of the collector pmu, and where the samples are.\n"
+	       "Ctrl-C ends it.\n\n" METRIC_OPTIONS_HELP
+	       "      --by=WHAT        what the rows of samples are (default function):\n"
+	       "           %s\n"
+	       "      --window=TIME    how far back (default 1min)\n"
+	       "      --refresh=TIME   how often (default 2s)\n"
+	       "      --iterations=N   ends after N times\n"
+	       "      --help\n\n" SELECTION_HELP
+	       "\nExit codes: 0 done, 1 failed, 2 wrong options, 4 not allowed to read, 7 no "
+	       "data.\n",
+	       report_grouping_names());
+}
+
+static int wrong(const char *option, const char *value, const char *wanted)
+{
+	fprintf(stderr, "ebpf-profiler top: --%s=%s is not %s\n", option, value, wanted);
+	return -EINVAL;
+}
+
+static int take_option(struct top *o, int option, const char *value)
+{
+	switch (option) {
+	case OPTION_METRIC:
+		return metric_options_add(&o->metrics, o->selection.command, value);
+	case OPTION_WINDOW:
+		return parse_duration(value, &o->window_ns) == 0 && o->window_ns
+			       ? 0
+			       : wrong("window", value, "a time");
+	case OPTION_REFRESH:
+		return parse_duration(value, &o->refresh_ns) == 0 && o->refresh_ns >= MIN_REFRESH_NS
+			       ? 0
+			       : wrong("refresh", value, "a time of 100ms or more");
+	case OPTION_BY:
+		o->grouping = report_grouping_find(value);
+		return o->grouping ? 0 : wrong("by", value, report_grouping_names());
+	case OPTION_ITERATIONS:
+		return parse_u64(value, &o->iterations) == 0 && o->iterations
+			       ? 0
+			       : wrong("iterations", value, "a number from 1 on");
+	case SELECTION_SINCE:
+	case SELECTION_UNTIL:
+		fprintf(stderr, "ebpf-profiler top: it ends now; --window says how far back it "
+				"reaches\n");
+		return -EINVAL;
+	}
+	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
+}
+
+/* 0; 1: help was printed; negative: wrong, and said so. */
+static int parse_options(struct top *o, int argc, char **argv)
+{
+	static const struct option options[] = {
+		SELECTION_OPTIONS,
+		{ "metric", required_argument, NULL, OPTION_METRIC },
+		{ "window", required_argument, NULL, OPTION_WINDOW },
+		{ "refresh", required_argument, NULL, OPTION_REFRESH },
+		{ "by", required_argument, NULL, OPTION_BY },
+		{ "iterations", required_argument, NULL, OPTION_ITERATIONS },
+		{ "help", no_argument, NULL, OPTION_HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	o->grouping = report_grouping_find("function");
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == OPTION_HELP || option == 'h') {
+			help();
+			return 1;
+		}
+		if (option == '?' || take_option(o, option, optarg) < 0)
+			return -EINVAL;
+	}
+	return selection_finish(&o->selection, argc, argv, optind);
+}
+
+/* --- one look ----------------------------------------------------------------------------------*/
+
+static void look_at_terminal(struct top *o)
+{
+	struct winsize window;
+
+	o->columns = o->lines = 0;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0)
+		return;
+	o->columns = window.ws_col;
+	o->lines = window.ws_row;
+}
+
+/* The window of now, and the times of --when in it. */
+static int set_window(struct top *o)
+{
+	struct selection *s = &o->selection;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	s->filter.since_ns =
+		(uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec - o->window_ns;
+	s->filter.until_ns = 0;
+	selection_forget_times(s);
+	return selection_find_times(s);
+}
+
+static int put_metrics(struct top *o, struct buffer *out)
+{
+	const struct timeline_style style = { .columns = o->columns, .charts = true };
+	_cleanup_(timeline_donep) struct timeline t = { 0 };
+	_cleanup_free_ char *error = NULL;
+	int r = timeline_load(
+		&(struct timeline_options){
+			.paths = o->selection.paths,
+			.n_paths = o->selection.n_paths,
+			.filter = &o->selection.filter,
+			.queries = o->metrics.queries,
+			.n_queries = o->metrics.n,
+		},
+		&t, &error);
+
+	if (r == 0)
+		timeline_print_summary(&t, &style, out);
+	return r == -ENODATA ? 0 : r;
+}
+
+static size_t count_newlines(const struct buffer *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->size; i++)
+		n += b->data[i] == '\n';
+	return n;
+}
+
+static int put_report(struct top *o, const struct profile *p, struct buffer *out)
+{
+	const struct profile_filter *f = &o->selection.filter;
+	_cleanup_(report_freep) struct report *r = NULL;
+	struct report_style style = {
+		.limit = PLAIN_TABLE_LINES,
+		.columns = o->columns,
+		.when = o->selection.when_text,
+		.narrowed = f->n_pids || f->comms || f->units || f->containers,
+	};
+	size_t taken = count_newlines(out) + HEADER_LINES, left;
+	int error = report_new(p, o->grouping, REPORT_BY_SELF, NULL, &r);
+
+	if (error < 0)
+		return error;
+	left = o->lines > taken ? o->lines - taken : 0;
+	if (o->lines && r->n_events)
+		style.limit = MAX(left / r->n_events, (size_t)MIN_TABLE_LINES);
+	report_print(r, &style, out);
+	return 0;
+}
+
+/* An exit code. Without a terminal, one look follows the other. */
+static int look(struct top *o)
+{
+	_cleanup_(profile_freep) struct profile *p = NULL;
+	_cleanup_(buffer_donep) struct buffer out = { 0 };
+	int error, code = set_window(o);
+
+	if (code != EXIT_OK)
+		return code;
+	look_at_terminal(o);
+	error = put_metrics(o, &out);
+	buffer_put_byte(&out, '\n');
+	code = selection_load(&o->selection, o->grouping->dimensions, &p);
+	if (code == EXIT_OK && error == 0)
+		error = put_report(o, p, &out);
+	if (error == 0)
+		error = out.error;
+	if (error < 0) {
+		fprintf(stderr, "ebpf-profiler top: %s\n", strerror(-error));
+		return EXIT_FAILED;
+	}
+	if (o->lines)
+		fputs("\033[H\033[2J", stdout);
+	if (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)
+		return EXIT_FAILED;
+	return code;
+}
+
+/* A window without data is no end: it may come. */
+static int run(struct top *o)
+{
+	const struct timespec pause = { (time_t)(o->refresh_ns / NSEC_PER_SEC),
+					(long)(o->refresh_ns % NSEC_PER_SEC) };
+	int code;
+
+	for (uint64_t i = 1;; i++) {
+		code = look(o);
+		if (i == o->iterations || (code != EXIT_OK && code != EXIT_NO_DATA) ||
+		    (code != EXIT_OK && i == 1))
+			return code;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+int cmd_top(int argc, char **argv)
+{
+	struct top o = { .window_ns = DEFAULT_WINDOW_NS, .refresh_ns = DEFAULT_REFRESH_NS };
+	int r, code = EXIT_OK;
+
+	selection_init(&o.selection, "top");
+	r = parse_options(&o, argc, argv);
+	if (r < 0)
+		code = EXIT_USAGE;
+	else if (r == 0)
+		code = run(&o);
+	selection_done(&o.selection);
+	metric_options_done(&o.metrics);
+	return code;
+}
