@@ -43,6 +43,7 @@ static const struct command {
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "unwind", cmd_unwind, "what is known of unwinding a program's stacks" },
 	{ "verify", cmd_verify, "check every byte of segment files" },
+	{ "yield", cmd_yield, "have the daemon give the counters up for a time" },
 	{ "status", cmd_status, "ask the running daemon how it does" },
 };
 

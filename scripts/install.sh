@@ -40,6 +40,7 @@ unit_dir=$(systemd_dir systemdsystemunitdir "$PREFIX/lib/systemd/system")
 preset_dir=$(systemd_dir systemdsystempresetdir "$PREFIX/lib/systemd/system-preset")
 sysusers_dir=$(systemd_dir sysusersdir "$PREFIX/lib/sysusers.d")
 tmpfiles_dir=$(systemd_dir tmpfilesdir "$PREFIX/lib/tmpfiles.d")
+modules_dir=$(systemd_dir modulesloaddir "$PREFIX/lib/modules-load.d")
 catalog_dir=$(systemd_dir catalogdir "$PREFIX/lib/systemd/catalog")
 
 say() {
@@ -54,6 +55,7 @@ files() {
 	echo "644 systemd/$name.preset $preset_dir/80-$name.preset"
 	echo "644 systemd/$name.sysusers $sysusers_dir/$name.conf"
 	echo "644 systemd/$name.tmpfiles $tmpfiles_dir/$name.conf"
+	echo "644 systemd/$name.modules $modules_dir/$name.conf"
 	echo "644 systemd/$name.catalog $catalog_dir/$name.catalog"
 	echo "644 systemd/$name.conf $share/$name.conf"
 	echo "644 systemd/$name.sysctl $share/$name.sysctl"

@@ -36,5 +36,6 @@ int cmd_cat(int argc, char **argv);
 int cmd_schema(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_yield(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);

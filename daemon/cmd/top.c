@@ -146,6 +146,7 @@ static int set_window(struct top *o)
 	return selection_find_times(s);
 }
 
+/* An exit code; a window without data is left to the report to tell. */
 static int put_metrics(struct top *o, struct buffer *out)
 {
 	const struct timeline_style style = { .columns = o->columns, .charts = true };
@@ -163,7 +164,10 @@ static int put_metrics(struct top *o, struct buffer *out)
 
 	if (r == 0)
 		timeline_print_summary(&t, &style, out);
-	return r == -ENODATA ? 0 : r;
+	if (r == 0 || r == -ENODATA)
+		return EXIT_OK;
+	fprintf(stderr, "ebpf-profiler top: %s\n", error ? error : strerror(-r));
+	return selection_exit_code(r);
 }
 
 static size_t count_newlines(const struct buffer *b)
@@ -207,11 +211,12 @@ static int look(struct top *o)
 	if (code != EXIT_OK)
 		return code;
 	look_at_terminal(o);
-	error = put_metrics(o, &out);
+	code = put_metrics(o, &out);
+	if (code != EXIT_OK)
+		return code;
 	buffer_put_byte(&out, '\n');
 	code = selection_load(&o->selection, o->grouping->dimensions, &p);
-	if (code == EXIT_OK && error == 0)
-		error = put_report(o, p, &out);
+	error = code == EXIT_OK ? put_report(o, p, &out) : 0;
 	if (error == 0)
 		error = out.error;
 	if (error < 0) {

@@ -21,6 +21,7 @@ struct collecting {
 	struct collecting_options options;
 	struct collect *collect;
 	struct place *places; /* [n_collectors] */
+	bool yielded; /* those that count hardware are ended */
 };
 
 /* --- settings --- */
@@ -125,6 +126,18 @@ static void stop(struct collecting *c, size_t i)
 	p->told = COLLECTOR_ACTIVE;
 }
 
+static bool counts(const struct collector *c)
+{
+	return c->keys & COLLECTOR_COUNTING;
+}
+
+static void stop_counting(struct collecting *c, size_t i)
+{
+	stop(c, i);
+	c->places[i].unavailable = strdup("its counters are given up for someone else; "
+					  "'ebpf-profiler yield --end' takes them back");
+}
+
 static int apply_one(struct collecting *c, const struct config *config, size_t i, char **ret_error)
 {
 	const struct collector_settings *running = collect_settings(c->collect, collectors[i]);
@@ -135,6 +148,10 @@ static int apply_one(struct collecting *c, const struct config *config, size_t i
 	p->enabled = collecting_enabled(config, collectors[i]);
 	if (!p->enabled) {
 		stop(c, i);
+		return 0;
+	}
+	if (c->yielded && counts(collectors[i])) {
+		stop_counting(c, i);
 		return 0;
 	}
 	r = collecting_settings(config, collectors[i], &s, ret_error);
@@ -173,6 +190,24 @@ int collecting_reload(struct collecting *c, const struct config *config, char **
 	for (size_t i = 0; i < n_collectors && r == 0; i++)
 		r = apply_one(c, config, i, ret_error);
 	return r;
+}
+
+void collecting_yield(struct collecting *c, bool yield)
+{
+	if (c->yielded == yield)
+		return;
+	c->yielded = yield;
+	for (size_t i = 0; i < n_collectors; i++) {
+		_cleanup_free_ char *error = NULL;
+		int r;
+
+		if (!counts(collectors[i]))
+			continue;
+		r = apply_one(c, c->options.config, i, &error);
+		if (r < 0)
+			log_msg(LOG_WARNING, 0, MESSAGE_COLLECTOR_FAILED, "collector %s: %s",
+				collectors[i]->name, error ? error : strerror(-r));
+	}
 }
 
 int collecting_open(const struct collecting_options *options, struct collecting **ret,

@@ -33,6 +33,12 @@ DEFINE_CLEANUP(struct collecting *, collecting_close);
 /* Starts, stops and restarts what another configuration changes; the rest runs on undisturbed. */
 int collecting_reload(struct collecting *c, const struct config *config, char **ret_error);
 
+/*
+ * Ends those that count hardware, so that their counters are free; false: begins them again. A
+ * reload begins none of them meanwhile.
+ */
+void collecting_yield(struct collecting *c, bool yield);
+
 /* Readable when there are rows. */
 int collecting_fd(const struct collecting *c);
 void collecting_dispatch(struct collecting *c);

@@ -182,6 +182,7 @@ static int call_handler(struct control *c, const char *request, const struct ucr
 			struct buffer *reply)
 {
 	const struct control_handlers *h = &c->handlers;
+	uint64_t seconds;
 
 	if (strcmp(request, "status") == 0)
 		return h->status(h->userdata, peer, false, reply);
@@ -197,8 +198,10 @@ static int call_handler(struct control *c, const char *request, const struct ucr
 		return h->rotate(h->userdata, peer, reply);
 	if (strcmp(request, "reload") == 0)
 		return h->reload(h->userdata, peer, reply);
+	if (strncmp(request, "yield ", 6) == 0 && parse_u64(request + 6, &seconds) == 0)
+		return h->yield(h->userdata, peer, seconds, reply);
 	buffer_printf(reply, "There is no such request; known are status, collectors (both also "
-			     "with json), metrics, rotate and reload.\n");
+			     "with json), metrics, rotate, reload and yield SECONDS.\n");
 	return -EINVAL;
 }
 

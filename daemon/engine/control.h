@@ -3,8 +3,8 @@
 /*
  * The daemon's control socket: a Unix stream socket on which one line asks and one reply answers.
  *
- *   request   "status", "status json", "collectors", "collectors json", "metrics", "rotate" or
- *             "reload", and a newline
+ *   request   "status", "status json", "collectors", "collectors json", "metrics", "rotate",
+ *             "reload" or "yield SECONDS", and a newline
  *   reply     "ok" or "error", a newline, the text, and the end of the stream
  *
  * A passive object for the event loop: control_dispatch() is called when control_fd() is readable,
@@ -13,6 +13,7 @@
  * one.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "util/buffer.h"
@@ -28,6 +29,9 @@ struct control_handlers {
 	int (*metrics)(void *userdata, const struct ucred *peer, struct buffer *reply);
 	int (*rotate)(void *userdata, const struct ucred *peer, struct buffer *reply);
 	int (*reload)(void *userdata, const struct ucred *peer, struct buffer *reply);
+	/* 0 seconds: the counters are taken back. */
+	int (*yield)(void *userdata, const struct ucred *peer, uint64_t seconds,
+		     struct buffer *reply);
 	void *userdata;
 };
 

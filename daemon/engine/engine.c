@@ -165,7 +165,8 @@ static void check_silence(struct engine *e)
 
 	if (e->silence_checked || now_ns() - e->checked_ns < SILENCE_NS || e->options.follow)
 		return;
-	if (host_busy_ticks() - e->busy_ticks < needed) {
+	/* Counters that were given up do not fire. */
+	if (pipeline_yields(e->pipeline) || host_busy_ticks() - e->busy_ticks < needed) {
 		watch_for_silence(e);
 		return;
 	}

@@ -44,7 +44,7 @@ struct pipeline {
 	int *cpus; /* online */
 	size_t n_cpus, possible_cpus;
 	struct merge merge;
-	bool scanning, enabled;
+	bool scanning, enabled, yielded;
 	uint64_t drained_ns; /* every sample before was looked at */
 	struct pipeline_counters counters;
 };
@@ -392,6 +392,7 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 		sampler_close(p->sampler);
 	}
 	p->sampler = sampler;
+	sampler_yield(sampler, p->yielded);
 	if (p->unwinder && sampler_unwind_refusal(sampler))
 		r = refuse_unwinder(p, sampler_unwind_refusal(sampler), ret_error);
 	for (size_t i = 0; i < n_events && r == 0; i++)
@@ -414,6 +415,17 @@ void pipeline_scale_rate(struct pipeline *p, double factor)
 	sampler_scale_rate(p->sampler, factor);
 	for (size_t i = 0; i < p->n_cpus; i++)
 		route_throttling(p, p->cpus[i]);
+}
+
+void pipeline_yield(struct pipeline *p, bool yield)
+{
+	p->yielded = yield;
+	sampler_yield(p->sampler, yield);
+}
+
+bool pipeline_yields(const struct pipeline *p)
+{
+	return p->yielded;
 }
 
 int pipeline_replace_event(struct pipeline *p, size_t i, const struct sampler_event *by,

@@ -77,6 +77,9 @@ void pipeline_row(struct pipeline *p, const struct row *row);
 void pipeline_note(struct pipeline *p, const char *text);
 /* As sampler_scale_rate(). */
 void pipeline_scale_rate(struct pipeline *p, double factor);
+/* As sampler_yield(), for every sampler until it is called with false. */
+void pipeline_yield(struct pipeline *p, bool yield);
+bool pipeline_yields(const struct pipeline *p);
 int pipeline_replace_event(struct pipeline *p, size_t i, const struct sampler_event *by,
 			   char **ret_error);
 

@@ -35,6 +35,8 @@ struct service {
 	char **notes; /* what the plan could not do as asked */
 	size_t n_notes;
 	char kernel_names[320]; /* why kernel functions have no names, "" when they have */
+	uint64_t yielded_until_ns; /* CLOCK_MONOTONIC; 0: the counters are ours */
+	char yielded[160]; /* the sentence to it */
 	uint64_t last_status_ns;
 	uint64_t watchdog_usec; /* 0: none */
 	uint64_t fed_drains, fed_block;
@@ -66,6 +68,8 @@ static void view_status(struct service *s, enum engine_phase phase, struct statu
 	v->status.degraded = v->degraded;
 	if (*s->kernel_names)
 		v->degraded[v->status.n_degraded++] = s->kernel_names;
+	if (s->yielded_until_ns)
+		v->degraded[v->status.n_degraded++] = s->yielded;
 	for (size_t i = 0; i < s->n_notes && v->status.n_degraded < MAX_DEGRADED; i++)
 		v->degraded[v->status.n_degraded++] = s->notes[i];
 }
@@ -335,6 +339,58 @@ static int on_rotate(void *userdata, const struct ucred *peer, struct buffer *re
 	return 0;
 }
 
+/* --- giving way --- */
+
+static void take_counters_back(struct service *s, const char *why)
+{
+	char text[128];
+
+	if (!s->yielded_until_ns)
+		return;
+	s->yielded_until_ns = 0;
+	pipeline_yield(s->options.pipeline, false);
+	collecting_yield(s->collecting, false);
+	snprintf(text, sizeof(text), "the hardware's counters are taken back: %s", why);
+	log_msg(LOG_NOTICE, 0, MESSAGE_COUNTERS_TAKEN_BACK, "%s", text);
+	pipeline_note(s->options.pipeline, text);
+}
+
+static void give_counters_up(struct service *s, const struct ucred *peer, uint64_t seconds)
+{
+	char time[40];
+
+	s->yielded_until_ns = now_ns() + seconds * NSEC_PER_SEC;
+	pipeline_yield(s->options.pipeline, true);
+	collecting_yield(s->collecting, true);
+	snprintf(s->yielded, sizeof(s->yielded),
+		 "the hardware's counters are given up for %s, asked for by pid %d, uid %u",
+		 format_duration(seconds * NSEC_PER_SEC, time, sizeof(time)), (int)peer->pid,
+		 (unsigned int)peer->uid);
+	log_msg(LOG_NOTICE, 0, MESSAGE_COUNTERS_GIVEN_UP, "%s", s->yielded);
+	pipeline_note(s->options.pipeline, s->yielded);
+}
+
+static int on_yield(void *userdata, const struct ucred *peer, uint64_t seconds,
+		    struct buffer *reply)
+{
+	struct service *s = userdata;
+
+	if (seconds > SERVICE_MAX_YIELD_NS / NSEC_PER_SEC) {
+		buffer_printf(reply, "Counters are given up for an hour at most.\n");
+		return -ERANGE;
+	}
+	if (seconds == 0) {
+		buffer_printf(reply, s->yielded_until_ns ? "the counters are taken back\n"
+							 : "the counters were not given up\n");
+		take_counters_back(s, "asked for");
+	} else {
+		give_counters_up(s, peer, seconds);
+		buffer_printf(reply, "%s\n", s->yielded);
+	}
+	notify_status(s, ENGINE_RUNNING, "");
+	return reply->error;
+}
+
 /* --- life --- */
 
 static void find_watchdog(struct service *s)
@@ -374,6 +430,7 @@ int service_open(const struct service_options *options, struct service **ret, ch
 		.metrics = on_metrics,
 		.rotate = on_rotate,
 		.reload = on_reload,
+		.yield = on_yield,
 		.userdata = s,
 	};
 	int r;
@@ -520,6 +577,8 @@ static void tell_changes(struct service *s, unsigned int changes)
 void service_tick(struct service *s)
 {
 	feed_watchdog(s);
+	if (s->yielded_until_ns && now_ns() >= s->yielded_until_ns)
+		take_counters_back(s, "the time is over");
 	collecting_tick(s->collecting);
 	write_textfile(s);
 	if (now_ns() - s->last_status_ns < s->options.config->status_interval_ns)

@@ -9,6 +9,8 @@
 
 #include "engine/pipeline.h"
 
+#define SERVICE_MAX_YIELD_NS (3600 * 1000000000ULL)
+
 struct service;
 
 struct service_options {

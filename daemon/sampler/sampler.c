@@ -47,7 +47,7 @@ struct sampler {
 	size_t n_events;
 	struct rings rings;
 	bool linked; /* attached by bpf_link */
-	bool enabled;
+	bool enabled, yielded;
 	int *cpus; /* copy behind options.cpus */
 	uint32_t regs_offset;
 	char *unwind_refusal;
@@ -172,7 +172,14 @@ static bool samples_cpu(const struct event *e, int cpu)
 	return !e->only_cpus;
 }
 
-static int open_counter(struct event *e, struct slot *slot, size_t place, struct pmu_event *counter,
+/* Does it take one of the few counters of the hardware? */
+static bool holds_counter(const struct pmu_event *ev)
+{
+	return ev->attr.type != PERF_TYPE_SOFTWARE && ev->attr.type != PERF_TYPE_TRACEPOINT &&
+	       ev->attr.type != PERF_TYPE_BREAKPOINT;
+}
+
+static int open_counter(struct sampler *s, struct event *e, size_t place, struct pmu_event *counter,
 			int cpu)
 {
 	int fd = pmu_event_open(counter, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
@@ -180,27 +187,28 @@ static int open_counter(struct event *e, struct slot *slot, size_t place, struct
 
 	if (fd < 0)
 		return fd;
-	slot->counters[place] = fd;
+	e->slots[cpu].counters[place] = fd;
 	r = program_set_counter(e->program, place, cpu, fd);
-	if (r == 0 && ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
+	if (r == 0 && !(s->yielded && holds_counter(counter)) &&
+	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
 		r = -errno;
 	return r;
 }
 
 /* A counter that cannot be had on this CPU is absent in its samples. */
-static void open_counters(struct event *e, struct slot *slot, int cpu)
+static void open_counters(struct sampler *s, struct event *e, int cpu)
 {
 	struct pmu_event switches = { .name = (char *)"context-switches" };
 
 	for (size_t i = 0; i < e->spec.n_counters; i++)
-		(void)open_counter(e, slot, i, &e->spec.counters[i], cpu);
+		(void)open_counter(s, e, i, &e->spec.counters[i], cpu);
 	if (e->spec.n_counters == 0)
 		return;
 	switches.attr.type = PERF_TYPE_SOFTWARE;
 	switches.attr.size = sizeof(switches.attr);
 	switches.attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
 	switches.attr.disabled = 1;
-	(void)open_counter(e, slot, e->spec.n_counters, &switches, cpu);
+	(void)open_counter(s, e, e->spec.n_counters, &switches, cpu);
 }
 
 /* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline or not to be sampled. */
@@ -219,7 +227,7 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 		return fd;
 	}
 	slot->fd = fd;
-	open_counters(e, slot, cpu);
+	open_counters(s, e, cpu);
 	(void)ioctl(fd, PERF_EVENT_IOC_ID, &slot->id);
 	r = e->spec.off_cpu ? 0 : attach(s, e, slot);
 	if (r < 0) {
@@ -478,10 +486,12 @@ static void read_idle(struct sampler *s)
 		(void)host_idle_read(NULL, s->idle_ns, s->options.possible_cpus);
 }
 
-static int slot_enable(struct sampler *s, struct slot *slot, int cpu)
+static int slot_enable(struct sampler *s, struct event *e, int cpu)
 {
+	struct slot *slot = &e->slots[cpu];
+
 	ledger_start_event(&slot->ledger, s->idle_ns[cpu]);
-	if (s->options.task > 0)
+	if (s->options.task > 0 || (s->yielded && holds_counter(&e->spec.pmu)))
 		return 0;
 	return ioctl(slot->fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
 }
@@ -497,7 +507,7 @@ int sampler_enable(struct sampler *s)
 	for (size_t i = 0; i < s->n_events; i++)
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
 			if (r == 0 && s->events[i].slots[cpu].fd >= 0)
-				r = slot_enable(s, &s->events[i].slots[cpu], (int)cpu);
+				r = slot_enable(s, &s->events[i], (int)cpu);
 	return r;
 }
 
@@ -516,6 +526,28 @@ int sampler_disable(struct sampler *s)
 				r = -errno;
 		}
 	return r;
+}
+
+static void switch_slot(struct sampler *s, struct event *e, size_t cpu, unsigned long request)
+{
+	struct slot *slot = &e->slots[cpu];
+
+	if (s->enabled && slot->fd >= 0 && holds_counter(&e->spec.pmu))
+		(void)ioctl(slot->fd, request, 0);
+	for (size_t i = 0; i < e->spec.n_counters; i++)
+		if (slot->counters[i] >= 0 && holds_counter(&e->spec.counters[i]))
+			(void)ioctl(slot->counters[i], request, 0);
+}
+
+void sampler_yield(struct sampler *s, bool yield)
+{
+	if (s->yielded == yield)
+		return;
+	s->yielded = yield;
+	for (size_t i = 0; i < s->n_events; i++)
+		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
+			switch_slot(s, &s->events[i], cpu,
+				    yield ? PERF_EVENT_IOC_DISABLE : PERF_EVENT_IOC_ENABLE);
 }
 
 int sampler_fd(const struct sampler *s)
@@ -662,7 +694,7 @@ int sampler_cpu_online(struct sampler *s, int cpu)
 			continue;
 		one = slot_open(s, &s->events[i], cpu, NULL);
 		if (one == 0 && s->enabled)
-			one = slot_enable(s, slot, cpu);
+			one = slot_enable(s, &s->events[i], cpu);
 		r = r < 0 ? r : one; /* one event that fails does not cost the others */
 	}
 	return r;
@@ -679,7 +711,7 @@ static void reopen_slot(struct sampler *s, struct event *e, int cpu)
 	read_slot(s, e, (size_t)cpu);
 	slot_close(slot);
 	if (slot_open(s, e, cpu, NULL) == 0 && s->enabled)
-		(void)slot_enable(s, slot, cpu);
+		(void)slot_enable(s, e, cpu);
 }
 
 static void change_slot(struct sampler *s, struct event *e, int cpu, uint64_t value)

@@ -64,6 +64,11 @@ DEFINE_CLEANUP(struct sampler *, sampler_close);
 
 int sampler_enable(struct sampler *s); /* with a task: on its exec */
 int sampler_disable(struct sampler *s);
+/*
+ * Gives the hardware's counters up for someone else: what holds one, event or counter, stops until
+ * it is called with false. Software events go on.
+ */
+void sampler_yield(struct sampler *s, bool yield);
 
 /* Readable when a ring is half full. */
 int sampler_fd(const struct sampler *s);

@@ -108,7 +108,7 @@ list() {
 check "install into DESTDIR" install_to env
 check "everything lies where systemd, the journal and man look" sh -c "
 	cd $work/dest && ls usr/bin/$name .$(pkg-config --variable=systemdsystemunitdir systemd)/$name.service \
-		usr/lib/sysusers.d/$name.conf usr/lib/tmpfiles.d/$name.conf usr/lib/systemd/catalog/$name.catalog \
+		usr/lib/sysusers.d/$name.conf usr/lib/tmpfiles.d/$name.conf usr/lib/modules-load.d/$name.conf usr/lib/systemd/catalog/$name.catalog \
 		usr/share/man/man8/$name.8 usr/share/man/man1/$name.1 usr/share/man/man5/$name.conf.5 \
 		usr/share/bash-completion/completions/$name etc/$name/$name.conf"
 check "no setting of the host is part of it" sh -c "! ls $work/dest/etc/sysctl.d $work/dest/usr/lib/sysctl.d"

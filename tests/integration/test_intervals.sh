@@ -1,0 +1,197 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Counters beside the samples in the daemon: rows on the samples' clock, what is selected and shown by them, what Prometheus
+# gets, and counters that are given up for someone else.
+. "$(dirname "$0")/lib.sh"
+
+mkdir "$work/state"
+tsc=$([ -e /sys/bus/event_source/devices/msr/events/tsc ] && echo ", msr/tsc/")
+cat >"$work/daemon.conf" <<-CONF
+	[sampler]
+	cpu-budget = 0
+	[store]
+	directory = $work/state
+	[symbols]
+	cache-directory =
+	[daemon]
+	control-socket = $work/control
+	[metrics]
+	textfile = $work/metrics.prom
+	textfile-interval = 1s
+	textfile-mode = 0640
+	[profile clock]
+	events = cpu-clock@199Hz
+	[collector pmu]
+	interval = 500ms
+	metrics = all
+	events = page-faults, cpu-clock$tsc
+CONF
+"$PROFILER" daemon --config "$work/daemon.conf" 2>"$work/daemon.log" &
+daemon=$!
+started_pids+=($daemon)
+
+status() { "$PROFILER" status --socket "$work/control" "$@"; }
+rows() { "$PROFILER" cat --collector pmu_event -o json "$work/state" >"$work/rows.json"; }
+# n_rows N: at least so many intervals of page-faults on the host.
+n_rows() {
+	rows
+	[ "$(grep '"event":"page-faults"' "$work/rows.json" | grep -c '"socket":-1')" -ge "$1" ]
+}
+
+check "rows of the first interval are in the segment that is being written" until_true 20 n_rows 2
+"$O/workloads/pages" 1000000 >/dev/null
+rows && before=$(grep -c '"socket":-1' "$work/rows.json")
+counted_on() { rows && [ "$(grep -c '"socket":-1' "$work/rows.json")" -gt $((before + 12)) ]; }
+check "counting goes on" until_true 20 counted_on
+
+# --- giving way -------------------------------------------------------------------------------------
+perf_files() { find "/proc/$daemon/fd" -lname 'anon_inode:\[perf_event\]' 2>/dev/null | wc -l; }
+fewer_files() { [ "$(perf_files)" -lt "$1" ]; }
+as_many_files() { [ "$(perf_files)" -eq "$1" ]; }
+files=$(perf_files)
+check "yield is answered" sh -c "'$PROFILER' yield --socket '$work/control' 60 | grep -q 'given up for 1 min'"
+check "the collector's counters are closed" until_true 10 fewer_files "$files"
+check "status says so, and who asked" sh -c "'$PROFILER' status --socket '$work/control' | grep -q 'Degraded:.*given up for 1 min.*uid $(id -u)'"
+check "the list of collectors says so" sh -c "'$PROFILER' collectors --config '$work/daemon.conf' | grep -A1 '^pmu  *unavailable' | grep -q 'yield --end'"
+check "a reload does not take them back" sh -c "'$PROFILER' status --socket '$work/control' --reload && '$PROFILER' collectors --config '$work/daemon.conf' | grep -q '^pmu  *unavailable'"
+check "they are taken back when told" sh -c "'$PROFILER' yield --socket '$work/control' --end | grep -q 'taken back'"
+check "and are all there again" until_true 10 as_many_files "$files"
+check "yield for a second ends by itself" sh -c "'$PROFILER' yield --socket '$work/control' 1"
+check "and says why" until_true 10 grep -q 'taken back: the time is over' "$work/daemon.log"
+check "no more than an hour is taken" sh -c "! '$PROFILER' yield --socket '$work/control' 2h"
+check "without a daemon its exit code is 5" sh -c "'$PROFILER' yield --socket '$work/none'; [ \$? -eq 5 ]"
+
+# --- Prometheus -------------------------------------------------------------------------------------
+has_events() {
+	status --metrics >"$work/metrics.txt"
+	grep -q '^ebpf_profiler_pmu_event_count_total{event="page-faults",socket="0"} [1-9]' "$work/metrics.txt"
+}
+check "Prometheus gets the events" until_true 10 has_events
+health() {
+	for name in samples_lost_total samples_not_delivered store_bytes daemon_degraded daemon_cpu_ratio daemon_resident_memory_bytes; do
+		grep -q "^ebpf_profiler_$name [0-9]" "$work/metrics.txt" || { echo "$name"; return 1; }
+	done
+}
+check "and our own health: lost, not delivered, disk, degraded, CPU, memory" health
+textfile() { [ "$(stat -c %a "$work/metrics.prom")" = 640 ] && grep -q '^ebpf_profiler_pmu_event_count_total' "$work/metrics.prom"; }
+check "the text file has both, and its mode" until_true 10 textfile
+
+kill -TERM $daemon
+wait $daemon
+result $? "the daemon ends well"
+check "every byte is whole" "$PROFILER" verify "$work/state"
+rows
+
+# --- values -----------------------------------------------------------------------------------------
+near_perf() {
+	perf stat -a -x, -e msr/tsc/ -- sleep 1 2>"$work/perf.out" || return 1
+	python3 - "$work/rows.json" "$work/perf.out" <<-'PY'
+		import json, sys
+		rates = [r["count_rate"] for r in map(json.loads, open(sys.argv[1])) if r["event"] == "msr/tsc/" and r["socket"] == -1]
+		count, _, _, ran = open(sys.argv[2]).read().split(",")[:4]
+		import os
+		perf = float(count) / (float(ran) / os.sysconf("SC_NPROCESSORS_ONLN") / 1e9 if float(ran) else 1)
+		worst = max(abs(r - perf) / perf for r in rates)
+		print(len(rates), perf, worst)
+		sys.exit(worst > 0.02)
+	PY
+}
+if [ -n "$tsc" ] && command -v perf >/dev/null; then
+	check "each interval's msr/tsc/ is perf's within 2 %" near_perf
+else
+	skip "each interval's msr/tsc/ is perf's within 2 %" "there is no perf, or no msr/tsc/"
+fi
+cpus_of_time() {
+	python3 - "$work/rows.json" <<-'PY'
+		import json, os, sys
+		rates = [r["count_rate"] for r in map(json.loads, open(sys.argv[1])) if r["event"] == "cpu-clock" and r["socket"] == -1]
+		cpus = os.sysconf("SC_NPROCESSORS_ONLN")
+		print(cpus, rates)
+		sys.exit(not rates or any(abs(r / 1e9 - cpus) > 0.02 * cpus for r in rates))
+	PY
+}
+check "cpu-clock is a second per CPU and second" cpus_of_time
+
+# --- selecting by them ------------------------------------------------------------------------------
+threshold=$(python3 - "$work/rows.json" <<-'PY'
+	import json, sys
+	rates = [r["count_rate"] for r in map(json.loads, open(sys.argv[1])) if r["event"] == "page-faults" and r["socket"] == -1]
+	print((max(rates) + min(rates)) / 2)
+PY
+)
+"$PROFILER" report --json --when "page-faults > $threshold" "$work/state" >"$work/when.json"
+result $? "report --when works"
+"$PROFILER" export --format=perf.data -o "$work/perf.data" "$work/state"
+perf script -i "$work/perf.data" -F time 2>/dev/null >"$work/times.txt"
+# Which samples lie in those intervals, counted from the rows and perf's times of the samples.
+same_samples() {
+	python3 - "$work/rows.json" "$work/times.txt" "$work/when.json" "$threshold" <<-'PY'
+		import bisect, json, sys
+		rows = [r for r in map(json.loads, open(sys.argv[1])) if r["event"] == "page-faults" and r["socket"] == -1]
+		times = [round(float(line.split(":")[0]) * 1e6) * 1000 for line in open(sys.argv[2]) if line.strip()]
+		report = json.load(open(sys.argv[3]))
+		spans = [(r["monotonic_ns"] - r["interval"], r["monotonic_ns"]) for r in rows if r["count_rate"] > float(sys.argv[4])]
+		expected = sum(any(a <= t < b for a, b in spans) for t in times)
+		got = sum(e["samples"] for e in report["events"])
+		print(len(spans), "of", len(rows), "intervals,", expected, "expected,", got, "reported, of", len(times))
+		# two neighbours' edge is rounded to a microsecond
+		sys.exit(not (0 < expected < len(times) and abs(expected - got) <= len(spans)))
+	PY
+}
+if command -v perf >/dev/null; then
+	check "it selects the samples of exactly these intervals" same_samples
+else
+	skip "it selects the samples of exactly these intervals" "there is no perf"
+fi
+check "the report says how long it held" sh -c "'$PROFILER' report --when 'page-faults > $threshold' '$work/state' | grep -q '^When      page-faults > .*: .* of '"
+check "flame takes it, too" "$PROFILER" flame --when "page-faults > $threshold" -o "$work/flame.html" "$work/state"
+
+# refused CODE TEXT ARGS...: report ends with this code and says this.
+refused() {
+	local code=$1 text=$2
+	shift 2
+	"$PROFILER" report "$@" "$work/state" >"$work/out" 2>"$work/err"
+	[ $? -eq "$code" ] && grep -q "$text" "$work/err"
+}
+check "what was not recorded is told, and what was" refused 7 "nothing was recorded of 'watts'; recorded are page-faults, cpu-clock" --when 'watts > 3'
+check "what never held is told, with the range" refused 7 'page-faults lay between' --when 'page-faults > 1T'
+check "nonsense is refused" refused 2 'is no condition' --when 'page-faults'
+check "another table's column can be asked" "$PROFILER" report --when 'load.load1 >= 0' "$work/state"
+
+# --- showing them -----------------------------------------------------------------------------------
+"$PROFILER" timeline --json "$work/state" >"$work/timeline.json"
+result $? "timeline --json works"
+same_means() {
+	python3 - "$work/timeline.json" "$work/rows.json" "$work/times.txt" <<-'PY'
+		import json, sys
+		t = json.load(open(sys.argv[1]))
+		rows = [r for r in map(json.loads, open(sys.argv[2])) if r["event"] == "page-faults" and r["socket"] == -1]
+		at = [s["name"] == "page-faults" and s["whole"] for s in t["series"]].index(True)
+		# faults of all intervals, by both
+		shown = sum((i["values"][at] or 0) * (i["end_ns"] - i["start_ns"]) / 1e9 for i in t["intervals"])
+		counted = sum(r["count_delta"] for r in rows)
+		samples = sum(sum(i["samples"]) for i in t["intervals"])
+		print(shown, counted, samples, t["interval_seconds"])
+		# an interval at the edge of a gap may be shown whole, or not at all
+		ok = abs(shown - counted) < 0.15 * counted and t["interval_seconds"] == 0.5
+		sys.exit(not ok)
+	PY
+}
+check "its intervals are those of the rows, its values theirs" same_means
+all_samples() {
+	python3 - "$work/timeline.json" "$PROFILER" "$work/state" <<-'PY'
+		import json, subprocess, sys
+		t = json.load(open(sys.argv[1]))
+		r = json.loads(subprocess.run([sys.argv[2], "report", "--json", sys.argv[3]], capture_output=True).stdout)
+		a, b = sum(sum(i["samples"]) for i in t["intervals"]), sum(e["samples"] for e in r["events"])
+		print(a, b)
+		sys.exit(a != b or a == 0)
+	PY
+}
+check "and it counts every sample once" all_samples
+check "the table has a chart where one is asked for" sh -c "'$PROFILER' timeline --charts '$work/state' | grep '^page-faults' | grep -q '█'"
+check "another interval" sh -c "'$PROFILER' timeline --json --interval=2s --metric page-faults '$work/state' | grep -q '\"interval_seconds\": 2,'"
+check "top looks at the last moments" sh -c "'$PROFILER' top --iterations=1 --window=5min '$work/state' | grep -q '^page-faults, /s'"
+check "top without data: exit code 7" sh -c "mkdir '$work/empty'; '$PROFILER' top --iterations=1 '$work/empty'; [ \$? -eq 7 ]"
+
+finish
