@@ -118,7 +118,7 @@ static bool is_end(uint32_t insn)
 	return (insn & 0xfebff000) == 0xd61f0000 || (insn & 0xfc000000) == 0x14000000;
 }
 
-/* Written at the beginning of a function: bti c, paciasp, pacibsp. */
+/* Where the stack is as at the beginning of a function: bti c, paciasp, pacibsp. */
 static bool is_begin(uint32_t insn)
 {
 	return insn == 0xd503245f || insn == 0xd503233f || insn == 0xd503237f;
@@ -149,6 +149,33 @@ static bool begins(const struct reading *r, uint32_t pc)
 	return false;
 }
 
+/* __kernel_rt_sigreturn: mov x8, #139; svc #0. A return address is looked up an instruction earlier:
+ * the nop that the kernel puts before it belongs to it. */
+static bool is_signal_return(const struct reading *r, uint32_t pc)
+{
+	static const uint32_t code[] = { 0xd503201f, 0xd2801168, 0xd4000001 };
+	uint32_t found[3];
+
+	for (uint32_t before = 0; before < sizeof(code) && before <= pc; before += 4)
+		if (elf_source_read(&r->file->source, r->base + pc - before, found,
+				    sizeof(found)) == 0 &&
+		    memcmp(found, code, sizeof(code)) == 0)
+			return true;
+	return false;
+}
+
+static void read_instruction(struct reading *r, uint32_t pc, uint32_t insn)
+{
+	struct unwind_row row = { .pc = pc, .rule = ROW_SIGNAL };
+
+	if (begins(r, pc) || is_begin(insn))
+		r->frame = r->body = (struct frame){ 0 };
+	if (!is_signal_return(r, pc))
+		row = row_of(r, pc);
+	row_builder_add(r->builder, &row);
+	apply(r, insn);
+}
+
 static void read_stretch(void *data, uint32_t start, uint32_t end)
 {
 	struct reading *r = data;
@@ -160,15 +187,9 @@ static void read_stretch(void *data, uint32_t start, uint32_t end)
 	row_builder_function(r->builder, start, end - start);
 	r->frame = r->body = (struct frame){ 0 };
 	for (uint32_t pc = start; end - pc >= 4 && row_builder_error(r->builder) == 0; pc += 4) {
-		struct unwind_row row;
-
 		if (elf_source_read(&r->file->source, r->base + pc, &insn, sizeof(insn)) < 0)
 			break;
-		if (begins(r, pc) || (is_begin(insn) && !r->frame.saved))
-			r->frame = r->body = (struct frame){ 0 };
-		row = row_of(r, pc);
-		row_builder_add(r->builder, &row);
-		apply(r, insn);
+		read_instruction(r, pc, insn);
 	}
 }
 

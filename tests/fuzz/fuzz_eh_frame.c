@@ -4,7 +4,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "unwind/unwind_table.h"
+#include "unwind/unwind_build.h"
 #include "unwind/unwind_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,13 +28,16 @@ static void check(const struct unwind_table *t)
 static void build(const uint8_t *data, size_t size)
 {
 	const struct elf_source source = { .fd = -1, .data = data, .size = size };
-	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
 	struct elf_file f;
 
 	if (elf_file_open(&source, &f) < 0)
 		return;
-	if (unwind_table_build(&f, &t) == 0)
-		check(t);
+	for (int vdso = 0; vdso < 2; vdso++) {
+		_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
+
+		if (unwind_build(&f, vdso, &t) == 0)
+			check(t);
+	}
 	elf_file_done(&f);
 }
 

@@ -100,6 +100,22 @@ EOF
 }
 check "without sections libc has the same rows" bare
 
+vdso() {
+	python3 - "$work/vdso.so" <<'EOF' &&
+import sys
+with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb") as memory, open(sys.argv[1], "wb") as out:
+    line = next(line for line in maps if line.endswith("[vdso]\n"))
+    start, end = (int(n, 16) for n in line.split()[0].split("-"))
+    memory.seek(start)
+    out.write(memory.read(end - start))
+EOF
+		unwind --vdso --dump >"$work/vdso.rows" && unwind --dump "$work/vdso.so" | cmp - "$work/vdso.rows" &&
+		compare "$work/vdso.so" 10
+}
+if [ "$(uname -m)" = x86_64 ]; then # arm64 kernels do not describe theirs
+	check "the vDSO: rows are readelf's" vdso
+fi
+
 # --- against gdb, on stopped processes --------------------------------------------------------------------------------
 
 # stopped LEAST_FRAMES KINDS GDB_COMMAND PROGRAM...: runs it up to a stop, then each frame is taken to its caller.
