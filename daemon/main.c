@@ -39,6 +39,7 @@ static const struct command {
 	{ "collect", cmd_collect, "run collectors in the foreground" },
 	{ "cat", cmd_cat, "print what collectors recorded" },
 	{ "schema", cmd_schema, "list the tables and columns of collectors" },
+	{ "hardware", cmd_hardware, "what this machine is made of, as a tree" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "unwind", cmd_unwind, "what is known of unwinding a program's stacks" },

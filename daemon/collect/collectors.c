@@ -23,6 +23,12 @@ extern const struct collector collector_softirqs;
 extern const struct collector collector_pressure;
 extern const struct collector collector_numa_stats;
 extern const struct collector collector_cgroup;
+extern const struct collector collector_host_info;
+extern const struct collector collector_cpu_info;
+extern const struct collector collector_memory_info;
+extern const struct collector collector_disk_info;
+extern const struct collector collector_network_info;
+extern const struct collector collector_hardware;
 extern const struct collector collector_kernel;
 extern const struct collector collector_cpufreq;
 extern const struct collector collector_temperature;
@@ -51,6 +57,12 @@ const struct collector *const collectors[] = {
 	&collector_pressure,
 	&collector_numa_stats,
 	&collector_cgroup,
+	&collector_host_info,
+	&collector_cpu_info,
+	&collector_memory_info,
+	&collector_disk_info,
+	&collector_network_info,
+	&collector_hardware,
 	&collector_kernel,
 	&collector_cpufreq,
 	&collector_temperature,

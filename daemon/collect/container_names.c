@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "collect/roots.h"
 #include "util/file.h"
 #include "util/json_strings.h"
 
@@ -14,12 +15,8 @@
 
 void container_names_open(struct container_names_source *s, const char *procfs)
 {
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/1/root", procfs);
 	*s = (struct container_names_source){
-		.root = open(strcmp(procfs, "/proc") == 0 ? "/" : path,
-			     O_PATH | O_DIRECTORY | O_CLOEXEC),
+		.root = roots_open_host(procfs),
 		.text.limit = MAX_FILE,
 	};
 }

@@ -24,8 +24,7 @@ struct container_names_source {
 	struct buffer text;
 };
 
-/* `procfs` is where the host's /proc is seen: not "/proc" itself, its process 1 leads to the host's
- * root. */
+/* `procfs` is where the host's /proc is seen. */
 void container_names_open(struct container_names_source *s, const char *procfs);
 void container_names_close(struct container_names_source *s);
 

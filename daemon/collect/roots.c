@@ -44,6 +44,17 @@ void roots_close(struct roots *r)
 	buffer_done(&r->text);
 }
 
+int roots_open_host(const char *procfs)
+{
+	char path[512];
+
+	if (strcmp(procfs, "/proc") == 0)
+		return open_directory("/");
+	if (snprintf(path, sizeof(path), "%s/1/root", procfs) >= (int)sizeof(path))
+		return -1;
+	return open_directory(path);
+}
+
 int roots_read(struct roots *r, int root, const char *path)
 {
 	int error = root < 0 ? -ENOENT : file_read(root, path, &r->text);

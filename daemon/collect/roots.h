@@ -24,6 +24,12 @@ struct roots {
 int roots_open(const struct collector_settings *s, struct roots *ret);
 void roots_close(struct roots *r);
 
+/*
+ * The host's root directory (O_PATH), or -1: a tree that is not /proc itself leads to it by its
+ * process 1.
+ */
+int roots_open_host(const char *procfs);
+
 /* Reads the whole of a file into r->text; `path` is relative to r->proc or r->sys (`root`). */
 int roots_read(struct roots *r, int root, const char *path);
 /* The same; on failure a problem of `rows` that names the file. */
