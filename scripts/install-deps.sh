@@ -13,7 +13,7 @@ build=(
 	liblzma-dev libinih-dev libiberty-dev libcap-dev linux-libc-dev pkg-config
 )
 tests=(
-	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb chromium
+	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb elfutils chromium
 	systemd groff-base procps passwd util-linux diffutils
 )
 vm=(

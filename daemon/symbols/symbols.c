@@ -11,6 +11,7 @@
 #include "symbols/symbols.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -79,13 +80,13 @@ struct symbols {
 	struct mounts mounts; /* the main thread's */
 	struct mounts patient_mounts; /* the remote worker's */
 	struct index_cache *cache; /* the local worker's */
-	struct unwind_cache *row_cache; /* likewise */
-	bool rows;
+	struct unwind_cache *row_cache; /* the rows' worker's */
+	bool wants_rows;
 	size_t n_pending, n_remote; /* the main thread's */
 	int event_fd;
 	atomic_bool stop;
 	pthread_mutex_t lock;
-	struct worker local, remote;
+	struct worker local, rows, remote;
 	struct queue done; /* under the lock */
 };
 
@@ -226,7 +227,6 @@ static void answer(struct symbols *s, struct request *r)
 	if (r->fd >= 0 && r->build_id.size == 0)
 		elf_build_id_from_fd(r->fd, &r->build_id);
 	r->rows_error = r->error;
-	/* Rows first: while they are missing stacks are cut short, names can come later. */
 	if (r->wants_rows && r->rows_error == 0)
 		r->rows_error = load_or_build_rows(s, r);
 	if (r->wants_index && r->error == 0)
@@ -263,8 +263,11 @@ static void *work(void *userdata)
 	struct symbols *s = w->symbols;
 	bool orphaned;
 
-	pthread_setname_np(pthread_self(), w == &s->local ? "symbols" : "remote-symbols");
-	setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* on Linux: of this thread */
+	pthread_setname_np(pthread_self(), w == &s->local  ? "symbols"
+					   : w == &s->rows ? "rows"
+							   : "remote-symbols");
+	if (w != &s->rows)
+		setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* on Linux: of this thread */
 	pthread_mutex_lock(&s->lock);
 	answer_all(w);
 	orphaned = w->orphaned;
@@ -306,6 +309,7 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&s->lock, NULL);
 	worker_init(&s->local, s);
+	worker_init(&s->rows, s);
 	worker_init(&s->remote, s);
 	s->done.last = &s->done.first;
 	s->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -319,7 +323,7 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 	mounts_init(&s->mounts, s->procfs);
 	mounts_init(&s->patient_mounts, s->procfs);
 	s->patient_mounts.patient = true;
-	s->rows = options->rows;
+	s->wants_rows = options->rows;
 	if (options->cache_directory && options->rows) {
 		r = unwind_cache_open(options->cache_directory,
 				      options->cache_bytes ? options->cache_bytes
@@ -341,6 +345,8 @@ int symbols_new(const struct symbols_options *options, struct symbols **ret)
 	 * takes a few such blocks, once. */
 	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	r = worker_start(&s->local);
+	if (r == 0 && options->rows)
+		r = worker_start(&s->rows);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -358,12 +364,14 @@ static void queue_clear(struct queue *q)
 static void destroy(struct symbols *s)
 {
 	queue_clear(&s->local.todo);
+	queue_clear(&s->rows.todo);
 	queue_clear(&s->remote.todo);
 	queue_clear(&s->done);
 	index_cache_close(s->cache);
 	unwind_cache_close(s->row_cache);
 	safe_close(s->event_fd);
 	pthread_cond_destroy(&s->local.wake);
+	pthread_cond_destroy(&s->rows.wake);
 	pthread_cond_destroy(&s->remote.wake);
 	pthread_mutex_destroy(&s->lock);
 	mounts_done(&s->mounts);
@@ -383,6 +391,7 @@ static bool abandon(struct worker *w)
 	waits = w->current;
 	if (waits) {
 		queue_clear(&s->local.todo);
+		queue_clear(&s->rows.todo);
 		queue_clear(&s->remote.todo);
 		queue_clear(&s->done);
 		w->current->object = object_unref(w->current->object);
@@ -409,6 +418,7 @@ struct symbols *symbols_free(struct symbols *s)
 		return NULL;
 	atomic_store(&s->stop, true);
 	worker_stop(&s->local);
+	worker_stop(&s->rows);
 	if (s->remote.started && abandon(&s->remote))
 		return NULL;
 	worker_stop(&s->remote);
@@ -455,7 +465,7 @@ static void prepare(struct symbols *s, struct request *r, const struct object *o
 
 static void submit(struct symbols *s, struct request *r)
 {
-	struct worker *w = r->remote ? &s->remote : &s->local;
+	struct worker *w = r->remote ? &s->remote : r->wants_rows ? &s->rows : &s->local;
 
 	s->n_pending++;
 	s->n_remote += r->remote;
@@ -465,13 +475,33 @@ static void submit(struct symbols *s, struct request *r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Rows come from a worker of their own, which does not wait its turn: while they are missing stacks
+ * are cut short; names can come later. */
+static void submit_rows(struct symbols *s, struct request *r, struct object *o)
+{
+	struct request *rows;
+
+	if (!r->wants_rows || !r->wants_index || r->remote)
+		return;
+	rows = request_new(o, r->pid, r->start, r->end);
+	if (!rows)
+		return;
+	if (r->fd >= 0)
+		rows->fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0);
+	rows->object = object_ref(o);
+	rows->wants_rows = true;
+	r->wants_rows = false;
+	submit(s, rows);
+}
+
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
 {
 	bool index = o->index_state == INDEX_NONE;
-	bool rows = s->rows && o->rows_state == INDEX_NONE;
+	bool rows = s->wants_rows && o->rows_state == INDEX_NONE;
+	size_t limit = s->wants_rows ? 2 * SYMBOLS_PENDING_MAX : SYMBOLS_PENDING_MAX;
 	struct request *r;
 
-	if ((!index && !rows) || s->n_pending >= SYMBOLS_PENDING_MAX)
+	if ((!index && !rows) || s->n_pending >= limit)
 		return;
 	if ((o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO) || o->asked_pid == pid)
 		return;
@@ -491,12 +521,13 @@ void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t st
 		o->index_state = INDEX_PENDING;
 	if (rows)
 		o->rows_state = INDEX_PENDING;
+	submit_rows(s, r, o);
 	submit(s, r);
 }
 
 void symbols_leave_rows_out(struct symbols *s)
 {
-	s->rows = false;
+	s->wants_rows = false;
 }
 
 int symbols_fd(const struct symbols *s)

@@ -2,6 +2,7 @@
 #include "unwind/call_check.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
@@ -65,7 +66,7 @@ enum call_answer call_site_judge(const struct call_site *site)
 #endif
 }
 
-void call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answers)
+bool call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answers)
 {
 	struct call_site sites[SAMPLE_MAX_FRAMES];
 	struct iovec local[SAMPLE_MAX_FRAMES], remote[SAMPLE_MAX_FRAMES];
@@ -79,8 +80,9 @@ void call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answ
 					    sizeof(sites[i]) };
 	}
 	if (n < 2)
-		return;
+		return true;
 	got = process_vm_readv(pid, local + 1, n - 1, remote + 1, n - 1, 0);
 	for (size_t i = 1; i < n && got >= (ssize_t)(i * sizeof(sites[0])); i++)
 		answers[i] = call_site_judge(&sites[i]);
+	return got >= 0 || errno == EFAULT;
 }

@@ -4,6 +4,7 @@
  * Do the return addresses of a stack follow calls? A wrong rule gives some other word of the stack,
  * and few words of a stack are addresses behind a call that are not really callers.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,6 +31,6 @@ enum call_answer call_site_judge_for(uint16_t machine, const struct call_site *s
 /*
  * The addresses of a stack, leaf first; answers[i] is about the return address pcs[i], of which
  * answers[0] is none. Reads the code of a live process with one system call; CALL_UNKNOWN from
- * where that failed.
+ * where that failed. False: the process is gone.
  */
-void call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answers);
+bool call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answers);

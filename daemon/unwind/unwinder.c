@@ -177,10 +177,14 @@ static void check(struct unwinder *u, const struct sample_record *s, const struc
 {
 	enum call_answer answers[SAMPLE_MAX_FRAMES];
 	const uint64_t *pcs = user_frames(s);
-	bool interrupted = false;
+	bool interrupted = false, alive;
 
-	call_check((pid_t)p->pid, pcs, s->user_frames, answers);
+	alive = call_check((pid_t)p->pid, pcs, s->user_frames, answers);
 	for (size_t i = 1; i < s->user_frames; i++) {
+		/* Where no code is no call was. */
+		if (alive && answers[i] == CALL_UNKNOWN &&
+		    !mappings_find(p->mappings, lookup_address(pcs, i)))
+			answers[i] = CALL_WRONG;
 		/* What a signal interrupted had called nothing. */
 		if (!interrupted && (answers[i] == CALL_RIGHT || answers[i] == CALL_WRONG))
 			blame(u, p, pcs, i - 1, answers[i]);

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Judges recorded user stacks.
+
+usage: stack_truth.py places SEGMENT PID:INNER:NAME...
+       stack_truth.py share SEGMENT
+       stack_truth.py depths SEGMENT PERF-SCRIPT COMM
+
+places: a process stays at one place while it is recorded: its stacks, but for the INNER innermost stack frames, are
+all the same. Each is stopped, and eu-stack asked for its stack. Prints a TAP line for each process.
+share: what became of the user stacks, and exit code 1 when too few of them are complete.
+depths: the stacks of COMM, and those of `perf record --call-graph dwarf`, are equally deep in the mean.
+"""
+import collections
+import os
+import signal
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import read_segment  # noqa: E402
+
+STATUSES = ("none complete truncated fault unverified no_mapping no_rows unsupported jit early").split()
+
+
+class Epoch(read_segment.Epoch):
+    """Keeps the halves of a stack apart."""
+
+    def stack(self, flags, thread):
+        self.halves = super().stack(flags, thread)
+        return self.halves
+
+    def user_stacks(self):
+        """(time in us, pid, tid, status, ((object, offset) leaf first))"""
+        for time, _cpu, (pid, tid), _period, _stack in self.samples():
+            user, kernel = self.halves
+            if user:
+                status = self.status[bool(kernel), True] >> 4
+                yield time, pid, tid, STATUSES[status], tuple(self.given[read_segment.FRAME][f] for f in reversed(user))
+
+
+def stacks_of(path):
+    epochs, *_ = read_segment.read_file(path)
+    for _place, payloads in epochs:
+        yield from Epoch(read_segment.decompress(payloads)).user_stacks()
+
+
+def places(pid):
+    """From an address to what a segment calls it."""
+    maps = []
+    with open("/proc/%d/maps" % pid) as f:
+        for line in f:
+            words = line.split(None, 5)
+            if "x" not in words[1]:
+                continue
+            start, end = (int(n, 16) for n in words[0].split("-"))
+            path = words[5].strip() if len(words) > 5 else "//anon"
+            maps.append((start, end, int(words[2], 16), path))
+
+    def place(address):
+        for start, end, offset, path in maps:
+            if start <= address < end:
+                return path, address - start + offset
+        return "?", address
+
+    return place
+
+
+def seen_stopped(pid):
+    """{tid: [(object, offset)]}, leaf first, by elfutils."""
+    out = subprocess.run(["eu-stack", "-q", "-p", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                         timeout=60, text=True).stdout
+    place = places(pid)
+    stacks = {}
+    for line in out.splitlines():
+        words = line.split()
+        if line.startswith("TID "):
+            stack = stacks[int(words[1].rstrip(":"))] = []
+        elif line.startswith("#"):
+            stack.append(place(int(words[1], 16)))
+    return stacks
+
+
+def show(stack):
+    return " ".join("%s+%x" % (os.path.basename(o), offset) for o, offset in stack)
+
+
+def judge(pid, inner, recorded):
+    """"" or what is wrong."""
+    os.kill(pid, signal.SIGSTOP)
+    truth = seen_stopped(pid)
+    if not truth:
+        return "eu-stack shows nothing"
+    complaints = []
+    compared = 0
+    for tid, true in truth.items():
+        outer = tuple(true[inner:])
+        mine = collections.Counter((status, stack[-len(outer):]) for stack, status in recorded[tid] if status != "early")
+        compared += sum(mine.values())
+        wrong = [(n, status, stack) for (status, stack), n in mine.items() if (status, stack) != ("complete", outer)]
+        if wrong:
+            n, status, stack = max(wrong)
+            complaints.append("thread %d: %d times %s\n  %s\neu-stack:\n  %s" % (tid, n, status, show(stack), show(outer)))
+    if compared < 5:
+        complaints.append("only %d stacks" % compared)
+    return "\n".join(complaints)
+
+
+def compare_places(segment, cases):
+    recorded = collections.defaultdict(list)
+    for _time, _pid, tid, status, stack in stacks_of(segment):
+        recorded[tid].append((stack, status))
+    for arg in cases:
+        pid, inner, name = arg.split(":")
+        wrong = judge(int(pid), int(inner), recorded)
+        print("%s 0 - %s: every stack is the one that eu-stack shows" % ("not ok" if wrong else "ok", name))
+        for line in wrong.splitlines():
+            print("# " + line)
+
+
+def share(segment):
+    """Recursion beyond the depth and samples before the rows are apart: they say so themselves."""
+    begun, statuses = {}, collections.Counter()
+    for time, pid, _tid, status, _stack in sorted(stacks_of(segment)):
+        statuses[status if time > begun.setdefault(pid, time) + 50000 else "first 50 ms"] += 1
+    print("# " + ", ".join("%d %s" % (n, status) for status, n in statuses.most_common()))
+    judged = sum(n for status, n in statuses.items() if status not in ("early", "truncated", "first 50 ms"))
+    whole = statuses["complete"] / max(judged, 1)
+    print("# %.3f %% of %d complete" % (100 * whole, judged))
+    return 0 if judged >= 500 and whole >= 0.995 else 1
+
+
+def perf_depths(path, comm):
+    """Depths of the user stacks of `comm` that reach _start, in the output of perf script -F comm,ip,sym."""
+    depths, depth, wanted, last = [], 0, False, ""
+    with open(path, errors="replace") as f:
+        for line in f:
+            if not line.strip():
+                if wanted and last == "_start":
+                    depths.append(depth)
+                depth = 0
+            elif line[0] not in " \t":
+                wanted = line.strip().startswith(comm)
+            elif int(line.split()[0], 16) < 1 << 63:
+                depth += 1
+                last = " ".join(line.split()[1:])
+    return depths
+
+
+def compare_depths(segment, script, comm):
+    mine = [len(stack) for _t, _pid, _tid, status, stack in stacks_of(segment)
+            if status == "complete" and any(os.path.basename(path) == comm for path, _offset in stack)]
+    theirs = perf_depths(script, comm)
+    means = [sum(d) / max(len(d), 1) for d in (mine, theirs)]
+    print("# mean depth %.2f of %d, perf %.2f of %d" % (means[0], len(mine), means[1], len(theirs)))
+    return 0 if len(mine) > 200 and len(theirs) > 50 and abs(means[0] - means[1]) <= 0.1 * means[1] else 1
+
+
+def main():
+    what, segment, *rest = sys.argv[1:]
+    if what == "places":
+        compare_places(segment, rest)
+    elif what == "share":
+        sys.exit(share(segment))
+    else:
+        sys.exit(compare_depths(segment, *rest))
+
+
+if __name__ == "__main__":
+    main()

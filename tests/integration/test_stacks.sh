@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# User stacks without frame pointers: frame by frame those that elfutils' unwinder finds in the stopped process, of
+# programs built here and of the distribution's own; nearly all complete under load; wrong rows show.
+. "$(dirname "$0")/lib.sh"
+export PYTHONDONTWRITEBYTECODE=1
+truth=tests/integration/stack_truth.py
+
+build_places() {
+	local flags="-O2 -fomit-frame-pointer"
+	gcc $flags -fPIE -pie -pthread -o "$work/places" tests/unwind/places.c -ldl &&
+		gcc $flags -static -pthread -o "$work/places-static" tests/unwind/places.c 2>/dev/null &&
+		gcc $flags -shared -fPIC -o "$work/library.so" tests/unwind/library.c &&
+		clang $flags -o "$work/places-clang" tests/unwind/places.c -pthread -ldl &&
+		g++ $flags -o "$work/places-cxx" tests/unwind/places.cc
+}
+check "programs without frame pointers are built" build_places
+
+# start NAME INNER COMMAND...: INNER stack frames may differ from one moment to the next.
+places=() spinning=()
+start() {
+	local name=$1 inner=$2
+	shift 2
+	background "$@" >"$work/$name.out" 2>&1
+	places+=("$!:$inner:$name") spinning+=("$!")
+}
+all_there() { [ "$(grep -l ready "$work"/*.out | wc -l)" -eq ${#places[@]} ]; }
+stop_all() {
+	kill -KILL "${spinning[@]}"
+	wait "${spinning[@]}"
+	spinning=() places=()
+	rm -f "$work"/*.out
+} 2>/dev/null
+record_all() {
+	"$PROFILER" record --unwind dwarf -F 499 -d 4 -p "$(IFS=,; echo "${spinning[*]}")" -o "$1" 2>"$work/record.err"
+}
+
+for c in recursion callback thread handler other-stack odd-frames; do start "$c" 1 "$work/places" "$c"; done
+start library 1 "$work/places" library "$work/library.so"
+start static 1 "$work/places-static" thread
+start clang 1 "$work/places-clang" odd-frames
+start c++ 1 "$work/places-cxx"
+start bash 8 bash -c 'f() { if [ $1 -gt 0 ]; then f $(($1 - 1)); else echo ready; while :; do :; done; fi; }; f 12'
+start python 1 python3 -c '
+def f(n):
+    if n: return f(n - 1)
+    print("ready", flush=True)
+    while True: pass
+sorted([1, 2], key=lambda x: f(10))'
+start perl 3 perl -e 'sub f { my $n = shift; if ($n) { f($n - 1) } else { $| = 1; print "ready\n"; 1 while 1 } } f(9); sleep 1'
+check "all are where they stay" until_true 20 all_there
+until_true 3 false # alarm() of other-stack is over
+check "they are recorded" record_all "$work/places.seg"
+python3 $truth places "$work/places.seg" "${places[@]}" >"$work/truth.tap" 2>&1
+while IFS= read -r line; do
+	case $line in
+	"ok "*) result 0 "${line#ok * - }" ;;
+	"not ok "*) result 1 "${line#not ok * - }" ;;
+	*) echo "$line" ;;
+	esac
+done <"$work/truth.tap"
+check "every process was judged" test "$(grep -c '^ok\|^not ok' "$work/truth.tap")" -eq ${#places[@]}
+stop_all
+
+# Its rows lead to a word that is no return address.
+start wrong 1 "$work/places" misdescribed
+until_true 10 all_there
+wrong_row_shows() {
+	"$PROFILER" record --unwind dwarf -F 999 -d 2 -p "${spinning[0]}" -o "$work/wrong.seg" &&
+		"$PROFILER" cat --collector unwind -o json "$work/wrong.seg" | python3 -c '
+import json, sys
+rows = [json.loads(line) for line in sys.stdin]
+mine = [r for r in rows if str(r.get("binary", "")).endswith("/places")]
+print(mine)
+sys.exit(0 if mine and mine[0]["confidence"] < 60 else 1)'
+}
+check "a wrong row lowers the confidence of its binary" wrong_row_shows
+stop_all
+
+# A compiler, an interpreter, and a storm of short processes.
+seq 500 | sed 's/.*/int f&(int a, int b) { int r = 0; for (int i = a; i < b; i++) r += i * a ^ (r >> 3); return r + &; }/' \
+	>"$work/big.c"
+load() {
+	"$PROFILER" record --unwind dwarf -F 999 -o "$work/load.seg" -- bash -c "
+		gcc -O2 -c -o /dev/null '$work/big.c' &
+		python3 -c 'import json
+for i in range(15): json.loads(json.dumps([[{str(k): [k] * 5} for k in range(2000)]]))' &
+		for i in {1..60}; do /bin/true | grep -c x; done >/dev/null; wait"
+}
+check "a compiler, an interpreter and short processes are recorded" load
+check "99.5 % of their stacks are complete, once a process runs for 50 ms" python3 $truth share "$work/load.seg"
+report_says_so() { "$PROFILER" report "$work/load.seg" | grep -E '^Stacks +user [0-9.]+ % complete'; }
+check "report says what became of user stacks" report_says_so
+
+equally_deep() {
+	"$PROFILER" record --unwind dwarf -F 999 -o "$work/cc1.seg" -- gcc -O2 -c -o /dev/null "$work/big.c" &&
+		perf record -q -m 2048 -e cpu-clock -F 199 --call-graph dwarf,65528 -o "$work/perf.data" -- \
+			gcc -O2 -c -o /dev/null "$work/big.c" >/dev/null 2>&1 &&
+		perf script --no-inline -i "$work/perf.data" -F comm,ip,sym 2>/dev/null >"$work/perf.txt" &&
+		python3 $truth depths "$work/cc1.seg" "$work/perf.txt" cc1
+}
+check "they are as deep as those of perf record --call-graph dwarf" equally_deep
+
+finish
