@@ -517,6 +517,7 @@ static __always_inline void read_leaving_stacks(void *ctx, const struct sampler_
 		find_skip(ctx, o, rec);
 	rec->kernel_status = STACK_NONE;
 	rec->user_status = STACK_NONE;
+	rec->mappings = 0; /* by frame pointers */
 	if (k->flags & SAMPLER_KERNEL_STACK)
 		kernel = read_stack(ctx, rec->words, k->depth, o->skip & 0xff, &rec->kernel_status,
 				    STACK_COMPLETE);
