@@ -74,6 +74,7 @@ static void on_gone(uint32_t pid, void *userdata)
 	struct pipeline *p = userdata;
 
 	perf_maps_forget(p->perf_maps, (pid_t)pid);
+	recorder_process_gone(p->recorder, pid);
 }
 
 static void on_changed(struct process *process, bool replaced, void *userdata)
@@ -598,6 +599,7 @@ void pipeline_tick(struct pipeline *p)
 	int64_t block;
 
 	pipeline_take_symbols(p);
+	recorder_look_again(p->recorder);
 	if (p->unwinder)
 		unwinder_tick(p->unwinder);
 	sampler_refresh_filters(p->sampler);

@@ -59,6 +59,7 @@ static struct mappings *copy(const struct mappings *m, size_t capacity)
 		return NULL;
 	*c = (struct mappings){ .refs = 1, .n = m ? m->n : 0, .capacity = (uint32_t)capacity };
 	c->version = m ? m->version : 0;
+	c->own_code = m && m->own_code;
 	for (size_t i = 0; i < c->n; i++) {
 		c->list[i] = m->list[i];
 		object_ref(c->list[i].object);

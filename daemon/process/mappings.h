@@ -4,7 +4,7 @@
  * How the mappings of a process change; what they are, and how they are searched, is in process.h.
  * NULL is the empty list everywhere.
  *
- * Memory: 16 bytes + 32 per mapping, half as much again at most while the list grows; nothing for a
+ * Memory: 32 bytes + 32 per mapping, half as much again at most while the list grows; nothing for a
  * child that shares its parent's.
  */
 #include "process/process.h"

@@ -8,7 +8,7 @@
  * unannounced. Identity is (pid, start time). A process that exited stays until every sample taken
  * before its end was looked up: process_table_forget() drops those that ended before a given time.
  *
- * Memory: 380 bytes a process; 24 + 32 per mapping, half as much again at most, for those that
+ * Memory: 380 bytes a process; 32 + 32 per mapping, half as much again at most, for those that
  * executed (a forked child shares its parent's); the path of its binary, shared likewise. Labels
  * are kept once per cgroup.
  */
@@ -30,6 +30,7 @@ struct mappings {
 	uint32_t refs;
 	uint32_t capacity;
 	uint64_t version; /* another one after each change, in all of the table */
+	bool own_code; /* some of it was written by the process itself, and may have been moved */
 	size_t n;
 	struct mapping list[];
 };

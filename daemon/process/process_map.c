@@ -148,6 +148,8 @@ int map_add(struct process_table *t, struct entry *e, struct mappings **list,
 	announce(t, e, &m);
 	if (r > 0)
 		(*list)->version = ++t->next_version;
+	if (r > 0 && kind == OBJECT_ANON && !(m.start >> 63)) /* [vsyscall] is the kernel's */
+		(*list)->own_code = true;
 	if (list == &e->p.mappings && r > 0) {
 		e->p.written_mappings = NULL;
 		entry_tell_change(t, e, replaced);

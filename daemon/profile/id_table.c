@@ -3,10 +3,13 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST_SIZE 1024
 
-static uint64_t hash(uint64_t a, uint64_t b)
+_Static_assert(sizeof(struct id_table_entry) == 16, "four to a cache line");
+
+static uint64_t hash(uint64_t a, uint32_t b)
 {
 	uint64_t h = (a ^ b * 0x9e3779b97f4a7c15ULL) * 0xff51afd7ed558ccdULL;
 
@@ -14,46 +17,48 @@ static uint64_t hash(uint64_t a, uint64_t b)
 }
 
 /* The entry of (a, b), or the free one where it belongs. */
-static struct id_table_entry *probe(struct id_table_entry *entries, size_t size,
-				    uint32_t generation, uint64_t a, uint64_t b)
+static struct id_table_entry *probe(struct id_table_entry *entries, size_t size, uint64_t a,
+				    uint32_t b)
 {
 	size_t i = (hash(a, b) >> 20) & (size - 1);
 
-	while (entries[i].generation == generation && (entries[i].a != a || entries[i].b != b))
+	while (entries[i].id != ID_TABLE_NEW && (entries[i].a != a || entries[i].b != b))
 		i = (i + 1) & (size - 1);
 	return &entries[i];
+}
+
+static void set_free(struct id_table_entry *entries, size_t size)
+{
+	memset(entries, 0xff, size * sizeof(*entries)); /* every id is ID_TABLE_NEW */
 }
 
 static bool grow(struct id_table *t)
 {
 	size_t size = t->size ? t->size * 2 : FIRST_SIZE;
-	struct id_table_entry *entries = calloc(size, sizeof(*entries));
+	struct id_table_entry *entries = malloc(size * sizeof(*entries));
 
 	if (!entries)
 		return false;
+	set_free(entries, size);
 	for (size_t i = 0; i < t->size; i++)
-		if (t->entries[i].generation == t->generation)
-			*probe(entries, size, t->generation, t->entries[i].a, t->entries[i].b) =
-				t->entries[i];
+		if (t->entries[i].id != ID_TABLE_NEW)
+			*probe(entries, size, t->entries[i].a, t->entries[i].b) = t->entries[i];
 	free(t->entries);
 	t->entries = entries;
 	t->size = size;
 	return true;
 }
 
-uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint64_t b)
+uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b)
 {
 	struct id_table_entry *e;
 
-	if (t->generation == 0)
-		t->generation = 1; /* 0 marks entries that were never used */
 	if (t->used * 2 >= t->size && !grow(t))
 		return NULL;
-	e = probe(t->entries, t->size, t->generation, a, b);
-	if (e->generation != t->generation) {
-		*e = (struct id_table_entry){
-			.a = a, .b = b, .generation = t->generation, .id = ID_TABLE_NEW
-		};
+	e = probe(t->entries, t->size, a, b);
+	if (e->id == ID_TABLE_NEW) {
+		e->a = a;
+		e->b = b;
 		t->used++;
 	}
 	return &e->id;
@@ -61,9 +66,9 @@ uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint64_t b)
 
 void id_table_clear(struct id_table *t)
 {
+	if (t->used)
+		set_free(t->entries, t->size);
 	t->used = 0;
-	if (++t->generation == 0)
-		id_table_done(t);
 }
 
 void id_table_done(struct id_table *t)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A hash table from two 64-bit words to a 32-bit id, made to be emptied often: clearing bumps a
- * generation.
+ * A hash table from two numbers to a 32-bit id. Four entries share a cache line: what a look-up
+ * costs is the line that was not there.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -10,21 +10,20 @@
 #define ID_TABLE_NEW UINT32_MAX
 
 struct id_table_entry {
-	uint64_t a, b;
-	uint32_t generation, id;
+	uint64_t a;
+	uint32_t b, id; /* ID_TABLE_NEW: free */
 };
 
 struct id_table {
 	struct id_table_entry *entries;
 	size_t size; /* a power of two */
 	size_t used;
-	uint32_t generation;
 };
 
 /*
- * The id kept for (a, b): ID_TABLE_NEW when it was not there, for the caller to fill in. Valid
- * until the next call; NULL when out of memory.
+ * The id kept for (a, b): ID_TABLE_NEW when it was not there, for the caller to fill in before the
+ * next call. Valid until then; NULL when out of memory.
  */
-uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint64_t b);
+uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b);
 void id_table_clear(struct id_table *t);
 void id_table_done(struct id_table *t);

@@ -18,12 +18,16 @@
 #include <time.h>
 
 #include "profile/id_table.h"
+#include "util/hash_table.h"
 #include "util/parse.h"
 
 #define MAX_FRAMES (2 * SAMPLE_MAX_FRAMES)
 #define DEFAULT_BLOCK_BYTES (256 * 1024)
 #define NO_ID UINT32_MAX
+#define UNMAPPED (UINT32_MAX - 1) /* no id either: a user address outside every mapping */
 #define FRAME_CACHE 8192 /* places; 128 KiB, half of a small L2 */
+#define WATCHED_MAX 64 /* as many perf maps as are kept */
+#define UNNAMED_MAX 4096 /* frames of one of them that wait for a name */
 
 /*
  * An address space within an epoch: one version of one process's mappings. While a process keeps
@@ -37,6 +41,7 @@ struct previous {
 	uint32_t space, process_id, tid, thread_id;
 	char comm[SAMPLE_COMM_LEN];
 	size_t n_user, n; /* user frames, all frames */
+	size_t cut; /* of them, outermost ones that are no frames */
 	uint64_t address[MAX_FRAMES];
 	uint32_t id[MAX_FRAMES];
 };
@@ -50,6 +55,13 @@ struct cached_frame {
 
 struct fact {
 	char *key, *value;
+};
+
+/* Code without a file or a name, and how much its process's perf map told when that was noticed. */
+struct watched {
+	struct object *object; /* referenced; its pending offsets are the frames */
+	uint32_t pid;
+	uint64_t version;
 };
 
 /* The owned copy of an event's record. */
@@ -75,6 +87,8 @@ struct recorder {
 	struct object
 		*unknown_kernel; /* for kernel addresses outside image, modules and programs */
 	struct previous *previous; /* [n_cpus] */
+	struct watched watched[WATCHED_MAX];
+	size_t n_watched;
 	struct fact *facts;
 	size_t n_facts;
 	struct known_event *events;
@@ -115,10 +129,31 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	return 0;
 }
 
+static void forget_pending(struct object *o)
+{
+	free(o->pending_offsets);
+	o->pending_offsets = NULL;
+	o->n_pending = o->pending_capacity = 0;
+}
+
+static void unwatch(struct recorder *r, size_t i)
+{
+	forget_pending(r->watched[i].object);
+	object_unref(r->watched[i].object);
+	r->watched[i] = r->watched[--r->n_watched];
+}
+
+static void unwatch_all(struct recorder *r)
+{
+	while (r->n_watched)
+		unwatch(r, r->n_watched - 1);
+}
+
 struct recorder *recorder_free(struct recorder *r)
 {
 	if (!r)
 		return NULL;
+	unwatch_all(r);
 	for (size_t i = 0; i < r->n_facts; i++) {
 		free(r->facts[i].key);
 		free(r->facts[i].value);
@@ -176,6 +211,7 @@ static void begin_epoch(struct recorder *r)
 	r->last_space = KERNEL_SPACE;
 	for (size_t i = 0; i < FRAME_CACHE; i++)
 		r->cache[i].id = NO_ID;
+	unwatch_all(r);
 	id_table_clear(&r->threads);
 	id_table_clear(&r->frames);
 	id_table_clear(&r->functions);
@@ -283,7 +319,7 @@ static uint32_t thread_id(struct recorder *r, uint32_t process, const struct sam
 
 	memcpy(name, s->comm, sizeof(name));
 	id = id_table_slot(&r->threads, (uint64_t)process << 32 | s->tid,
-			   name[0] ^ name[1] * 0x9e3779b97f4a7c15ULL);
+			   (uint32_t)hash_u64(name[0] ^ hash_u64(name[1])));
 	if (!id)
 		return NO_ID;
 	if (*id == ID_TABLE_NEW) {
@@ -343,7 +379,7 @@ static bool put_function(struct recorder *r, struct object *o, const struct func
 {
 	char name[4096];
 	uint32_t object = object_id(r, o);
-	uint32_t *id = id_table_slot(&r->functions, object, f->start);
+	uint32_t *id = id_table_slot(&r->functions, f->start, object);
 
 	if (!id || *id != ID_TABLE_NEW)
 		return false;
@@ -392,16 +428,39 @@ static void remember_offset(struct object *o, uint64_t offset)
 	o->pending_offsets[o->n_pending++] = offset;
 }
 
-static void need_functions(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
+/* Its process may write its names down later. */
+static void watch(struct recorder *r, struct object *o, uint32_t pid)
+{
+	for (size_t i = 0; i < r->n_watched; i++)
+		if (r->watched[i].object == o)
+			return;
+	if (r->n_watched < WATCHED_MAX)
+		r->watched[r->n_watched++] =
+			(struct watched){ object_ref(o), pid,
+					  perf_maps_version(r->options.perf_maps, (pid_t)pid) };
+}
+
+static void need_written_name(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
 {
 	struct function f;
 
+	if (!r->options.perf_maps)
+		return;
+	if (perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f)) {
+		put_function(r, o, &f);
+		return;
+	}
+	watch(r, o, pid);
+	if (o->n_pending < UNNAMED_MAX)
+		remember_offset(o, offset);
+}
+
+static void need_functions(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
+{
 	if (o->kind == OBJECT_UNKNOWN)
 		return;
 	if (o->kind == OBJECT_ANON) {
-		if (r->options.perf_maps &&
-		    perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f))
-			put_function(r, o, &f);
+		need_written_name(r, o, offset, pid);
 	} else if (o->index_state == INDEX_READY) {
 		put_functions_at(r, o, offset);
 	} else if (o->index_state != INDEX_FAILED && o != r->unknown_kernel) {
@@ -417,9 +476,51 @@ void recorder_object_ready(struct recorder *r, struct object *o)
 		for (size_t i = 0; i < o->n_pending; i++)
 			put_functions_at(r, o, o->pending_offsets[i]);
 	}
-	free(o->pending_offsets);
-	o->pending_offsets = NULL;
-	o->n_pending = o->pending_capacity = 0;
+	forget_pending(o);
+}
+
+static void name_pending(struct recorder *r, struct object *o, uint32_t pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < o->n_pending; i++) {
+		uint64_t offset = o->pending_offsets[i];
+		struct function f;
+
+		if (perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f))
+			put_function(r, o, &f);
+		else
+			o->pending_offsets[kept++] = offset;
+	}
+	o->n_pending = kept;
+}
+
+void recorder_look_again(struct recorder *r)
+{
+	bool grown = false;
+
+	if (r->n_watched)
+		begin_block(r);
+	for (size_t i = 0; i < r->n_watched; i++) {
+		struct watched *w = &r->watched[i];
+		uint64_t version = perf_maps_version(r->options.perf_maps, (pid_t)w->pid);
+
+		if (version == 0 || version == w->version)
+			continue;
+		w->version = version;
+		name_pending(r, w->object, w->pid);
+		grown = true;
+	}
+	/* What was no frame may be one now. */
+	for (size_t cpu = 0; grown && cpu < r->options.n_cpus; cpu++)
+		r->previous[cpu].epoch = 0;
+}
+
+void recorder_process_gone(struct recorder *r, uint32_t pid)
+{
+	for (size_t i = r->n_watched; i > 0; i--)
+		if (r->watched[i - 1].pid == pid)
+			unwatch(r, i - 1);
 }
 
 /* --- frames --- */
@@ -427,7 +528,7 @@ void recorder_object_ready(struct recorder *r, struct object *o)
 static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
 {
 	uint32_t object = object_id(r, o);
-	uint32_t *id = id_table_slot(&r->frames, object, offset);
+	uint32_t *id = id_table_slot(&r->frames, offset, object);
 
 	if (!id)
 		return NO_ID;
@@ -455,20 +556,26 @@ static uint32_t kernel_frame(struct recorder *r, uint64_t address)
 
 /*
  * Outside of every mapping: garbage of a broken stack, or code in memory that was moved, which no
- * record tells of. The process's perf map knows the latter.
+ * record tells of. The process's perf map knows the latter. Of a process whose mappings nobody
+ * could read nothing is known to be garbage.
  */
 static uint32_t unmapped_frame(struct recorder *r, struct process *p, uint64_t address)
 {
 	struct function f;
 	struct mapping m;
 
-	if (!r->options.perf_maps ||
-	    !perf_maps_find(r->options.perf_maps, (pid_t)p->pid, address, &f))
+	if (!p->mappings)
 		return frame_id(r, r->unknown, address, p->pid);
+	if (!r->options.perf_maps || !p->mappings->own_code)
+		return UNMAPPED;
 	if (!p->jit)
 		p->jit = process_anonymous_object(r->options.objects, p);
 	if (!p->jit)
 		return NO_ID;
+	if (!perf_maps_find(r->options.perf_maps, (pid_t)p->pid, address, &f)) {
+		watch(r, p->jit, p->pid);
+		return UNMAPPED;
+	}
 	m = (struct mapping){ f.start, f.start + f.size, f.start, p->jit };
 	/* The mapping tells readers whose memory it is: before anything else in it. */
 	if (p->jit->epoch != r->epoch)
@@ -492,27 +599,42 @@ static uint32_t user_frame(struct recorder *r, struct process *p, uint64_t addre
 	return frame_id(r, m->object, address - m->start + m->pgoff, p->pid);
 }
 
+static struct cached_frame *cache_place(struct recorder *r, uint32_t space, uint64_t address)
+{
+	uint64_t h = address * 0x9e3779b97f4a7c15ULL + space * 0xff51afd7ed558ccdULL;
+
+	return &r->cache[(h >> 51) % FRAME_CACHE];
+}
+
 static uint32_t lookup_frame(struct recorder *r, struct process *p, uint32_t space,
 			     uint64_t address)
 {
-	size_t place = (address * 0x9e3779b97f4a7c15ULL + space * 0xff51afd7ed558ccdULL) >> 51;
-	struct cached_frame *c = &r->cache[place % FRAME_CACHE];
+	struct cached_frame *c = cache_place(r, space, address);
+	uint32_t id;
 
-	if (c->id == NO_ID || c->address != address || c->space != space) {
-		c->id = space == KERNEL_SPACE ? kernel_frame(r, address)
-					      : user_frame(r, p, address);
-		c->address = address;
-		c->space = space;
-	}
-	return c->id;
+	if (c->id != NO_ID && c->address == address && c->space == space)
+		return c->id;
+	id = space == KERNEL_SPACE ? kernel_frame(r, address) : user_frame(r, p, address);
+	/* A perf map may come to know it. */
+	if (id == UNMAPPED && p->mappings->own_code)
+		return id;
+	*c = (struct cached_frame){ address, space, id };
+	return id;
 }
 
-/* How many of the outermost frames are those of the previous sample on this CPU. */
+/*
+ * How many of the outermost frames are those of the previous sample on this CPU. What is a leaf in
+ * one and a caller in the other is looked at again: leaves are not cut.
+ */
 static size_t shared_frames(const struct previous *prev, const uint64_t *address, size_t n_user,
 			    size_t n)
 {
-	size_t limit = n_user == prev->n_user ? MIN(n, prev->n) : MIN(n_user, prev->n_user);
-	size_t i = 0;
+	size_t limit = MIN(n_user, prev->n_user), i = 0;
+
+	if (n_user == prev->n_user)
+		limit = MIN(n, prev->n);
+	else if (limit)
+		limit--;
 
 	while (i < limit && address[i] == prev->address[i])
 		i++;
@@ -530,7 +652,13 @@ static void root_first(const struct sample_record *s, uint64_t *address)
 		address[n++] = s->words[i - 1];
 }
 
-/* Fills prev with this sample's stack; false when memory ran out. */
+/*
+ * Fills prev with this sample's stack; false when memory ran out.
+ *
+ * A walk by frame pointers through code that has none ends in whatever its register and the stack
+ * held. Callers outside every mapping with none inside beyond them are such an end: they are cut
+ * off. The leaf is always right, and what lies between mapped frames may be code that was moved.
+ */
 static bool intern_stack(struct recorder *r, struct previous *prev, const struct sample_record *s,
 			 struct process *p, uint32_t space)
 {
@@ -541,10 +669,19 @@ static bool intern_stack(struct recorder *r, struct previous *prev, const struct
 	root_first(s, address);
 	if (prev->epoch == r->epoch && prev->space == space)
 		i = shared_frames(prev, address, s->user_frames, n);
+	prev->cut = MIN(prev->cut, i);
+	/* Between two drains others had the CPU's caches. */
+	for (size_t k = i; k < n; k++)
+		__builtin_prefetch(
+			cache_place(r, k < s->user_frames ? space : KERNEL_SPACE, address[k]));
 	for (prev->n = i; i < n; i++) {
 		uint32_t id =
 			lookup_frame(r, p, i < s->user_frames ? space : KERNEL_SPACE, address[i]);
 
+		if (id == UNMAPPED && i == prev->cut && i + 1 < s->user_frames)
+			prev->cut++;
+		else if (id == UNMAPPED)
+			id = frame_id(r, r->unknown, address[i], p->pid);
 		if (id == NO_ID)
 			return false;
 		prev->address[i] = address[i];
@@ -577,6 +714,12 @@ static void take_counters(const struct sample_record *s, struct record_sample *r
 	}
 }
 
+/* How far the user stack can be trusted that is left. */
+static uint8_t user_status(const struct sample_record *s, const struct previous *prev)
+{
+	return prev->cut && s->user_status != STACK_EARLY ? STACK_NO_MAPPING : s->user_status;
+}
+
 static void put_sample(struct recorder *r, const struct sample_record *s,
 		       const struct previous *prev)
 {
@@ -590,15 +733,15 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 			.thread = prev->thread_id,
 			.period = s->period,
 			.kernel_status = s->kernel_status,
-			.user_status = s->user_status,
+			.user_status = user_status(s, prev),
 			.kernel_frames = s->kernel_frames,
-			.user_frames = s->user_frames,
+			.user_frames = (uint16_t)(s->user_frames - prev->cut),
 			.frames = leaf_first,
 		},
 	};
 
-	for (size_t i = 0; i < prev->n; i++)
-		leaf_first[i] = prev->id[prev->n - 1 - i];
+	for (size_t i = prev->n; i > prev->cut; i--)
+		leaf_first[prev->n - i] = prev->id[i - 1];
 	if (s->counters)
 		take_counters(s, &record.sample);
 	put(r, &record);

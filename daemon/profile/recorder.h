@@ -50,6 +50,11 @@ void recorder_row(struct recorder *r, const struct row *row);
 /* An object's index is there (or failed): writes the functions its waiting frames lie in. */
 void recorder_object_ready(struct recorder *r, struct object *o);
 
+/* Names code whose process wrote them down only after its first sample; once a second. */
+void recorder_look_again(struct recorder *r);
+/* `pid` ended, or executes something else: what it wrote down is no longer about its past. */
+void recorder_process_gone(struct recorder *r, uint32_t pid);
+
 /* Hands what there is to the writer; to be called at least once a second. Returns the block's
  * number, 0: empty. */
 int64_t recorder_flush(struct recorder *r);

@@ -295,17 +295,32 @@ static void limit_memory(struct perf_maps *m)
 	}
 }
 
-bool perf_maps_find(struct perf_maps *m, pid_t pid, uint64_t address, struct function *ret)
+/* The map as it is now; NULL: there is none. */
+static struct process_map *get_map(struct perf_maps *m, pid_t pid)
 {
 	struct process_map *p = get_process(m, pid);
 	size_t before;
 
 	if (!p)
-		return false;
+		return NULL;
 	p->used = ++m->lookups;
 	before = perf_map_bytes(&p->map);
 	refresh(m, p);
 	if (perf_map_bytes(&p->map) > before)
 		limit_memory(m);
-	return perf_map_find(&p->map, address, ret);
+	return p;
+}
+
+bool perf_maps_find(struct perf_maps *m, pid_t pid, uint64_t address, struct function *ret)
+{
+	const struct process_map *p = get_map(m, pid);
+
+	return p && perf_map_find(&p->map, address, ret);
+}
+
+uint64_t perf_maps_version(struct perf_maps *m, pid_t pid)
+{
+	const struct process_map *p = get_map(m, pid);
+
+	return p ? p->bytes_read : 0;
 }

@@ -105,4 +105,6 @@ struct perf_maps *perf_maps_new(const char *procfs);
 struct perf_maps *perf_maps_free(struct perf_maps *m);
 DEFINE_CLEANUP(struct perf_maps *, perf_maps_free);
 bool perf_maps_find(struct perf_maps *m, pid_t pid, uint64_t address, struct function *ret);
+/* Another number whenever what is known of pid's map grew; 0: it has none. */
+uint64_t perf_maps_version(struct perf_maps *m, pid_t pid);
 void perf_maps_forget(struct perf_maps *m, pid_t pid); /* at exit and exec */
