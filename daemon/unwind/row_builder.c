@@ -49,15 +49,16 @@ size_t row_builder_functions(const struct row_builder *b)
 	return b->n_functions;
 }
 
-/* Room for one more element; grows by half. */
-static bool grow(struct row_builder *b, void **array, size_t n, size_t *capacity, size_t size)
+/* Room for one more element, of `limit` at most; grows by half. */
+static bool grow(struct row_builder *b, void **array, size_t n, size_t limit, size_t *capacity,
+		 size_t size)
 {
 	size_t more = *capacity ? *capacity + *capacity / 2 : 1024;
 	void *p;
 
-	if (n < *capacity)
+	if (n < *capacity && n < limit)
 		return true;
-	if (n >= UNWIND_ROWS_MAX) {
+	if (n >= limit) {
 		b->error = -E2BIG;
 		return false;
 	}
@@ -77,8 +78,8 @@ void row_builder_function(struct row_builder *b, uint32_t start, uint32_t size)
 
 	if (last && start <= last->start)
 		b->unsorted = true;
-	if (!grow(b, (void **)&b->functions, b->n_functions, &b->function_capacity,
-		  sizeof(*b->functions)))
+	if (!grow(b, (void **)&b->functions, b->n_functions, UNWIND_FUNCTIONS_MAX,
+		  &b->function_capacity, sizeof(*b->functions)))
 		return;
 	b->functions[b->n_functions++] = (struct function){
 		.start = start,
@@ -98,7 +99,8 @@ void row_builder_add(struct row_builder *b, const struct unwind_row *row)
 
 	if (b->error || (f->n_rows && same_rules(&b->rows[b->n_rows - 1], row)))
 		return;
-	if (!grow(b, (void **)&b->rows, b->n_rows, &b->row_capacity, sizeof(*b->rows)))
+	if (!grow(b, (void **)&b->rows, b->n_rows, UNWIND_ROWS_MAX, &b->row_capacity,
+		  sizeof(*b->rows)))
 		return;
 	b->rows[b->n_rows++] = *row;
 	f->n_rows++;

@@ -184,7 +184,7 @@ static bool section_from_header(const struct elf_file *f, struct frame_section *
 		*ret = (struct frame_section){
 			.source = &f->source,
 			.offset = offset,
-			.size = left,
+			.size = MIN(left, (uint64_t)FRAME_SECTION_BYTES_MAX),
 			.address = ret->address,
 			.terminated = true,
 		};

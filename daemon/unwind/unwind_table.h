@@ -16,8 +16,9 @@
 #include "symbols/elf_file.h"
 #include "util/cleanup.h"
 
-/* The most one file may bring (64 MB); ClickHouse has 2.8 million rows. */
+/* The most one file may bring: 64 MB of rows; ClickHouse has 2.8 million of them. */
 #define UNWIND_ROWS_MAX (8U << 20)
+#define UNWIND_FUNCTIONS_MAX (2U << 20)
 
 /* Where the rows come from. */
 enum unwind_source {
@@ -58,7 +59,7 @@ struct unwind_table {
 /*
  * Reads the file once, believing nothing it says; damage costs the functions it hits. A file that
  * tells nothing gives a table without rows. -EOPNOTSUPP: neither x86-64 nor arm64; -ENOEXEC: it has
- * no code; -E2BIG: more than UNWIND_ROWS_MAX; -ENOMEM; -ECANCELED; or what reading said.
+ * no code; -E2BIG: it brings too much; -ENOMEM; -ECANCELED; or what reading said.
  */
 int unwind_table_build(const struct elf_file *f, struct unwind_table **ret);
 /* That of this host's vDSO, the same for every 64-bit process. -ENODATA: the kernel maps none. */
