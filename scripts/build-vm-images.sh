@@ -10,7 +10,7 @@
 # objects must come out byte for byte the same everywhere.
 #
 # Below the output directory (build/vm):
-#   kernels/ARCH/NAME/{vmlinuz,release,package}   roots/ARCH.cpio   build/ARCH (the cross builds)   debs/ apt/ (caches)
+#   kernels/ARCH/NAME/{vmlinuz,release,package}   roots/{ARCH,amd64-systemd}.cpio   build/ARCH (the cross builds)   debs/ apt/ (caches)
 #
 # Exit code: 0; 2 wrong usage; 3 a package, a tool or disk space is missing; 1 a build failed.
 set -euo pipefail
@@ -78,6 +78,8 @@ development=(libc6-dev linux-libc-dev libbpf-dev libelf-dev libpfm4-dev libsyste
 	libinih-dev libiberty-dev libcap-dev)
 userland=(base-files bash dash coreutils grep sed mawk findutils diffutils gzip util-linux mount procps python3 libcap2-bin
 	busybox-static)
+# What the guests whose PID 1 is systemd have beside it.
+service_userland=(systemd passwd bpftool)
 
 # Debian 12 has no riscv64.
 suite_of() { if [ "$1" = riscv64 ]; then echo trixie; else echo bookworm; fi; }
@@ -152,7 +154,9 @@ copy_libraries() {
 # What maintainer scripts and an administrator would have left.
 finish_root() {
 	local root=$1
-	rm -rf "$root"/usr/share/{doc,man,locale,info,lintian,perl,bash-completion,zoneinfo} "$root"/usr/lib/*/{gconv,perl*}
+	rm -rf "$root"/usr/share/{doc,man,locale,info,lintian,perl,bash-completion,zoneinfo} "$root"/usr/lib/*/{gconv,perl*} \
+		"$root"/usr/bin/*perl* "$root"/usr/lib/*/lib{perl,db-5,sqlite3}* \
+		"$root"/usr/lib/python3*/{pydoc_data,lib2to3,ensurepip,idlelib,distutils,test}
 	mkdir -p "$root"/{proc,sys,dev,run,tmp,root,opt,var/tmp}
 	[ -e "$root/usr/bin/awk" ] || ln -s mawk "$root/usr/bin/awk"
 	[ -e "$root/usr/bin/sh" ] || ln -s dash "$root/usr/bin/sh"
@@ -166,7 +170,7 @@ install_product() {
 	[ "$build" = "$(realpath "$O")" ] || sysroot=$lab/sysroots/$arch
 	rm -rf "$tree"
 	mkdir -p "$tree/build"
-	cp -a scripts tests "$tree/"
+	cp -a LICENSE README.md docs scripts systemd tests "$tree/"
 	rm -rf "$tree/tests/fuzz" "$tree/tests/unit"
 	cp -a "$build/ebpf-profiler" "$build/workloads" "$build/bpf" "$build/vm-programs" "$build/hardware" "$tree/build/"
 	find "$tree/build" -name '*.d' -delete
@@ -175,23 +179,28 @@ install_product() {
 		[ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
 	done
 	install -m 755 tests/vm/init "$root/init"
+	if [ -d "$root/usr/lib/systemd/system" ]; then
+		mkdir -p "$root/etc/systemd/system"
+		: >"$root/etc/machine-id"
+		install -m 644 tests/vm/systemd/* "$root/etc/systemd/system/"
+	fi
 }
 
 # Packed without compression: to unpack it would cost an emulated guest seconds.
-build_root() {
-	local arch=$1 build root=$lab/roots/$1 staging=$lab/roots/$1.staging
-	unpack_once "$arch" "$root" "${userland[@]}"
+build_root() { # NAME ARCH PACKAGE...
+	local name=$1 arch=$2 build root=$lab/roots/$1 staging=$lab/roots/$1.staging
+	unpack_once "$arch" "$root" "${@:3}"
 	build=$(build_product "$arch")
 	same_objects "$build"
 	rm -rf "$staging"
 	cp -a --reflink=auto "$root" "$staging"
 	finish_root "$staging"
 	install_product "$staging" "$build" "$arch"
-	(cd "$staging" && find . -print0 | cpio --null --create --format=newc --owner=0:0 --quiet) >"$lab/roots/$arch.cpio.new" ||
-		die "the root for $arch cannot be packed: $(df -h --output=avail "$lab" | tail -1) free"
-	mv "$lab/roots/$arch.cpio.new" "$lab/roots/$arch.cpio"
+	(cd "$staging" && find . -print0 | cpio --null --create --format=newc --owner=0:0 --quiet) >"$lab/roots/$name.cpio.new" ||
+		die "the root $name cannot be packed: $(df -h --output=avail "$lab" | tail -1) free"
+	mv "$lab/roots/$name.cpio.new" "$lab/roots/$name.cpio"
 	rm -rf "$staging"
-	echo "root $arch: $(du -h "$lab/roots/$arch.cpio" | cut -f1)"
+	echo "root $name: $(du -h "$lab/roots/$name.cpio" | cut -f1)"
 }
 
 # --- all of it --------------------------------------------------------------------------------------------------------
@@ -217,4 +226,7 @@ while read -r name arch suite meta; do
 	esac
 	build_kernel "$name" "$arch" "$suite" "$meta"
 done <<<"$selection"
-for arch in $guest_archs; do build_root "$arch"; done
+for arch in $guest_archs; do
+	build_root "$arch" "$arch" "${userland[@]}"
+	[ "$arch" != amd64 ] || build_root amd64-systemd amd64 "${userland[@]}" "${service_userland[@]}"
+done

@@ -9,7 +9,7 @@
 #   @vm kernel RELEASE MACHINE      @vm objects NAME SHA256          @vm insns PROGRAM COUNT
 #   @vm result PASS|FAIL|SKIP PROGRAM TEST SECONDS DETAIL             @vm log PROGRAM TEST TEXT
 #   @vm begin TEST                  @vm end                          (no "end": the guest did not come that far)
-# PROGRAM is the BPF program a row is about, or "-" where a row is about the whole.
+# PROGRAM is the BPF program a row is about, as OBJECT/PROGRAM, or "-" where a row is about the whole.
 set -u
 cd "$(dirname "$0")/.."
 O=$PWD/build
@@ -110,7 +110,7 @@ while read -r sum name; do say objects "$name" "$sum"; done <"$O/objects.sha256"
 for world; do
 	say begin "$world"
 	# shellcheck source=/dev/null
-	source "$O/../tests/vm/worlds/$world.sh"
+	source "$O/../tests/vm/worlds/$world.sh" || emit FAIL - "$world: its tests" 0 "they ended with an error, or are not there"
 	attempt - "$world: the kernel has nothing to complain about" kernel_is_calm
 done
 say end

@@ -216,5 +216,5 @@ const char *unwind_kind_name(unsigned int kind)
 		[ROW_UNSUPPORTED] = "unsupported",
 	};
 
-	return kind < UNWIND_KINDS ? names[kind] : "unknown";
+	return kind < UNWIND_KINDS && names[kind] ? names[kind] : "unknown";
 }

@@ -62,7 +62,7 @@ lab_configure() {
 lab_update() {
 	local suite=$1 stamp=$lab/apt/$1/updated want
 	shift
-	want=$*
+	want="$lab $*"
 	if [ -n "$(find "$stamp" -mmin -1440 2>/dev/null)" ] && [ "$(cat "$stamp")" = "$want" ]; then return; fi
 	lab_configure "$suite" "$@"
 	lab_apt "$suite" apt-get update -o APT::Update::Error-Mode=any >"$lab/apt/$suite/log" 2>&1 ||

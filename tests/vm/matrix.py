@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the guests of the lab said, judged and told.
 
-usage: matrix.py judge RESULTS [--json FILE] [--junit FILE] [--markdown FILE]
+usage: matrix.py judge RESULTS [--json FILE] [--junit FILE] [--markdown FILE] [--support FILE]
 
 RESULTS has one directory per guest that was started, with the files
-    guest     "key value" lines: arch, kernel, release (how it must begin, or -), tests, seconds, exit (QEMU's, 124: timeout)
+    guest     "key value" lines: arch, kernel, release (how it must begin, or -), tests, seconds, cpu_seconds,
+              exit (QEMU's; 124: timeout)
     console   everything the guest printed; lines as told in scripts/test-bpf-in-vm.sh
 
 A guest that panics, hangs, stops early or runs another kernel than it was given fails. A skip fails unless
@@ -22,7 +23,7 @@ import sys
 import xml.etree.ElementTree as xml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-UNVERIFIABLE = "reads_through_null"
+UNVERIFIABLE = "unverifiable/reads_through_null"
 BUDGET_SLACK = 1.25
 
 
@@ -43,6 +44,7 @@ class Guest:
     kernel: str
     tests: list
     seconds: float
+    cpu_seconds: float = 0.0
     release: str = ""
     ended: bool = False
     rows: list = dataclasses.field(default_factory=list)
@@ -114,7 +116,12 @@ def read_guest(directory):
     with open(os.path.join(directory, "guest"), encoding="utf-8") as f:
         facts = dict(line.rstrip("\n").split(" ", 1) for line in f if " " in line)
     guest = Guest(
-        os.path.basename(directory), facts["arch"], facts["kernel"], facts["tests"].split(","), float(facts["seconds"])
+        os.path.basename(directory),
+        facts["arch"],
+        facts["kernel"],
+        facts["tests"].split(","),
+        float(facts["seconds"]),
+        float(facts.get("cpu_seconds") or 0),
     )
     with open(os.path.join(directory, "console"), encoding="utf-8", errors="replace") as f:
         others = read_console(guest, f.read())
@@ -142,17 +149,19 @@ def judge_end(guest, facts, others):
         guest.fail("runs the kernel it was given", "%s was given, %s runs" % (facts["release"], guest.release))
 
 
+def expects(expected, guest, row):
+    return any(
+        fnmatch.fnmatchcase(guest.arch + " " + guest.kernel, kernel)
+        and fnmatch.fnmatchcase(row.program, program)
+        and fnmatch.fnmatchcase(row.test, test)
+        and reason in row.detail
+        for kernel, program, test, reason in expected
+    )
+
+
 def judge_skips(guest, expected):
     for row in guest.rows:
-        if row.status != "SKIP":
-            continue
-        if not any(
-            fnmatch.fnmatchcase(guest.kernel, kernel)
-            and fnmatch.fnmatchcase(row.program, program)
-            and fnmatch.fnmatchcase(row.test, test)
-            and reason in row.detail
-            for kernel, program, test, reason in expected
-        ):
+        if row.status == "SKIP" and not expects(expected, guest, row):
             row.status = "FAIL"
             row.detail = "skipped, and expected-skips.conf does not expect it: " + row.detail
 
@@ -222,28 +231,29 @@ def cell(guest, program):
 
 
 def matrix(guests):
-    """Header and lines: kernels down, programs across; kernels that did not run are named."""
-    programs = programs_of(guests)
-    header = ["architecture", "kernel", "release", *programs, "the rest", "seconds"]
-    lines = []
-    for name, arch, *_ in table("kernels.conf"):
-        chosen = [g for g in guests if (g.arch, g.kernel) == (arch, name) and "matrix" in g.tests]
-        if not chosen:
-            lines.append([arch, name, "not run", *["-"] * len(programs), "-", "-"])
-        for g in chosen:
-            cells = [cell(g, p) for p in programs]
-            lines.append([arch, name, g.release or "none", *cells, cell(g, "-"), "%.0f" % g.seconds])
-    known = {(arch, name) for name, arch, *_ in table("kernels.conf")}
-    for g in guests:
-        if "matrix" in g.tests and (g.arch, g.kernel) not in known:
-            lines.append([g.arch, g.kernel, g.release, *[cell(g, p) for p in programs], cell(g, "-"), "%.0f" % g.seconds])
+    """Header and lines: programs down, kernels across; kernels that did not run are named."""
+    kernels = [(arch, name) for name, arch, *_ in table("kernels.conf")]
+    kernels += [(g.arch, g.kernel) for g in guests if "matrix" in g.tests and (g.arch, g.kernel) not in kernels]
+    header, columns = ["program"], []
+    for arch, name in kernels:
+        ran = [g for g in guests if (g.arch, g.kernel) == (arch, name) and "matrix" in g.tests]
+        header.append(arch + " " + name)
+        columns.append(ran[0] if ran else None)
+    lines = [[p, *[cell(g, p) if g else "not run" for g in columns]] for p in programs_of(guests)]
+    lines.append(["all else", *[cell(g, "-") if g else "not run" for g in columns]])
     return header, lines
 
 
 def worlds(guests):
-    header = ["guest", "release", "passed", "failed", "skipped", "seconds"]
+    header = ["guest", "release", "passed", "failed", "skipped", "seconds", "CPU seconds"]
     return header, [
-        [g.name, g.release or "none", *[str(g.count(s)) for s in ("PASS", "FAIL", "SKIP")], "%.0f" % g.seconds]
+        [
+            g.name,
+            g.release or "none",
+            *[str(g.count(s)) for s in ("PASS", "FAIL", "SKIP")],
+            "%.0f" % g.seconds,
+            "%.0f" % g.cpu_seconds,
+        ]
         for g in guests
     ]
 
@@ -324,6 +334,98 @@ def printable(text):
     return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", text)
 
 
+# --- docs/kernel-support.md -------------------------------------------------------------------------------------------
+
+SUPPORT = os.path.join(HERE, "..", "..", "docs", "kernel-support.md")
+WAYS = [
+    ("sampling into perf rings", "sampler/*sample_to_perf_ring"),
+    ("sampling into BPF rings", "sampler/*sample_to_bpf_ring"),
+    ("counters at each sample", "sampler/count_to_*"),
+    ("deltas that end at context switches", "sampler/close_deltas"),
+    ("unwinding without frame pointers", "sampler/*unwind_to_*"),
+]
+
+
+def ways(guests):
+    """What a reader asks for: ways to sample, and collectors; each with the programs that do it."""
+    objects = sorted({p.split("/")[0] for p in programs_of(guests)} - {"sampler"})
+    return WAYS + [("collector `%s`" % o, o + "*") for o in objects]
+
+
+def support_cell(guest, pattern):
+    rows = [r for r in guest.rows if fnmatch.fnmatchcase(r.program, pattern) and r.test != "verifier budget"]
+    if any(r.status == "FAIL" for r in rows):
+        return "fails"
+    if any(r.status == "PASS" and r.test != "verified" for r in rows):
+        return "partly" if any(r.status == "SKIP" for r in rows) else "yes"
+    return "no" if rows else "-"
+
+
+def support_table(guests):
+    kernels = [(arch, name) for name, arch, *_ in table("kernels.conf")]
+    chosen = [next((g for g in guests if (g.arch, g.kernel) == k and "matrix" in g.tests), None) for k in kernels]
+    header = ["", *["%s %s" % k for k in kernels]]
+    lines = [["release", *[g.release if g else "not run" for g in chosen]]]
+    for name, pattern in ways(guests):
+        lines.append([name, *[support_cell(g, pattern) if g else "not run" for g in chosen]])
+    lines.append(["record, report, export, flame, verify", *[support_cell(g, "-") if g else "not run" for g in chosen]])
+    return header, lines
+
+
+def support_text(guests):
+    degraded = [
+        "| %s | %s | %s |" % (g.name, subject(r), r.status)
+        for g in guests
+        if "matrix" not in g.tests
+        for r in g.rows
+        if r.status != "SKIP"
+    ]
+    parts = [
+        "<!-- Written by scripts/run-vm-tests.sh --support docs/kernel-support.md; not by hand. -->",
+        "# Kernels",
+        "",
+        "What was seen working, in virtual machines: every BPF program loaded, attached and triggered, its effect found in a"
+        " report or a row.",
+        "",
+        "* `yes`: all of it. `partly`: some way of it is not there on this kernel, and the product takes another by itself;"
+        " the ways are below. `no`: this kernel cannot. `-`: not meant for it.",
+        "* `not run`: Debian has no such kernel, and nobody gave one to this run. To run it:"
+        " `scripts/run-vm-tests.sh --kernel-image FILE`. Fallbacks that such kernels need are forced on newer ones below.",
+        "* riscv64 is there for its emulated TLB events: the sampler alone is meant for it.",
+        "",
+        markdown_table(*support_table(guests)),
+        "",
+        "## Skipped, with the reason",
+        "",
+        *sorted({"* %s %s: %s: %s" % (g.arch, g.kernel, subject(r), r.detail) for g, r in skips(guests)}),
+        "",
+        "## Other machines and worlds",
+        "",
+        "Emulated PMUs, missing rights, missing descriptions of types, little memory, many CPUs.",
+        "",
+        "| guest | what was tried | result |",
+        "|---|---|---|",
+        *degraded,
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def judge_claims(guests):
+    """What docs/kernel-support.md says works must work in this run."""
+    if not os.path.exists(SUPPORT):
+        return
+    with open(SUPPORT, encoding="utf-8") as f:
+        rows = [[c.strip() for c in line.strip().strip("|").split("|")] for line in f if line.startswith("|")]
+    header = next((r for r in rows if r[0] == "" and len(r) > 2), [])
+    claims = {(r[0], k): c for r in rows if len(r) == len(header) for k, c in zip(header[1:], r[1:])}
+    for g in (g for g in guests if "matrix" in g.tests and g.ended):
+        kernel = "%s %s" % (g.arch, g.kernel)
+        for name, pattern in ways([g]):
+            claim, seen = claims.get((name, kernel)), support_cell(g, pattern)
+            if claim in ("yes", "partly") and claim != seen:
+                g.fail("docs/kernel-support.md is true", "it says '%s' of %s, seen is '%s'" % (claim, name, seen))
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +433,11 @@ def judge_command(options):
     names = sorted(os.listdir(options.results), key=lambda n: os.path.getmtime(os.path.join(options.results, n, "guest")))
     guests = [read_guest(os.path.join(options.results, n)) for n in names]
     judge(guests)
+    if options.support:
+        with open(options.support, "w", encoding="utf-8") as f:
+            f.write(support_text(guests))
+    else:
+        judge_claims(guests)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             json.dump([dataclasses.asdict(g) for g in guests], f, indent=1)
@@ -350,7 +457,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("judge")
     command.add_argument("results")
-    for option in ("--json", "--junit", "--markdown"):
+    for option in ("--json", "--junit", "--markdown", "--support"):
         command.add_argument(option)
     options = parser.parse_args()
     return judge_command(options)

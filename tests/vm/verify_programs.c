@@ -6,10 +6,11 @@
  *
  * One line per program, fields separated by tabs:
  *
- *   accepted  OBJECT PROGRAM INSTRUCTIONS   instructions processed; 0: this kernel does not say
- *   unknown   OBJECT PROGRAM HELPER         this kernel does not have what the program calls
- *   refused   OBJECT PROGRAM ERROR          followed by "log" lines
- *   log       OBJECT PROGRAM TEXT           the verifier's words, the last LOG_LINES of them
+ *   accepted  OBJECT PROGRAM PROCESSED LENGTH   instructions the verifier processed (0: this kernel
+ *                                               does not say), and those the program has
+ *   unknown   OBJECT PROGRAM HELPER             this kernel does not have what the program calls
+ *   refused   OBJECT PROGRAM ERROR              followed by "log" lines
+ *   log       OBJECT PROGRAM TEXT               the verifier's words, the last LOG_LINES of them
  *
  * The exit code is 0 when everything was tried, whatever the kernel said.
  */
@@ -56,7 +57,7 @@ static void leave_rings_out(struct bpf_object *object)
 
 /* 0 or a negative errno; `log` holds the verifier's words. */
 static int load_one(const char *path, const char *name, const char *btf, bool rings, int log_level,
-		    char *log)
+		    char *log, size_t *ret_length)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = btf, .kernel_log_buf = log,
 		    .kernel_log_size = LOG_BYTES, .kernel_log_level = (uint32_t)log_level);
@@ -73,6 +74,8 @@ static int load_one(const char *path, const char *name, const char *btf, bool ri
 	if (!rings)
 		leave_rings_out(object);
 	r = bpf_object__load(object);
+	program = bpf_object__find_program_by_name(object, name);
+	*ret_length = program ? bpf_program__insn_cnt(program) : 0;
 	bpf_object__close(object);
 	return r;
 }
@@ -115,20 +118,21 @@ static void verify(const char *path, const char *name, const char *btf, char *lo
 {
 	const char *object = base_name(path);
 	bool rings = true;
+	size_t length = 0;
 	int r;
 
-	r = load_one(path, name, btf, rings, LOG_STATISTICS, log);
+	r = load_one(path, name, btf, rings, LOG_STATISTICS, log, &length);
 	if (r < 0 && !*log) {
 		rings = false;
-		r = load_one(path, name, btf, rings, LOG_STATISTICS, log);
+		r = load_one(path, name, btf, rings, LOG_STATISTICS, log, &length);
 	}
 	if (r < 0 && !*log)
-		r = load_one(path, name, btf, rings, 1, log);
+		r = load_one(path, name, btf, rings, 1, log, &length);
 	if (r == 0) {
-		printf("accepted\t%s\t%s\t%lu\n", object, name, processed(log));
+		printf("accepted\t%s\t%s\t%lu\t%zu\n", object, name, processed(log), length);
 		return;
 	}
-	load_one(path, name, btf, rings, 1, log);
+	load_one(path, name, btf, rings, 1, log, &length);
 	if (print_unknown(object, name, log))
 		return;
 	printf("refused\t%s\t%s\t%s\n", object, name, strerror(-r));

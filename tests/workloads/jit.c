@@ -24,6 +24,10 @@ static const uint8_t code[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0xff, 0xcf, 0x75, 
 /* A frame, a loop that counts x0 down, return. */
 static const uint32_t code[] = { 0xa9bf7bfd, 0x910003fd, 0xf1000400,
 				 0x54ffffe1, 0xa8c17bfd, 0xd65f03c0 };
+#elif defined(__riscv)
+/* A frame, a loop that counts a0 down, return. */
+static const uint32_t code[] = { 0xff010113, 0x00113423, 0x00813023, 0x01010413, 0xfff50513,
+				 0xfe051ee3, 0x00813083, 0x00013403, 0x01010113, 0x00008067 };
 #else
 #error "no code for this processor"
 #endif

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by scripts/test-bpf-in-vm.sh: every BPF program verified, attached in both modes and triggered; the whole way.
 
+# Only the sampler is meant for riscv64.
+objects=("$O"/bpf/*.bpf.o)
+if [ "$(uname -m)" = riscv64 ]; then objects=("$O/bpf/sampler.bpf.o"); fi
+
 verify_all() {
-	local verdict object program text
-	"$O/vm-programs/verify_programs" "$O"/bpf/*.bpf.o "$O"/vm-programs/*.bpf.o >"$work/verified" || return 1
-	while IFS=$'\t' read -r verdict object program text; do
+	local verdict object program text length
+	"$O/vm-programs/verify_programs" "${objects[@]}" "$O"/vm-programs/*.bpf.o >"$work/verified" || return 1
+	while IFS=$'\t' read -r verdict object program text length; do
+		program=${object%.bpf.o}/$program
 		case $verdict in
 		accepted)
-			emit PASS "$program" verified 0 "$text instructions"
+			emit PASS "$program" verified 0 "$text instructions processed, $length long"
 			say insns "$program" "$text"
 			;;
 		refused) emit FAIL "$program" verified 0 "$text" ;;
 		unknown) emit SKIP "$program" verified 0 "$text" ;;
-		log) say log "$program" verified "$text" ;;
+		log) say log "$program" verified "$text${length:+ $length}" ;;
 		esac
 	done <"$work/verified"
 	[ -s "$work/verified" ]
@@ -25,26 +30,24 @@ sampler_way() { # ATTACH TRANSPORT OPTION...
 	profile "$way" -F 199 --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
 	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
 }
+counters=(--counters page-faults,task-clock)
 for attach in link ioctl; do
 	for transport in perf bpf; do
-		attempt sample_to_${transport}_ring "attached by $attach, triggered" sampler_way $attach $transport
-		attempt count_to_${transport}_ring "attached by $attach, triggered" \
-			sampler_way $attach $transport --counters page-faults,task-clock
+		way=("attached by $attach, triggered" sampler_way $attach $transport)
+		attempt sampler/sample_to_${transport}_ring "${way[@]}"
+		attempt sampler/count_to_${transport}_ring "${way[@]}" "${counters[@]}"
+		attempt sampler/unwind_to_${transport}_ring "${way[@]}" --unwind dwarf
+		attempt sampler/count_unwind_to_${transport}_ring "${way[@]}" --unwind dwarf "${counters[@]}"
 	done
 done
 
-# How often each program of PID ran, as "TYPE RUNS" lines; the kernel counts while bpf_stats_enabled is set.
-program_runs() {
-	cat "/proc/$1/fdinfo"/* 2>/dev/null | awk '$1 == "prog_type:" { type = $2 } $1 == "run_cnt:" { print type, $2 }'
-}
-
 context_switches() {
-	local recording runs=0 raw_tracepoint=17
+	local recording runs=0
 	echo 1 >/proc/sys/kernel/bpf_stats_enabled
 	"$PROFILER" record -F 99 -d 60 --counters task-clock --split-at-switch -o "$work/switch.seg" 2>"$work/switch.err" &
 	recording=$!
 	for _ in $(seq 100); do
-		runs=$(program_runs $recording | awk -v type=$raw_tracepoint '$1 == type { n += $2 } END { print n + 0 }')
+		runs=$("$O/vm-programs/program_runs" $recording | awk '$1 == "close_deltas" { n += $2 } END { print n + 0 }')
 		[ "$runs" -lt 10 ] || break
 		sleep 0.1
 	done
@@ -54,7 +57,14 @@ context_switches() {
 	echo "it ran $runs times"
 	[ "$runs" -ge 10 ]
 }
-attempt close_deltas "attached to context switches, triggered" context_switches
+attempt sampler/close_deltas "attached to context switches, triggered" context_switches
+
+# Where the kernel has no bpf_task_pt_regs() the way to the user's registers is measured once, before unwinding.
+registers_are_found() {
+	profile registers -F 199 --unwind dwarf -- "$workloads/shares" functions 1 &&
+		ask registers "known_function(e)" "share(e, 'main') > 25"
+}
+attempt sampler/calibrate_registers "finds the registers that unwinding begins with" registers_are_found
 
 # Every page fault is a sample: nothing may be lost, and each sample's period is one.
 page_faults() {
@@ -62,8 +72,8 @@ page_faults() {
 	ask "faults-$1" "event('page-faults')['weight'] == event('page-faults')['ledger']['count']" \
 		"event('page-faults')['samples'] >= 20000" "balanced(event('page-faults'))" "share(event('page-faults'), 'touch_pages') > 90"
 }
-attempt sample_to_perf_ring "sum of periods = the event's own count" page_faults perf
-attempt sample_to_bpf_ring "sum of periods = the event's own count" page_faults bpf
+attempt sampler/sample_to_perf_ring "sum of periods = the event's own count" page_faults perf
+attempt sampler/sample_to_bpf_ring "sum of periods = the event's own count" page_faults bpf
 
 whole_way() {
 	profile whole -F 199 -- "$workloads/shares" functions 2 &&

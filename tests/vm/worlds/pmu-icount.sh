@@ -2,7 +2,7 @@
 # Sourced by scripts/test-bpf-in-vm.sh: an emulated PMU whose machine counts its own time in instructions (-icount), so
 # that rates, counts and ratios are exact: every instruction takes the same time.
 
-sampled=sample_to_perf_ring
+sampled=sampler/sample_to_perf_ring
 case $(uname -m) in
 aarch64) per_cycle=0.5 missed=0.002 ;; # shift=1: two cycles of 1 GHz are one instruction
 riscv64) per_cycle=1.0 missed=0.03 ;;  # shift=0, a cycle each; the kernel sees an overflow a little late
@@ -24,7 +24,7 @@ by_period() { # EVENT TRANSPORT ATTACH
 		"abs(e['ledger']['count'] - e['weight']) <= 1000003 + $missed * e['ledger']['count']"
 }
 attempt $sampled "cycles by period: count / period samples, and the periods add up to the count" by_period cycles perf link
-attempt sample_to_bpf_ring "cycles by period, into BPF rings by ioctl" by_period cycles bpf ioctl
+attempt sampler/sample_to_bpf_ring "cycles by period, into BPF rings by ioctl" by_period cycles bpf ioctl
 attempt $sampled "instructions by period: count / period samples, and the periods add up" by_period instructions perf ioctl
 
 together() {

@@ -6,7 +6,7 @@ falls_back() {
 	grep -q 'cpu-clock fires instead of cycles' "$work/off.err" || return
 	ask off "e['requested'] == 'cycles' and e['fired'] == 'cpu-clock' and e['reason']" "known_function(e)" "balanced(e)"
 }
-attempt sample_to_perf_ring "cycles gives way to cpu-clock, and the file says so" falls_back
+attempt sampler/sample_to_perf_ring "cycles gives way to cpu-clock, and the file says so" falls_back
 
 refuses() {
 	"$PROFILER" record -d 1 -e instructions -o "$work/refused.seg" 2>"$work/refused.err"

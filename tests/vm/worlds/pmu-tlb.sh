@@ -9,4 +9,4 @@ tlb_misses() {
 		"abs(weight('dTLB-load-misses', 'walk_many_pages') / $loads - 1) <= 0.03" \
 		"weight('dTLB-load-misses', 'stay_in_one_page') <= 0.005 * $loads"
 }
-attempt sample_to_perf_ring "many pages and one page are told apart by dTLB misses" tlb_misses
+attempt sampler/sample_to_perf_ring "many pages and one page are told apart by dTLB misses" tlb_misses

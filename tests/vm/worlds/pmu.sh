@@ -2,7 +2,7 @@
 # Sourced by scripts/test-bpf-in-vm.sh: an emulated PMU beside emulated CPUs that run as fast as the host lets them.
 # Overflow interrupts are real but late, so that rates have a floor only; counts and periods hold.
 
-sampled=sample_to_perf_ring
+sampled=sampler/sample_to_perf_ring
 cpus=$(nproc)
 
 hardware_fires() {
@@ -34,4 +34,4 @@ all_cpus() {
 	"$PROFILER" report --by cpu --json "$work/host.seg" >"$work/cpus.json" || return
 	ask host "balanced(e)" "e['fired'] == 'cycles'" && ask cpus "len(e['rows']) == $cpus"
 }
-attempt sample_to_bpf_ring "cycles on all CPUs, by ioctl into BPF rings" all_cpus
+attempt sampler/sample_to_bpf_ring "cycles on all CPUs, by ioctl into BPF rings" all_cpus
