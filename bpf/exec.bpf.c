@@ -5,9 +5,10 @@
  * A call's record is made when the call begins and kept in `pending` under the thread until it
  * ends. Two ways to see the calls: their tracepoints, whose presence makes every system call of the
  * host a little slower, and kprobes, which cost nothing elsewhere. `replaced` runs when the new
- * program is there: what the caller's memory did not show at the beginning, for a page that was
- * never touched is not there yet, the new program's has; and programs that came by no call that is
- * watched are told of there.
+ * program is there: the call has succeeded. What the caller's memory did not show at the beginning,
+ * for a page that was never touched is not there yet, the new program's has; and programs that came
+ * by no call that is watched are told of there, too. So only calls that fail end where they return,
+ * where a kprobe may be missed when many are under way.
  *
  * Made for Linux 4.18 too: no global data, no loops, fields of kernel structures only where the
  * kernel describes them.
@@ -187,26 +188,9 @@ static __always_inline void read_new_argv(struct exec_record *rec, __u32 max)
 	rec->argv_bytes = size;
 }
 
-/* --- the call -------------------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------------------------- */
 
-static __always_inline void begin(__u16 call, __u64 file, __u64 argv)
-{
-	__u32 zero = 0, tid = (__u32)bpf_get_current_pid_tgid();
-	struct exec_record *rec = bpf_map_lookup_elem(&scratch, &zero);
-	struct exec_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
-	struct exec_counts *c = get_counts();
-
-	if (!rec || !k || !c)
-		return;
-	fill_caller(rec, call);
-	rec->file = file;
-	read_file(rec);
-	read_argv(rec, (const __u64 *)argv, k->max_args);
-	if (bpf_map_update_elem(&pending, &tid, rec, BPF_ANY))
-		c->no_pending++;
-}
-
-static __always_inline void count_user(__u32 uid, long result)
+static __always_inline void count_user(__u32 uid, int done)
 {
 	struct exec_user none = {}, *u = bpf_map_lookup_elem(&users, &uid);
 	struct exec_counts *c;
@@ -217,7 +201,7 @@ static __always_inline void count_user(__u32 uid, long result)
 	}
 	if (u) {
 		__sync_fetch_and_add(&u->execs, 1);
-		if (result)
+		if (!done)
 			__sync_fetch_and_add(&u->failures, 1);
 		return;
 	}
@@ -234,7 +218,31 @@ static __always_inline void send(void *ctx, struct exec_record *rec)
 		size = EXEC_ARGV_BYTES;
 	event_begin(&rec->head, 0);
 	event_send(ctx, &rec->head, EXEC_RECORD_MIN + size);
-	count_user(rec->uid, rec->flags & EXEC_DIED ? 1 : rec->result);
+	count_user(rec->uid, rec->flags & EXEC_DONE);
+}
+
+/* --- the call -------------------------------------------------------------------------------- */
+
+static __always_inline void begin(void *ctx, __u16 call, __u64 file, __u64 argv)
+{
+	__u32 zero = 0, tid = (__u32)bpf_get_current_pid_tgid();
+	struct exec_record *rec = bpf_map_lookup_elem(&scratch, &zero);
+	struct exec_record *left = bpf_map_lookup_elem(&pending, &tid); /* its return was missed */
+	struct exec_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
+	struct exec_counts *c = get_counts();
+
+	if (!rec || !k || !c)
+		return;
+	if (left) {
+		left->flags |= EXEC_NO_RESULT;
+		send(ctx, left);
+	}
+	fill_caller(rec, call);
+	rec->file = file;
+	read_file(rec);
+	read_argv(rec, (const __u64 *)argv, k->max_args);
+	if (bpf_map_update_elem(&pending, &tid, rec, BPF_ANY))
+		c->no_pending++;
 }
 
 static __always_inline void end(void *ctx, long result)
@@ -246,7 +254,7 @@ static __always_inline void end(void *ctx, long result)
 		return;
 	rec->result = result;
 	/* What was not in memory is, once the kernel had to read it. */
-	if ((rec->flags & EXEC_FILE_FAULT) && !(rec->flags & EXEC_DONE))
+	if (rec->flags & EXEC_FILE_FAULT)
 		read_file(rec);
 	send(ctx, rec);
 	bpf_map_delete_elem(&pending, &tid);
@@ -255,14 +263,14 @@ static __always_inline void end(void *ctx, long result)
 SEC("?tracepoint")
 int enter_execve(struct call_enter *ctx)
 {
-	begin(EXEC_EXECVE, ctx->args[0], ctx->args[1]);
+	begin(ctx, EXEC_EXECVE, ctx->args[0], ctx->args[1]);
 	return 0;
 }
 
 SEC("?tracepoint")
 int enter_execveat(struct call_enter *ctx)
 {
-	begin(EXEC_EXECVEAT, ctx->args[1], ctx->args[2]);
+	begin(ctx, EXEC_EXECVEAT, ctx->args[1], ctx->args[2]);
 	return 0;
 }
 
@@ -285,7 +293,8 @@ int enter_execve_kprobe(void *ctx)
 {
 	void *regs = caller_registers(ctx);
 
-	begin(EXEC_EXECVE, CALL_FIRST(regs, REGISTERS_COPY), CALL_SECOND(regs, REGISTERS_COPY));
+	begin(ctx, EXEC_EXECVE, CALL_FIRST(regs, REGISTERS_COPY),
+	      CALL_SECOND(regs, REGISTERS_COPY));
 	return 0;
 }
 
@@ -294,7 +303,8 @@ int enter_execveat_kprobe(void *ctx)
 {
 	void *regs = caller_registers(ctx);
 
-	begin(EXEC_EXECVEAT, CALL_SECOND(regs, REGISTERS_COPY), CALL_THIRD(regs, REGISTERS_COPY));
+	begin(ctx, EXEC_EXECVEAT, CALL_SECOND(regs, REGISTERS_COPY),
+	      CALL_THIRD(regs, REGISTERS_COPY));
 	return 0;
 }
 
@@ -307,19 +317,6 @@ int leave_exec_kprobe(void *ctx)
 
 /* --- the new program ------------------------------------------------------------------------- */
 
-/* The record under the thread's id of now: a thread that was not the first gets the first one's. */
-static __always_inline struct exec_record *find_pending(__u32 old_tid, __u32 tid)
-{
-	struct exec_record *rec = bpf_map_lookup_elem(&pending, &old_tid);
-
-	if (!rec || old_tid == tid)
-		return rec;
-	if (bpf_map_update_elem(&pending, &tid, rec, BPF_ANY))
-		return 0;
-	bpf_map_delete_elem(&pending, &old_tid);
-	return bpf_map_lookup_elem(&pending, &tid);
-}
-
 static __always_inline void read_new_file(struct exec_record *rec, struct linux_binprm *bprm)
 {
 	if (!bpf_core_field_exists(bprm->filename))
@@ -329,37 +326,37 @@ static __always_inline void read_new_file(struct exec_record *rec, struct linux_
 		rec->flags &= ~EXEC_FILE_FAULT;
 }
 
-/* sched_process_exec(task, old_pid, bprm) */
+/* sched_process_exec(task, old_pid, bprm): a thread that was not the first gets the first one's id.
+ */
 SEC("?raw_tracepoint")
 int replaced(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 zero = 0, tid = (__u32)bpf_get_current_pid_tgid();
-	struct exec_record *rec = find_pending((__u32)ctx->args[1], tid);
+	__u32 zero = 0, old_tid = ctx->args[1];
+	struct exec_record *rec = bpf_map_lookup_elem(&pending, &old_tid);
 	struct exec_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
+	int seen = rec != 0;
 
-	if (!k)
-		return 0;
-	if (rec) {
-		rec->flags |= EXEC_DONE;
-		/* execveat may be given a descriptor alone. */
-		if ((rec->flags & EXEC_FILE_FAULT) || !rec->file_name[0])
-			read_new_file(rec, (void *)ctx->args[2]);
-		if (rec->flags & EXEC_ARGV_FAULT)
-			read_new_argv(rec, k->max_args);
-		return 0;
-	}
-	rec = bpf_map_lookup_elem(&scratch, &zero);
 	if (!rec)
+		rec = bpf_map_lookup_elem(&scratch, &zero);
+	if (!rec || !k)
 		return 0;
-	fill_caller(rec, EXEC_UNSEEN);
-	rec->flags = EXEC_DONE | EXEC_FILE_FAULT | EXEC_ARGV_FAULT;
-	read_new_file(rec, (void *)ctx->args[2]);
-	read_new_argv(rec, k->max_args);
+	if (!seen) {
+		fill_caller(rec, EXEC_UNSEEN);
+		rec->flags = EXEC_FILE_FAULT | EXEC_ARGV_FAULT;
+	}
+	rec->flags |= EXEC_DONE;
+	/* execveat may be given a descriptor alone. */
+	if ((rec->flags & EXEC_FILE_FAULT) || !rec->file_name[0])
+		read_new_file(rec, (void *)ctx->args[2]);
+	if (rec->flags & EXEC_ARGV_FAULT)
+		read_new_argv(rec, k->max_args);
 	send(ctx, rec);
+	if (seen)
+		bpf_map_delete_elem(&pending, &old_tid);
 	return 0;
 }
 
-/* sched_process_exit(task): a thread that is killed within its call never leaves it. */
+/* sched_process_exit(task): a thread that is killed within its call never returns from it. */
 SEC("?raw_tracepoint")
 int ended(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -368,7 +365,7 @@ int ended(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!rec)
 		return 0;
-	rec->flags |= EXEC_DIED;
+	rec->flags |= EXEC_NO_RESULT;
 	send(ctx, rec);
 	bpf_map_delete_elem(&pending, &tid);
 	return 0;

@@ -26,11 +26,11 @@ enum exec_flags {
 	EXEC_ARGV_FAULT = 1 << 1, /* the arguments could not be read to their end */
 	EXEC_FILE_FAULT = 1 << 2,
 	EXEC_DONE = 1 << 3, /* the new program is there */
-	EXEC_DIED = 1 << 4, /* the thread ended within the call: no result */
+	EXEC_NO_RESULT = 1 << 4, /* the thread ended within the call, or its return was missed */
 };
 
 struct exec_record {
-	struct record_head head; /* time_ns: of the result */
+	struct record_head head; /* time_ns: of the result, or of the new program */
 	__u64 start_ns; /* of the call */
 	__u64 cgroup_id;
 	__u64 file; /* where the caller has the file's name */

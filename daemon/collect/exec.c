@@ -44,8 +44,8 @@ static const struct row_column call_columns[] = {
 	[EXEC_GID] = { "gid", "id", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "group" },
 	[EXEC_CGROUP] = { "cgroup", "id", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "inode of its cgroup v2 directory" },
 	[EXEC_CALL] = { "call", "", ROW_WORDS, ROW_TEXT, 0, 0, "execve, execveat; absent: by a 32-bit program, the kernel, or calls are not watched" },
-	[EXEC_RESULT] = { "result", "id", ROW_GAUGE, ROW_SIGNED, 0, 0, "0, or a negative errno; absent: the thread ended within the call" },
-	[EXEC_DURATION] = { "duration", "ns", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "of the call" },
+	[EXEC_RESULT] = { "result", "id", ROW_GAUGE, ROW_SIGNED, 0, 0, "0, or a negative errno; absent: not seen, or the thread ended within the call" },
+	[EXEC_DURATION] = { "duration", "ns", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "of the call, up to its result or the new program" },
 	[EXEC_COMMAND] = { "command", "", ROW_WORDS, ROW_TEXT, 0, 0, "name of the thread that called; without a call, the new name" },
 	[EXEC_FILE] = { "file", "", ROW_WORDS, ROW_TEXT, 0, 0, "the program, as it was named; at most 255 bytes" },
 	[EXEC_ARGV] = { "argv", "", ROW_WORDS, ROW_TEXT, 0, 0, "arguments, quoted as for a shell" },
@@ -354,7 +354,7 @@ static void put_call(struct exec *e, const struct exec_record *rec)
 		rows_string(rows, EXEC_CALL, calls[rec->call]);
 		rows_unsigned(rows, EXEC_DURATION, rec->head.time_ns - rec->start_ns);
 	}
-	if (!(rec->flags & EXEC_DIED))
+	if (!(rec->flags & EXEC_NO_RESULT))
 		rows_signed(rows, EXEC_RESULT, rec->result);
 	rows_text(rows, EXEC_COMMAND, rec->comm, strnlen(rec->comm, sizeof(rec->comm)));
 	if (!(rec->flags & EXEC_FILE_FAULT))
