@@ -41,6 +41,7 @@ enum {
 /* Whether a kernel has a helper. */
 enum bpf_func_id {
 	BPF_FUNC_ringbuf_output = 130,
+	BPF_FUNC_get_current_task_btf = 158, /* Linux 5.11 */
 	BPF_FUNC_task_pt_regs = 175, /* Linux 5.15 */
 };
 
