@@ -210,6 +210,12 @@ static int start(struct exec *e, const struct collector_settings *s)
 	e->skel = exec_bpf__open_opts(&e->tracer.options);
 	if (!e->skel)
 		return -errno;
+	/* A kprobe finds the call's arguments in registers, whose places only BTF tells. */
+	if (e->attach == COLLECTOR_ATTACH_KPROBE && e->tracer.btf_fd >= 0) {
+		e->tracer.error = strdup("kprobes need a kernel that describes its types; attach = "
+					 "auto takes another way");
+		return -EOPNOTSUPP;
+	}
 	choose_programs(e);
 	r = tracer_load(&e->tracer, e->skel->obj);
 	if (r == 0)

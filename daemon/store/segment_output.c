@@ -24,7 +24,8 @@ static int check_replaceable(int directory, const char *name, const char **ret_w
 
 	if (fd < 0) {
 		r = -errno;
-		*ret_why = r == -ELOOP ? "it is a symbolic link" : strerror(-r);
+		if (r == -ELOOP)
+			*ret_why = "it is a symbolic link";
 		return r == -ENOENT ? 0 : r;
 	}
 	if (fstat(fd, &st) < 0)

@@ -4,6 +4,8 @@
 mkdir -p $work/small
 mount -t tmpfs -o size=1M none $work/small
 cat >$work/full.conf <<CONF
+[sampler]
+cpu-budget = 0
 [store]
 directory = $work/small
 retain-size = 0
@@ -35,7 +37,7 @@ goes_on() {
 	until [ -S $work/control ]; do kill -0 $daemon || return; sleep 0.2; done
 	cat /dev/zero >$work/small/filler 2>/dev/null
 	told 'No space left' && "$PROFILER" status --socket $work/control | grep -q 'No space left' && rm $work/small/filler &&
-		told 'resumed\|again' && kill -TERM $daemon
+		told 'goes on' && kill -TERM $daemon
 	code=$?
 	kill -KILL $busy
 	[ $code -eq 0 ] || kill -KILL $daemon
