@@ -251,11 +251,9 @@ static __always_inline __u64 put_counters(const struct sampler_knobs *k,
 
 /* Fills the scratch record; returns it with its size, or NULL when the sample is not wanted or
  * cannot be built. */
-static __always_inline struct sample_record *build(struct bpf_perf_event_data *ctx,
-						   const struct sampler_knobs *k,
-						   struct sampler_counts *c,
-						   struct counter_state *st, int unwind,
-						   __u64 *ret_size)
+static __always_inline struct sample_record *
+build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sampler_counts *c,
+      struct counter_state *st, int unwind, __u64 *ret_size)
 {
 	__u32 zero = 0;
 	struct sample_record *rec = bpf_map_lookup_elem(&scratch, &zero);
@@ -574,9 +572,9 @@ static __always_inline void leave_cpu(void *ctx, const struct sampler_knobs *k,
 }
 
 /* The record of the thread that comes back, when it is to be sent. */
-static __always_inline struct sample_record *
-enter_cpu(const struct sampler_knobs *k, const struct off_cpu_knobs *o, struct sampler_counts *c,
-	  __u64 task)
+static __always_inline struct sample_record *enter_cpu(const struct sampler_knobs *k,
+						       const struct off_cpu_knobs *o,
+						       struct sampler_counts *c, __u64 task)
 {
 	struct sample_record *rec = bpf_map_lookup_elem(&off_cpu, &task);
 	__u64 now, ns;

@@ -11,6 +11,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "histogram.bpf.h"
 #include "registers.bpf.h"
 #include "syscalls.h"
 
@@ -175,20 +176,6 @@ static __always_inline int is_child(const struct call *call)
 
 /* --- timing ---------------------------------------------------------------------------------- */
 
-static __always_inline __u32 bits(__u64 v)
-{
-	__u32 n = 0;
-
-#pragma unroll
-	for (int shift = 32; shift; shift /= 2) {
-		__u64 more = v >> shift != 0;
-
-		v >>= more * shift;
-		n += more * shift;
-	}
-	return n + (v != 0);
-}
-
 static __always_inline void begin(struct syscalls_start *s, __u32 number)
 {
 	s->number = number;
@@ -209,7 +196,7 @@ static __always_inline void end(struct syscalls_start *s, struct call *call)
 	v = count(call);
 	if (!v)
 		return;
-	bucket = bits(took);
+	bucket = histogram_bits(took);
 	if (bucket >= SYSCALLS_BUCKETS)
 		bucket = SYSCALLS_BUCKETS - 1;
 	__sync_fetch_and_add(&v->time_ns, took);

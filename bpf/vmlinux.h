@@ -26,6 +26,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
@@ -82,6 +83,16 @@ struct bpf_perf_event_value {
 	__u64 counter;
 	__u64 enabled;
 	__u64 running;
+};
+
+/* The context of an XDP program (uapi/linux/bpf.h). */
+struct xdp_md {
+	__u32 data, data_end, data_meta;
+	__u32 ingress_ifindex, rx_queue_index, egress_ifindex;
+};
+
+enum xdp_action {
+	XDP_PASS = 2,
 };
 
 /* The context of a raw tracepoint: its arguments. */
@@ -188,6 +199,7 @@ struct files_struct {
 
 struct task_struct {
 	void *stack;
+	unsigned int __state; /* 5.14 */
 	int pid, tgid;
 	struct files_struct *files;
 	struct task_struct *real_parent, *group_leader;
@@ -196,6 +208,38 @@ struct task_struct {
 	int exit_code;
 	u64 start_time;
 	char comm[16];
+};
+
+struct task_struct___5_13 {
+	long state;
+};
+
+/* Gone with Linux 5.11. */
+struct hd_struct {
+	int partno;
+};
+
+struct gendisk {
+	int major, first_minor;
+	char disk_name[32];
+};
+
+struct request_queue {
+	struct gendisk *disk;
+};
+
+struct request {
+	struct request_queue *q;
+	unsigned int cmd_flags;
+	unsigned int __data_len;
+};
+
+struct request___5_16 {
+	struct gendisk *rq_disk;
+};
+
+struct irqaction {
+	const char *name;
 };
 
 struct kernfs_node {

@@ -23,8 +23,8 @@ static void print_event(const struct sampler_event *e, const struct config *conf
 	char time[32];
 
 	if (e->off_cpu)
-		fprintf(stderr, "Sampling %s, each absence from the CPU of %s or more\n", e->pmu.name,
-			format_duration(config->off_cpu.min_ns, time, sizeof(time)));
+		fprintf(stderr, "Sampling %s, each absence from the CPU of %s or more\n",
+			e->pmu.name, format_duration(config->off_cpu.min_ns, time, sizeof(time)));
 	else if (a->freq)
 		fprintf(stderr, "Sampling %s at %" PRIu64 " Hz\n", e->pmu.name,
 			(uint64_t)a->sample_freq);

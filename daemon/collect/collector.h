@@ -40,6 +40,7 @@ enum collector_key {
 	COLLECTOR_ATTACH = 1 << 4, /* attach */
 	COLLECTOR_LATENCY = 1 << 5, /* latency */
 	COLLECTOR_COUNTING = 1 << 6, /* metrics, events, reserve-counters, guests */
+	COLLECTOR_INTERFACES = 1 << 7, /* interfaces */
 };
 
 /* What read() returns when it was woken for work of its own and no rows are due. */
@@ -71,6 +72,7 @@ struct collector_settings {
 	enum collector_argv argv; /* of command lines: argv[0] alone, or all of it */
 	enum collector_transport transport;
 	enum collector_attach attach;
+	char *interfaces; /* of the network: names, separated by commas */
 	bool latency; /* measure how long calls take, too */
 	char *btf; /* file or directory in BTFHub layout; NULL: search */
 	char *metrics, *events; /* to be counted: names, separated by commas; NULL is not allowed */

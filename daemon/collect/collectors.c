@@ -40,6 +40,11 @@ extern const struct collector collector_processes;
 extern const struct collector collector_oom;
 extern const struct collector collector_syscalls;
 extern const struct collector collector_sockets;
+extern const struct collector collector_runqueue;
+extern const struct collector collector_block_io;
+extern const struct collector collector_faults;
+extern const struct collector collector_irq;
+extern const struct collector collector_xdp;
 
 const struct collector *const collectors[] = {
 	&collector_pmu,
@@ -74,6 +79,11 @@ const struct collector *const collectors[] = {
 	&collector_oom,
 	&collector_syscalls,
 	&collector_sockets,
+	&collector_runqueue,
+	&collector_block_io,
+	&collector_faults,
+	&collector_irq,
+	&collector_xdp,
 };
 
 const size_t n_collectors = ARRAY_SIZE(collectors);

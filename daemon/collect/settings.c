@@ -12,6 +12,7 @@ void collector_settings_done(struct collector_settings *s)
 	free(s->btf);
 	free(s->metrics);
 	free(s->events);
+	free(s->interfaces);
 	*s = (struct collector_settings){};
 }
 
@@ -25,8 +26,9 @@ int collector_settings_copy(const struct collector_settings *s, struct collector
 	copy.btf = s->btf ? strdup(s->btf) : NULL;
 	copy.metrics = strdup(s->metrics ? s->metrics : "");
 	copy.events = strdup(s->events ? s->events : "");
+	copy.interfaces = strdup(s->interfaces ? s->interfaces : "");
 	if (!copy.procfs || !copy.sysfs || !copy.dev || !copy.btf != !s->btf || !copy.metrics ||
-	    !copy.events) {
+	    !copy.events || !copy.interfaces) {
 		collector_settings_done(&copy);
 		return -ENOMEM;
 	}
@@ -44,5 +46,6 @@ bool collector_settings_equal(const struct collector_settings *a,
 	       a->latency == b->latency &&
 	       strcmp(a->btf ? a->btf : "", b->btf ? b->btf : "") == 0 &&
 	       strcmp(a->metrics, b->metrics) == 0 && strcmp(a->events, b->events) == 0 &&
+	       strcmp(a->interfaces, b->interfaces) == 0 &&
 	       a->reserve_counters == b->reserve_counters && a->guests == b->guests;
 }

@@ -80,7 +80,8 @@ int collecting_settings(const struct config *config, const struct collector *c,
 	s.guests = own->guests;
 	s.metrics = strdup(own->metrics);
 	s.events = strdup(own->events);
-	if (!s.metrics || !s.events) {
+	s.interfaces = strdup(own->interfaces);
+	if (!s.metrics || !s.events || !s.interfaces) {
 		collector_settings_done(&s);
 		return -ENOMEM;
 	}

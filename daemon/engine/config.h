@@ -39,6 +39,7 @@ struct collector_config {
 	uint64_t delta_min_ns, delta_max_ns;
 	char *procfs, *sysfs, *dev; /* "": those of [collectors] */
 	char *metrics, *events; /* to be counted */
+	char *interfaces; /* of the network, to be watched */
 	unsigned int reserve_counters;
 	bool guests;
 };

@@ -284,9 +284,9 @@ static int leave_maps_out(struct sampler_bpf *skel)
 	struct bpf_map *map;
 	int r = 0;
 
-	bpf_object__for_each_map(map, skel->obj)
-		if (r == 0 && map != skel->maps.unwind_calibrations)
-			r = bpf_map__set_autocreate(map, false);
+	bpf_object__for_each_map(map,
+				 skel->obj) if (r == 0 && map != skel->maps.unwind_calibrations) r =
+		bpf_map__set_autocreate(map, false);
 	return r;
 }
 

@@ -397,8 +397,9 @@ static int check_rings(const struct sampler_options *o, const struct sampler_eve
 		off_cpu += events[i].off_cpu;
 	if (o->transport != TRANSPORT_BPF || off_cpu == 0 || off_cpu == n_events)
 		return 0;
-	if (asprintf(ret_error, "offcpu cannot share BPF rings with other events: transport = perf, "
-				"or record it alone") < 0)
+	if (asprintf(ret_error,
+		     "offcpu cannot share BPF rings with other events: transport = perf, "
+		     "or record it alone") < 0)
 		*ret_error = NULL;
 	return -EOPNOTSUPP;
 }

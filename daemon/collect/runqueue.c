@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How long threads that could run waited for a CPU: of the host, and of each process.
+ */
+#include <linux/types.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "bpf/runqueue.h"
+#include "collect/histogram.h"
+#include "collect/tracer.h"
+#include "runqueue.skel.h"
+
+enum { HOST_WAITS };
+enum { PROCESS_PID, PROCESS_COMMAND, PROCESS_WAITS };
+enum { LOSS_UNWATCHED, LOSS_UNCOUNTED };
+enum { TABLE_HOST, TABLE_PROCESSES, TABLE_LOSSES };
+
+/* clang-format off */
+static const struct row_column host_columns[] = {
+	HISTOGRAM_COLUMNS(HOST_WAITS, "waits", "that threads waited, together"),
+};
+
+static const struct row_column process_columns[] = {
+	[PROCESS_PID] = { "pid", "id", ROW_KEY, ROW_UNSIGNED, 0, 0, "the process" },
+	[PROCESS_COMMAND] = { "command", "", ROW_WORDS, ROW_TEXT, 0, 0, "name of the thread that waited first" },
+	HISTOGRAM_COLUMNS(PROCESS_WAITS, "waits", "that its threads waited, together"),
+};
+
+static const struct row_column loss_columns[] = {
+	[LOSS_UNWATCHED] = { "unwatched", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "waits while more than 16,384 threads waited" },
+	[LOSS_UNCOUNTED] = { "uncounted", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "waits of processes beyond the first 4,096; the host's are whole" },
+};
+/* clang-format on */
+
+static const struct row_table tables[] = {
+	[TABLE_HOST] = { .name = "runqueue",
+			 .collector = "runqueue",
+			 .summary = "waits for a CPU, of all threads",
+			 .columns = host_columns,
+			 .n_columns = ARRAY_SIZE(host_columns),
+			 .from_zero = true },
+	[TABLE_PROCESSES] = { .name = "runqueue_processes",
+			      .collector = "runqueue",
+			      .summary = "waits for a CPU by process",
+			      .columns = process_columns,
+			      .n_columns = ARRAY_SIZE(process_columns),
+			      .from_zero = true,
+			      .no_metrics = true },
+	[TABLE_LOSSES] = { .name = "runqueue_losses",
+			   .collector = "runqueue",
+			   .summary = "what the runqueue collector had no room for",
+			   .columns = loss_columns,
+			   .n_columns = ARRAY_SIZE(loss_columns),
+			   .from_zero = true },
+};
+
+struct runqueue {
+	struct tracer tracer;
+	struct runqueue_bpf *skel;
+	struct roots roots;
+	struct rows *rows; /* of the read that runs */
+};
+
+static int start(struct runqueue *q, const struct collector_settings *s)
+{
+	struct bpf_program *program;
+	int r;
+
+	tracer_init(&q->tracer, s);
+	q->skel = runqueue_bpf__open_opts(&q->tracer.options);
+	if (!q->skel)
+		return -errno;
+	r = tracer_load(&q->tracer, q->skel->obj);
+	bpf_object__for_each_program(program, q->skel->obj)
+	{
+		if (r == 0)
+			r = tracer_attach(&q->tracer, program);
+	}
+	return r;
+}
+
+static void runqueue_close(void *state)
+{
+	struct runqueue *q = state;
+
+	tracer_done(&q->tracer);
+	runqueue_bpf__destroy(q->skel);
+	roots_close(&q->roots);
+	free(q);
+}
+
+static int runqueue_open(const struct collector_settings *s, void **ret, char **ret_error)
+{
+	struct runqueue *q = calloc(1, sizeof(*q));
+	int r;
+
+	if (!q)
+		return -ENOMEM;
+	r = roots_open(s, &q->roots);
+	if (r < 0) {
+		free(q);
+		return r;
+	}
+	r = start(q, s);
+	if (r < 0) {
+		*ret_error = tracer_take_error(&q->tracer);
+		runqueue_close(q);
+		return r;
+	}
+	*ret = q;
+	return 0;
+}
+
+static int runqueue_probe(const struct collector_settings *s, char **ret_reason)
+{
+	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+}
+
+static bool put_process(const void *key, const void *value, void *userdata)
+{
+	struct runqueue *q = userdata;
+	const struct runqueue_process *p = value;
+	uint32_t pid;
+
+	memcpy(&pid, key, sizeof(pid));
+	rows_add(q->rows, TABLE_PROCESSES);
+	rows_unsigned(q->rows, PROCESS_PID, pid);
+	rows_text(q->rows, PROCESS_COMMAND, p->comm, strnlen(p->comm, sizeof(p->comm)));
+	histogram_put(q->rows, PROCESS_WAITS, &p->waits);
+	return process_alive(&q->roots, pid);
+}
+
+static int runqueue_read(void *state, struct rows *rows)
+{
+	struct runqueue *q = state;
+	struct histogram host = {};
+	struct runqueue_counts c = {};
+	int r = tracer_sum(&q->tracer, q->skel->maps.host, 0, (uint64_t *)&host, HISTOGRAM_WORDS);
+
+	if (r < 0)
+		return r;
+	q->rows = rows;
+	rows_add(rows, TABLE_HOST);
+	histogram_put(rows, HOST_WAITS, &host);
+	r = tracer_each(&q->tracer, q->skel->maps.processes, put_process, q);
+	if (r == 0)
+		r = tracer_sum(&q->tracer, q->skel->maps.counts, 0, (uint64_t *)&c,
+			       sizeof(c) / sizeof(uint64_t));
+	if (r < 0)
+		return r;
+	rows_add(rows, TABLE_LOSSES);
+	rows_unsigned(rows, LOSS_UNWATCHED, c.unwatched);
+	rows_unsigned(rows, LOSS_UNCOUNTED, c.uncounted);
+	return 0;
+}
+
+const struct collector collector_runqueue = {
+	.name = "runqueue",
+	.summary = "how long threads that can run wait for a CPU, by process",
+	.needs = "CAP_BPF, CAP_PERFMON, BTF",
+	.kind = COLLECTOR_PERIODIC,
+	.off = true,
+	.interval_ns = 10000000000,
+	.tables = tables,
+	.n_tables = ARRAY_SIZE(tables),
+	.probe = runqueue_probe,
+	.open = runqueue_open,
+	.read = runqueue_read,
+	.close = runqueue_close,
+};
