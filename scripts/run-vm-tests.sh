@@ -9,6 +9,7 @@
 #   --kernel-image FILE   run the matrix on this kernel image instead (of --arch, amd64 without one)
 #   --json FILE  --junit FILE  --markdown FILE    the results, too
 #   --support FILE        write docs/kernel-support.md anew from this run
+#   --budget FILE         write tests/vm/verifier-budget.conf anew from this run
 #   --timeout SECONDS     a guest that takes longer hangs (600)
 #   --cpus N              this machine's CPUs that guests may keep busy (all)
 #   --keep                keep the consoles of guests that passed, too
@@ -30,19 +31,19 @@ die() {
 lab=$O/vm kernels=() archs=() names=() image='' timeout=600 keep='' build=yes judge=() cpus=$(nproc)
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --support | --timeout | --cpus)
+	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --support | --budget | --timeout | --cpus)
 		[ $# -ge 2 ] || die "$1 needs a value; see --help" 2
 		;;&
 	--kernel) kernels+=("$2") && shift 2 ;;
 	--arch) archs+=("$2") && shift 2 ;;
 	--guest) names+=("$2") && shift 2 ;;
 	--kernel-image) image=$2 && shift 2 ;;
-	--json | --junit | --markdown | --support) judge+=("$1" "$(realpath -m "$2")") && shift 2 ;;
+	--json | --junit | --markdown | --support | --budget) judge+=("$1" "$(realpath -m "$2")") && shift 2 ;;
 	--timeout) timeout=$2 && shift 2 ;;
 	--cpus) cpus=$2 && shift 2 ;;
 	--keep) keep=yes && shift ;;
 	--no-build) build='' && shift ;;
-	-h | --help) sed -n '3,21s/^# \{0,1\}//p' "$0" && exit ;;
+	-h | --help) sed -n '3,22s/^# \{0,1\}//p' "$0" && exit ;;
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac
 done

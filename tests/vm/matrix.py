@@ -3,6 +3,7 @@
 """What the guests of the lab said, judged and told.
 
 usage: matrix.py judge RESULTS [--json FILE] [--junit FILE] [--markdown FILE] [--support FILE]
+                        [--budget FILE]
 
 RESULTS has one directory per guest that was started, with the files
     guest     "key value" lines: arch, kernel, release (how it must begin, or -), tests, seconds, cpu_seconds,
@@ -426,12 +427,30 @@ def judge_claims(guests):
                 g.fail("docs/kernel-support.md is true", "it says '%s' of %s, seen is '%s'" % (claim, name, seen))
 
 
+# --- verifier-budget.conf ---------------------------------------------------------------------------------------------
+
+BUDGETED = [("amd64", "5.10"), ("amd64", "sid")]
+
+
+def budget_text(guests):
+    with open(os.path.join(HERE, "verifier-budget.conf"), encoding="utf-8") as f:
+        head = [line for line in f if line.startswith("#")]
+    ran = [g for g in guests if (g.arch, g.kernel) in BUDGETED and "matrix" in g.tests]
+    kept = [r for r in table("verifier-budget.conf") if (r[1], r[2]) not in {(g.arch, g.kernel) for g in ran}]
+    rows = kept + [[p, g.arch, g.kernel, str(n)] for g in ran for p, n in g.instructions.items() if n]
+    return "".join(head) + "".join("%-34s %-7s %-7s %s\n" % tuple(r) for r in sorted(rows))
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
 def judge_command(options):
     names = sorted(os.listdir(options.results), key=lambda n: os.path.getmtime(os.path.join(options.results, n, "guest")))
     guests = [read_guest(os.path.join(options.results, n)) for n in names]
+    if options.budget:
+        text = budget_text(guests)
+        with open(options.budget, "w", encoding="utf-8") as f:
+            f.write(text)
     judge(guests)
     if options.support:
         with open(options.support, "w", encoding="utf-8") as f:
@@ -457,7 +476,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("judge")
     command.add_argument("results")
-    for option in ("--json", "--junit", "--markdown", "--support"):
+    for option in ("--json", "--junit", "--markdown", "--support", "--budget"):
         command.add_argument(option)
     options = parser.parse_args()
     return judge_command(options)
