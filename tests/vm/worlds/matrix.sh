@@ -59,6 +59,35 @@ context_switches() {
 }
 attempt sampler/close_deltas "attached to context switches, triggered" context_switches
 
+# Ten naps of a tenth of a second are a second in which `sleep` had no CPU.
+naps() {
+	for _ in $(seq 10); do sleep 0.1; done
+}
+
+off_cpu() { # TRANSPORT
+	local recording
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
+	"$PROFILER" record -e offcpu --transport "$1" -d 300 -o "$work/off-cpu.seg" 2>"$work/off-cpu.err" &
+	recording=$!
+	until "$O/vm-programs/program_runs" $recording | grep -q '^off_cpu_to_.* [1-9]'; do
+		kill -0 $recording || { cat "$work/off-cpu.err"; return 1; }
+		sleep 0.1
+	done
+	naps
+	"$O/vm-programs/program_runs" $recording >"$work/off-cpu.runs"
+	kill -INT $recording
+	wait $recording || { cat "$work/off-cpu.err"; return 1; }
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
+	"$PROFILER" report --json --limit 0 --comm sleep "$work/off-cpu.seg" >"$work/off-cpu.json" || return
+	cat "$work/off-cpu.runs"
+	ask off-cpu "e['fired'] == 'offcpu'" "e['samples'] >= 10" "e['weight'] >= 1e9" "share(e, 'do_nanosleep') > 50"
+}
+attempt sampler/off_cpu_to_perf_ring "attached to context switches, triggered" off_cpu perf
+attempt sampler/off_cpu_to_bpf_ring "attached to context switches, triggered" off_cpu bpf
+for program in off_cpu_forked off_cpu_freed; do
+	attempt sampler/$program "attached, triggered" grep -q "^$program [1-9]" "$work/off-cpu.runs"
+done
+
 # Where the kernel has no bpf_task_pt_regs() the way to the user's registers is measured once, before unwinding.
 registers_are_found() {
 	profile registers -F 199 --unwind dwarf -- "$workloads/shares" functions 1 &&
