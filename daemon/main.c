@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "programs/trace_calls.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -40,6 +41,7 @@ static const struct command {
 	{ "cat", cmd_cat, "print what collectors recorded" },
 	{ "schema", cmd_schema, "list the tables and columns of collectors" },
 	{ "hardware", cmd_hardware, "what this machine is made of, as a tree" },
+	{ "programs", cmd_programs, "our BPF programs in the kernel, and your own beside them" },
 	{ "daemon", cmd_daemon, "run as the service" },
 	{ "check", cmd_check, "what this kernel, machine and user allow" },
 	{ "unwind", cmd_unwind, "what is known of unwinding a program's stacks" },
@@ -56,6 +58,8 @@ static void help(FILE *out)
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-10s  %s\n", commands[i].name, commands[i].summary);
 	fprintf(out, "\n  ebpf-profiler COMMAND --help    options of a command\n"
+		     "  ebpf-profiler --trace-load COMMAND ...    each bpf, perf_event_open and ioctl "
+		     "call, on stderr\n"
 		     "  ebpf-profiler --version\n");
 }
 
@@ -91,6 +95,10 @@ static int run(int argc, char **argv)
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("ebpf-profiler %s\n", VERSION);
 		return EXIT_OK;
+	}
+	if (strcmp(name, "--trace-load") == 0 && argc > 2) {
+		trace_calls_begin();
+		return run(argc - 1, argv + 1);
 	}
 	if (strcmp(name, "--check-config") == 0)
 		return cmd_daemon(argc, argv);

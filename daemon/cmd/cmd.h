@@ -39,4 +39,5 @@ int cmd_top(int argc, char **argv);
 int cmd_yield(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_hardware(int argc, char **argv);
+int cmd_programs(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
