@@ -2,6 +2,8 @@
 # Sourced by scripts/test-bpf-in-vm.sh: the collectors with BPF programs, attached in every way this kernel has, triggered by
 # workloads whose numbers are known.
 
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+
 collectors_test() {
 	local line claim
 	(cd "$O/.." && STORM=300 tests/integration/test_bpf_collectors.sh build) >"$work/collectors.tap" 2>&1
