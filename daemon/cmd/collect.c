@@ -382,15 +382,6 @@ static int loop(struct collect_command *o, int signal_fd)
 	return 0;
 }
 
-/* Whether it counts by itself between its reads, so that one more is due at the end. */
-static bool keeps_counts(const struct collector *c)
-{
-	for (size_t i = 0; i < c->n_tables; i++)
-		if (c->tables[i].from_zero)
-			return true;
-	return false;
-}
-
 /* What was counted since the last reads, and what waits in rings. */
 static int take_rest(struct collect_command *o)
 {
@@ -399,7 +390,7 @@ static int take_rest(struct collect_command *o)
 	bool good = true;
 
 	for (size_t i = 0; i < o->n; i++)
-		o->named[i].done |= !keeps_counts(o->named[i].collector);
+		o->named[i].done |= !collector_counts(o->named[i].collector);
 	if (!all_done(o))
 		collect_read_now(o->collect);
 	while (good && !all_done(o) &&

@@ -29,7 +29,7 @@ int collect_fd(const struct collect *c);
 /* The oldest batch, which is the caller's; NULL: there is none. */
 struct batch *collect_take(struct collect *c);
 
-/* Reads all at once, whatever their intervals: what their rings and maps hold comes as batches. */
+/* Reads at once all for which something counts between reads (collector_counts()). */
 void collect_read_now(struct collect *c);
 
 /*

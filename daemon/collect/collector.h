@@ -115,4 +115,6 @@ extern const size_t n_collectors;
 
 const struct collector *collector_find(const char *name); /* NULL: there is none */
 uint64_t collector_interval_ns(const struct collector *c); /* the default */
+/* Whether something counts for it between its reads, so that one more is due at its end. */
+bool collector_counts(const struct collector *c);
 const char *collector_kind_name(enum collector_kind kind);

@@ -107,6 +107,14 @@ uint64_t collector_interval_ns(const struct collector *c)
 	return c->interval_ns ? c->interval_ns : defaults[c->kind];
 }
 
+bool collector_counts(const struct collector *c)
+{
+	for (size_t i = 0; i < c->n_tables; i++)
+		if (c->tables[i].from_zero)
+			return true;
+	return false;
+}
+
 const char *collector_kind_name(enum collector_kind kind)
 {
 	static const char *const names[] = { "once", "periodic", "stream" };

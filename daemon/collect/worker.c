@@ -391,7 +391,7 @@ void worker_read_now(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
 	for (struct instance *i = w->instances; i; i = i->next)
-		if (i->open)
+		if (i->open && collector_counts(i->collector))
 			i->due_ns = 0;
 	pthread_mutex_unlock(&w->lock);
 	add_eventfd(w->wake_fd);

@@ -65,7 +65,7 @@ void worker_add(struct worker *w, struct instance *i);
 /* Ends the collector's instance; false: there is none. */
 bool worker_remove(struct worker *w, const struct collector *c);
 bool worker_get_status(struct worker *w, const struct collector *c, struct collector_status *ret);
-/* Reads all collectors that run at once, whatever their intervals. */
+/* Reads at once all for which something counts between reads (collector_counts()). */
 void worker_read_now(struct worker *w);
 /* Everything finished since the last call, the oldest first; NULL: nothing. */
 struct batch *worker_take(struct worker *w);

@@ -2,11 +2,16 @@
 #include "engine/collecting.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "collect/roots.h"
 #include "engine/messages.h"
 #include "util/log.h"
+#include "util/parse.h"
+
+#define FINISH_NS (500 * NSEC_PER_MSEC)
 
 /* One collector of the table. */
 struct place {
@@ -287,6 +292,42 @@ void collecting_dispatch(struct collecting *c)
 
 	while ((b = collect_take(c->collect)))
 		take_batch(c, b);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static bool all_read_since(const struct collecting *c, uint64_t since_ns)
+{
+	for (size_t i = 0; i < n_collectors; i++) {
+		struct collector_status s;
+
+		if (!collector_counts(collectors[i]))
+			continue;
+		collect_get_status(c->collect, collectors[i], &s);
+		if ((s.state == COLLECTOR_ACTIVE || s.state == COLLECTOR_DEGRADED) &&
+		    s.last_read_ns < since_ns)
+			return false;
+	}
+	return true;
+}
+
+void collecting_finish(struct collecting *c)
+{
+	struct pollfd fd = { .fd = collect_fd(c->collect), .events = POLLIN };
+	uint64_t start_ns = now_ns();
+
+	collect_read_now(c->collect);
+	while (!all_read_since(c, start_ns) && now_ns() - start_ns < FINISH_NS) {
+		(void)poll(&fd, 1, 50);
+		collecting_dispatch(c);
+	}
+	collecting_dispatch(c);
 }
 
 static void on_failed(const struct collector *collector, const char *sentence, void *userdata)

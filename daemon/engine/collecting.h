@@ -42,6 +42,8 @@ void collecting_yield(struct collecting *c, bool yield);
 /* Readable when there are rows. */
 int collecting_fd(const struct collecting *c);
 void collecting_dispatch(struct collecting *c);
+/* Before the end: takes what rings and maps of BPF collectors hold, within half a second. */
+void collecting_finish(struct collecting *c);
 void collecting_tick(struct collecting *c); /* once a second */
 
 /* What stands in the list of collectors. */

@@ -497,6 +497,8 @@ void service_ready(struct service *s, char *const *notes, size_t n_notes)
 void service_stopping(struct service *s)
 {
 	notify_status(s, ENGINE_STOPPING, "STOPPING=1\n");
+	if (s->collecting)
+		collecting_finish(s->collecting);
 }
 
 /*

@@ -178,6 +178,43 @@ exchange() { # OPTION...
 check "sockets: one connect, one accept, bytes, two closes and none of a file" exchange
 check "the same through perf rings" exchange --set transport=perf
 
+# --- the daemon ---
+
+# Read once at its start and then once a day: what comes after that comes at the end.
+last_words() {
+	mkdir "$work/state"
+	cat >"$work/daemon.conf" <<-CONF
+		[sampler]
+		transport = auto
+		[store]
+		directory = $work/state
+		[symbols]
+		cache-directory =
+		[daemon]
+		control-socket = $work/control
+		[profile idle]
+		events = cpu-clock@1Hz
+		[collector exec]
+		interval = 1d
+	CONF
+	background "$PROFILER" daemon --config "$work/daemon.conf" 2>"$work/daemon.log"
+	daemon=$!
+	until_true 30 exec_was_read || { cat "$work/daemon.log"; return 1; }
+	run "$workloads/calls" arguments 3 5 || return
+	kill -TERM $daemon
+	wait $daemon || { cat "$work/daemon.log"; return 1; }
+	"$PROFILER" cat --collector exec -o json "$work"/state/*.seg >"$work/rows"
+	tests/integration/judge_rows.py "$work/rows" "len(rows('exec', pid=$pid)) == 2" \
+		"rows('exec_losses')[-1]['events'] == len(rows('exec'))"
+}
+exec_was_read() {
+	"$PROFILER" collectors --socket "$work/control" --json >"$work/collectors.json" &&
+		python3 -c 'import json, sys
+c = next(c for c in json.load(open(sys.argv[1]))["collectors"] if c["name"] == "exec")
+sys.exit(0 if c["reads"] else 1)' "$work/collectors.json"
+}
+check "what a ring holds when the daemon stops is recorded" last_words
+
 # --- rights ---
 
 as_user() { # CAPABILITIES COMMAND...: an ordinary user with exactly these
