@@ -197,9 +197,9 @@ static const struct unwind_row *row_at(struct subject *s, uint64_t address)
 {
 	uint64_t offset, left;
 
-	return code_segments_offset(&s->code, address, &offset, &left) ?
-		       unwind_table_find(s->table, offset) :
-		       NULL;
+	return code_segments_offset(&s->code, address, &offset, &left)
+		       ? unwind_table_find(s->table, offset)
+		       : NULL;
 }
 
 static double percent(uint64_t part, uint64_t whole)
@@ -333,8 +333,8 @@ static void tell(struct unwinding *u, struct subject *s)
 {
 	const struct unwind_row *at_pc = u->has_pc ? row_at(s, u->pc) : NULL;
 
-	u->told |= u->has_pc ? at_pc != NULL :
-			       s->table->summary->source != UNWIND_SOURCE_NONE ||
+	u->told |= u->has_pc ? at_pc != NULL
+			     : s->table->summary->source != UNWIND_SOURCE_NONE ||
 				       s->table->summary->go;
 	if (u->as_json)
 		put_json(u, s, at_pc);

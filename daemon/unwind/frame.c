@@ -15,7 +15,8 @@ static const struct frame_machine machines[] = {
 		.sp = 7,
 		.ra = 16,
 		.ra_on_stack = true,
-		.entry = { .cfa_words = 1, .rule = ROW_RULE(ROW_CFA_SP, ROW_FP_SAME, ROW_RA_AT_CFA) },
+		.entry = { .cfa_words = 1,
+			   .rule = ROW_RULE(ROW_CFA_SP, ROW_FP_SAME, ROW_RA_AT_CFA) },
 	},
 	{
 		.machine = EM_AARCH64,
@@ -71,8 +72,10 @@ static unsigned int cfa_of(const struct frame_machine *m, const struct frame_cfa
 		words = ROW_DEREF_WORDS(words, add);
 	else if (deref || !to_words(c->offset, INT16_MIN, INT16_MAX, &words))
 		return ROW_WHY_OFFSET;
-	*ret_kind = c->reg == m->sp ? deref ? ROW_CFA_DEREF_SP : ROW_CFA_SP :
-				      deref ? ROW_CFA_DEREF_FP : ROW_CFA_FP;
+	if (c->reg == m->sp)
+		*ret_kind = deref ? ROW_CFA_DEREF_SP : ROW_CFA_SP;
+	else
+		*ret_kind = deref ? ROW_CFA_DEREF_FP : ROW_CFA_FP;
 	*ret_words = (int16_t)words;
 	return 0;
 }
@@ -131,10 +134,10 @@ static unsigned int link_ra_of(const struct frame_state *s, unsigned int fp, int
 		return 0;
 	}
 	pair.offset = wrapping_add(pair.offset, WORD);
-	return fp != ROW_FP_UNDEFINED && pair.how == s->ra.how && pair.offset == s->ra.offset &&
-			       (pair.how != FRAME_AT_REGISTER || pair.reg == s->ra.reg) ?
-		       0 :
-		       ROW_WHY_RETURN;
+	if (fp == ROW_FP_UNDEFINED || pair.how != s->ra.how || pair.offset != s->ra.offset ||
+	    (pair.how == FRAME_AT_REGISTER && pair.reg != s->ra.reg))
+		return ROW_WHY_RETURN;
+	return 0;
 }
 
 /*
@@ -165,13 +168,19 @@ void frame_row(const struct frame_machine *m, const struct frame_state *s, bool 
 	fp = fp_of(s, &fp_words);
 	if (!why)
 		why = m->ra_on_stack ? stack_ra_of(s) : link_ra_of(s, fp, &fp_words, &ra);
-	*ret = why ? (struct unwind_row){ .pc = ret->pc,
-					  .cfa_words = (int16_t)why,
-					  .rule = ROW_UNSUPPORTED } :
-		     (struct unwind_row){ .pc = ret->pc,
-					  .cfa_words = cfa_words,
-					  .fp_words = fp_words,
-					  .rule = (uint8_t)ROW_RULE(kind, fp, ra) };
+	if (why) {
+		kind = ROW_UNSUPPORTED;
+		cfa_words = (int16_t)why;
+		fp_words = 0;
+		fp = ROW_FP_SAME;
+		ra = ROW_RA_AT_CFA;
+	}
+	*ret = (struct unwind_row){
+		.pc = ret->pc,
+		.cfa_words = cfa_words,
+		.fp_words = fp_words,
+		.rule = (uint8_t)ROW_RULE(kind, fp, ra),
+	};
 }
 
 enum {
@@ -248,7 +257,7 @@ void frame_rule_expression(const uint8_t *code, size_t size, struct frame_rule *
 	struct cursor c = { .pos = code, .end = code + size };
 	struct frame_rule rule = { .how = FRAME_AT_REGISTER };
 
-	*ret = get_sum(&c, &rule.reg, &rule.offset) && c.pos == c.end ?
-		       rule :
-		       (struct frame_rule){ .how = FRAME_OTHER };
+	*ret = get_sum(&c, &rule.reg, &rule.offset) && c.pos == c.end
+		       ? rule
+		       : (struct frame_rule){ .how = FRAME_OTHER };
 }

@@ -64,7 +64,7 @@ struct frame_state {
 	struct frame_rule fp, ra;
 };
 
-/* What a row can tell of it; the row's pc is left alone. `signal`: it is marked as a signal frame. */
+/* What a row can tell of it; the row's pc is left alone. `signal`: marked as a signal frame. */
 void frame_row(const struct frame_machine *m, const struct frame_state *s, bool signal,
 	       struct unwind_row *ret);
 /*

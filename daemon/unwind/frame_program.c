@@ -263,8 +263,7 @@ static const struct instruction {
 	[0x15] = { op_other, ULEB, SLEB }, /* val_offset_sf */
 	[0x16] = { op_other, ULEB, BLOCK }, /* val_expression */
 	[0x1d] = { op_advance, U64, NONE }, /* MIPS_advance_loc8 */
-	/* Whether the return address is signed: it is stripped always. Their number is GNU_window_save
-	 * on SPARC. */
+	/* Whether the return address is signed: signatures are stripped always. */
 	[0x2c] = { op_nop, NONE, NONE }, /* AARCH64_negate_ra_state_with_pc */
 	[0x2d] = { op_nop, NONE, NONE }, /* AARCH64_negate_ra_state */
 	[0x2e] = { op_nop, ULEB, NONE }, /* GNU_args_size */

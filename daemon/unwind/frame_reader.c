@@ -8,13 +8,13 @@
 #include "unwind/frame_program.h"
 
 #define WINDOW_BYTES (256U << 10)
-/* A CIE has some 20 bytes. Shared by thousands of FDEs, it must cost little when it is read anew. */
+/* A CIE has some 20 bytes. It may be read anew for many FDEs, and must not cost much then. */
 #define CIE_BYTES_MAX 4096
 #define CIES_MAX 65536
 /* FDEs that may have a CIE read for themselves. */
 #define STRAY_CIES_MAX 256
 
-/* DW_EH_PE_*: how an address is written, what it is relative to, and whether it is another's place. */
+/* DW_EH_PE_*: how an address is written, what it is relative to, whether it is another's place. */
 enum {
 	ENCODING_FORMAT = 0x0f,
 	ENCODING_RELATIVE = 0x70,

@@ -33,7 +33,7 @@ static struct unwind_row sp_row(int16_t words)
 				    .rule = ROW_RULE(ROW_CFA_SP, ROW_FP_SAME, ROW_RA_AT_CFA) };
 }
 
-/* [endbr64] [bnd] jmp *place(%rip), or [endbr64] push $number: the bytes before the jump or push. */
+/* How many bytes of an endbr64 come before what a stub does. */
 static size_t after_mark(const uint8_t *code)
 {
 	return memcmp(code, "\xf3\x0f\x1e\xfa", 4) == 0 ? 4 : 0;
@@ -134,8 +134,7 @@ void plt_rows_add(const struct elf_file *f, const struct frame_machine *m,
 	for (size_t i = 0; i < f->n_sections; i++) {
 		const Elf64_Shdr *s = &f->sections[i];
 
-		if (!is_plt(f, s) ||
-		    !code_segments_offset(&segments, s->sh_addr, &offset, &left) ||
+		if (!is_plt(f, s) || !code_segments_offset(&segments, s->sh_addr, &offset, &left) ||
 		    s->sh_size > left || offset - code->base + s->sh_size > UINT32_MAX ||
 		    elf_source_read(&f->source, offset, p.head, sizeof(p.head)) < 0)
 			continue;

@@ -39,7 +39,7 @@ uint64_t unwind_cache_bytes(const struct unwind_cache *c)
 }
 
 int unwind_cache_load(struct unwind_cache *c, const struct build_id *id, uid_t owner,
-		     struct unwind_table **ret)
+		      struct unwind_table **ret)
 {
 	_cleanup_close_ int fd = build_id_cache_get(c->files, id, owner);
 	int r;

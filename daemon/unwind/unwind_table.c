@@ -118,7 +118,8 @@ static int read_full(int fd, void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
-static int check_header(const struct unwind_header *h, uint64_t file_size, const struct build_id *id)
+static int check_header(const struct unwind_header *h, uint64_t file_size,
+			const struct build_id *id)
 {
 	if (h->magic != UNWIND_BLOCK_MAGIC || h->version != UNWIND_BLOCK_VERSION)
 		return -EBADMSG;

@@ -16,8 +16,8 @@ struct names {
 
 static struct names names_of(uint16_t machine)
 {
-	return machine == EM_AARCH64 ? (struct names){ "sp", "x29" } :
-				       (struct names){ "rsp", "rbp" };
+	return machine == EM_AARCH64 ? (struct names){ "sp", "x29" }
+				     : (struct names){ "rsp", "rbp" };
 }
 
 /* The register that the CFA is counted from; NULL: none. */

@@ -149,8 +149,10 @@ static bool begins(const struct reading *r, uint32_t pc)
 	return false;
 }
 
-/* __kernel_rt_sigreturn: mov x8, #139; svc #0. A return address is looked up an instruction earlier:
- * the nop that the kernel puts before it belongs to it. */
+/*
+ * __kernel_rt_sigreturn: mov x8, #139; svc #0. A return address is looked up an instruction
+ * earlier: the nop that the kernel puts before it belongs to it.
+ */
 static bool is_signal_return(const struct reading *r, uint32_t pc)
 {
 	static const uint32_t code[] = { 0xd503201f, 0xd2801168, 0xd4000001 };
@@ -202,12 +204,14 @@ static void find_functions(struct reading *r, const struct code_segments *code)
 
 	if (!elf_dynamic_table(r->file, &t))
 		return;
-	for (uint64_t i = 0; i < t.n && r->n_starts < FUNCTIONS_MAX; i++)
-		if (elf_source_read(&r->file->source, t.offset + i * sizeof(s), &s, sizeof(s)) == 0 &&
-		    s.st_shndx != SHN_UNDEF &&
+	for (uint64_t i = 0; i < t.n && r->n_starts < FUNCTIONS_MAX; i++) {
+		if (elf_source_read(&r->file->source, t.offset + i * sizeof(s), &s, sizeof(s)) < 0)
+			break;
+		if (s.st_shndx != SHN_UNDEF &&
 		    code_segments_offset(&segments, s.st_value, &offset, &left) &&
 		    offset - r->base < UINT32_MAX)
 			r->starts[r->n_starts++] = (uint32_t)(offset - r->base);
+	}
 }
 
 void vdso_rows_add(const struct elf_file *f, const struct frame_machine *m,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes, as an ELF file or as its .eh_frame, give a sorted table or an error, and every row can be told.
+// Any bytes, as an ELF file or as .eh_frame, give a sorted table that can be told, or an error.
 #include <assert.h>
 #include <elf.h>
 #include <string.h>

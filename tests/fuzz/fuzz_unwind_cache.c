@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes in the cache give a table that a look-up stays within, or none; a wrong checksum is put right, to get deeper.
+// Any bytes in the cache give sorted rows or none; a wrong checksum is put right, to get deeper.
 #include <assert.h>
 #include <string.h>
 #include <sys/mman.h>

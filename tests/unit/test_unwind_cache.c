@@ -169,12 +169,9 @@ static void larger_than_the_cache_is_not_stored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(tables_come_back),
-		TEST(damaged_files_are_refused),
-		TEST(wrong_content_is_refused),
-		TEST(other_build_ids_are_refused),
-		TEST(cache_is_bounded),
-		TEST(larger_than_the_cache_is_not_stored),
+		TEST(tables_come_back),		TEST(damaged_files_are_refused),
+		TEST(wrong_content_is_refused), TEST(other_build_ids_are_refused),
+		TEST(cache_is_bounded),		TEST(larger_than_the_cache_is_not_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

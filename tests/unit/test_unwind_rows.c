@@ -33,7 +33,8 @@ static const struct instruction_case x86_cases[] = {
 	{ __LINE__, BYTES("\x1d\xff\xff\xff\xff\xff\xff\xff\xff\x0e\x10"),
 	  "0 rsp+8 same c-8; 100 none" },
 	/* what changes nothing gives no row */
-	{ __LINE__, BYTES("\x44\x0e\x08\x44\x83\x03\x44\x2e\x10\x44"), "0 rsp+8 same c-8; 100 none" },
+	{ __LINE__, BYTES("\x44\x0e\x08\x44\x83\x03\x44\x2e\x10\x44"),
+	  "0 rsp+8 same c-8; 100 none" },
 	/* the CFA */
 	{ __LINE__, BYTES(STEP4 "\x0c\x06\x10"), "0 rsp+8 same c-8; 4 rbp+16 same c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x12\x07\x7e"), "0 rsp+8 same c-8; 4 rsp+16 same c-8; 100 none" },
@@ -57,7 +58,8 @@ static const struct instruction_case x86_cases[] = {
 	  "0 rsp+8 same c-8; 4 *(rsp+32)+8 c-24 c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x06\x92\x07\x20\x06\x23\x08"),
 	  "0 rsp+8 same c-8; 4 *(rsp+32)+8 same c-8; 100 none" },
-	{ __LINE__, BYTES(STEP4 "\x0f\x02\x77\x10"), "0 rsp+8 same c-8; 4 rsp+16 same c-8; 100 none" },
+	{ __LINE__, BYTES(STEP4 "\x0f\x02\x77\x10"),
+	  "0 rsp+8 same c-8; 4 rsp+16 same c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x04\x77\x10\x23\x08"),
 	  "0 rsp+8 same c-8; 4 rsp+24 same c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x0b\x77\x08\x80\x00\x3f\x1a\x3b\x2a\x33\x24\x22"),
@@ -72,7 +74,8 @@ static const struct instruction_case x86_cases[] = {
 	  "0 rsp+8 same c-8; 4 unsupported expression; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x04\x77\x20\x06\x9f"),
 	  "0 rsp+8 same c-8; 4 unsupported expression; 100 none" },
-	{ __LINE__, BYTES(STEP4 "\x0f\x00"), "0 rsp+8 same c-8; 4 unsupported expression; 100 none" },
+	{ __LINE__, BYTES(STEP4 "\x0f\x00"),
+	  "0 rsp+8 same c-8; 4 unsupported expression; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x01\x77"),
 	  "0 rsp+8 same c-8; 4 unsupported expression; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0f\x03\x77\x80\x80"),
@@ -129,7 +132,8 @@ static const struct instruction_case x86_cases[] = {
 	{ __LINE__, BYTES("\x07\x10"), "0 end; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x07\x10\x0c\x0a\x00"), "0 rsp+8 same c-8; 4 end; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x90\x02"), "0 rsp+8 same c-8; 4 unsupported return; 100 none" },
-	{ __LINE__, BYTES(STEP4 "\x09\x10\x02"), "0 rsp+8 same c-8; 4 unsupported return; 100 none" },
+	{ __LINE__, BYTES(STEP4 "\x09\x10\x02"),
+	  "0 rsp+8 same c-8; 4 unsupported return; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x08\x10" STEP4 "\xd0"),
 	  "0 rsp+8 same c-8; 4 unsupported return; 8 rsp+8 same c-8; 100 none" },
 	/* remembered states bring the CFA back, too */
@@ -138,7 +142,7 @@ static const struct instruction_case x86_cases[] = {
 	{ __LINE__, BYTES("\x0a\x0e\x10\x0a\x0e\x18" STEP1 "\x0b" STEP1 "\x0b"),
 	  "0 rsp+24 same c-8; 1 rsp+16 same c-8; 2 rsp+8 same c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0b"), "0 rsp+8 same c-8; 4 unsupported damaged; 100 none" },
-	/* addresses, relative to their own place: 0x10 bytes into the function; beyond it; backwards */
+	/* addresses relative to their own place: 0x10 bytes on; beyond the function; backwards */
 	{ __LINE__, BYTES("\x01\xe6\xef\xdf\xff\x0e\x10"),
 	  "0 rsp+8 same c-8; 10 rsp+16 same c-8; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x01\0\0\0\0\x0e\x10"), "0 rsp+8 same c-8; 100 none" },
@@ -147,7 +151,8 @@ static const struct instruction_case x86_cases[] = {
 	/* cut off, unknown, endless */
 	{ __LINE__, BYTES(STEP4 "\x0e\x10" STEP4 "\x3f\x0e\x20"),
 	  "0 rsp+8 same c-8; 4 rsp+16 same c-8; 8 unsupported damaged; 100 none" },
-	{ __LINE__, BYTES(STEP4 "\0\0\x04\x01"), "0 rsp+8 same c-8; 4 unsupported damaged; 100 none" },
+	{ __LINE__, BYTES(STEP4 "\0\0\x04\x01"),
+	  "0 rsp+8 same c-8; 4 unsupported damaged; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x0e\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"),
 	  "0 rsp+8 same c-8; 4 unsupported damaged; 100 none" },
 	{ __LINE__, BYTES(STEP4 "\x13\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00"),
@@ -178,7 +183,8 @@ static const struct instruction_case arm_cases[] = {
 	{ __LINE__, BYTES("\x41\x0e\x20\x9d\x04\x9e\x02"),
 	  "0 sp+0 same lr; 4 unsupported return; 100 none" },
 	{ __LINE__, BYTES("\x41\x0e\x20\x9d\x04"), "0 sp+0 same lr; 4 sp+32 c-32 lr; 100 none" },
-	{ __LINE__, BYTES("\x41\x07\x1d\x9e\x02"), "0 sp+0 same lr; 4 unsupported return; 100 none" },
+	{ __LINE__, BYTES("\x41\x07\x1d\x9e\x02"),
+	  "0 sp+0 same lr; 4 unsupported return; 100 none" },
 	{ __LINE__, BYTES("\x41\x09\x1e\x0f"), "0 sp+0 same lr; 4 unsupported return; 100 none" },
 	/* the end, and what is of another architecture */
 	{ __LINE__, BYTES("\x07\x1e"), "0 end; 100 none" },
@@ -237,8 +243,8 @@ static void remembered_states_are_bounded(void **state)
 		put_fde(&b, cie, &(struct fde_options){ .code = { code, n } });
 		t = build_image(&(struct image_options){ .frame = { b.data, b.size } });
 		check_rows_text(__LINE__, t,
-				n == 64 ? "0 rsp+8 same c-8; 100 none" :
-					  "0 unsupported damaged; 100 none");
+				n == 64 ? "0 rsp+8 same c-8; 100 none"
+					: "0 unsupported damaged; 100 none");
 		buffer_done(&b);
 	}
 }

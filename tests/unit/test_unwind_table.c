@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries of .eh_frame and .debug_frame, however written, damaged or hostile, give a sorted table of what is right in them.
+// However entries are written, damaged or hostile: what is right in them makes a sorted table.
 #include "unwind_fixture.h"
 
 #include <errno.h>
@@ -35,53 +35,79 @@ static void addresses_are_decoded(void **state)
 #define FOUND "10 rsp+8 same c-8; 30 none", 0, 0
 #define DAMAGED "", 1, 0
 #define OUTSIDE "", 0, 1
-		{ __LINE__, "\x01\x00", BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"), { FOUND } },
-		{ __LINE__, "\x01\x04", BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"), { FOUND } },
-		{ __LINE__, "\x01\x0c", BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"), { FOUND } },
+		{ __LINE__,
+		  "\x01\x00",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
+		  { FOUND } },
+		{ __LINE__,
+		  "\x01\x04",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
+		  { FOUND } },
+		{ __LINE__,
+		  "\x01\x0c",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
+		  { FOUND } },
 		{ __LINE__, "\x01\x03", BYTES("\x10\x10\x40\0\x20\0\0\0"), { FOUND } },
 		{ __LINE__, "\x01\x0b", BYTES("\x10\x10\x40\0\x20\0\0\0"), { FOUND } },
 		{ __LINE__, "\x01\x01", BYTES("\x90\xa0\x80\x02\x20"), { FOUND } },
 		{ __LINE__, "\x01\x09", BYTES("\x90\xa0\x80\x02\x20"), { FOUND } },
 		{ __LINE__, "\x01\x1b", BYTES("\xf0\xef\xdf\xff\x20\0\0\0"), { FOUND } },
-		{ __LINE__, "\x01\x1c", BYTES("\xf0\xef\xdf\xff\xff\xff\xff\xff\x20\0\0\0\0\0\0\0"),
+		{ __LINE__,
+		  "\x01\x1c",
+		  BYTES("\xf0\xef\xdf\xff\xff\xff\xff\xff\x20\0\0\0\0\0\0\0"),
 		  { FOUND } },
 		{ __LINE__, "\x01\x3b", BYTES("\x10\x10\xf0\xff\x20\0\0\0"), { FOUND } },
 		{ __LINE__, "\x01\x02", BYTES("\x10\x10\x20\0"), { OUTSIDE } },
 		{ __LINE__, "\x01\x13", BYTES("\xf0\xef\xdf\xff\x20\0\0\0"), { OUTSIDE } },
 		{ __LINE__, "\x01\x1a", BYTES("\xf0\xef\x20\0"), { OUTSIDE } },
 		{ __LINE__, "\x01\x9b", BYTES("\xf0\xef\xdf\xff\x20\0\0\0"), { DAMAGED } },
-		{ __LINE__, "\x01\x80", BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
+		{ __LINE__,
+		  "\x01\x80",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
 		  { DAMAGED } },
 		{ __LINE__, "\x01\x2b", BYTES("\x10\x10\x40\0\x20\0\0\0"), { DAMAGED } },
 		{ __LINE__, "\x01\x4b", BYTES("\x10\x10\x40\0\x20\0\0\0"), { DAMAGED } },
-		{ __LINE__, "\x01\x50", BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
+		{ __LINE__,
+		  "\x01\x50",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\x20\0\0\0\0\0\0\0"),
 		  { DAMAGED } },
 		{ __LINE__, "\x01\x0d", BYTES("\x10\x10\x40\0\x20\0\0\0"), { DAMAGED } },
 		{ __LINE__, "\x01\xff", BYTES("\x10\x10\x40\0\x20\0\0\0"), { DAMAGED } },
 		/* endless, cut off, round the end of the address space */
-		{ __LINE__, "\x01\x01", BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
+		{ __LINE__,
+		  "\x01\x01",
+		  BYTES("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
 		  { DAMAGED } },
 		{ __LINE__, "\x01\x00", BYTES("\x10\x10\x40\0\0\0\0"), { DAMAGED } },
-		{ __LINE__, "\x01\x04", BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\0\0\0"),
+		{ __LINE__,
+		  "\x01\x04",
+		  BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\0\0\0"),
 		  { DAMAGED } },
-		{ __LINE__, "\x01\x04", BYTES("\x10\x10\x40\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"),
+		{ __LINE__,
+		  "\x01\x04",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff"),
 		  { DAMAGED } },
-		{ __LINE__, "\x01\x04", BYTES("\x10\x10\x40\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\x7f"),
+		{ __LINE__,
+		  "\x01\x04",
+		  BYTES("\x10\x10\x40\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\x7f"),
 		  { OUTSIDE } },
 		/* half outside; describes nothing */
 		{ __LINE__, "\x01\x03", BYTES("\xf0\x1f\x40\0\x11\0\0\0"), { OUTSIDE } },
 		{ __LINE__, "\x01\x03", BYTES("\xf0\x0f\x40\0\x20\0\0\0"), { OUTSIDE } },
 		{ __LINE__, "\x01\x03", BYTES("\x10\x10\x40\0\0\0\0\0"), { "", 0, 0 } },
-		{ __LINE__, "\x01\x03", BYTES("\xf0\x1f\x40\0\x10\0\0\0"),
+		{ __LINE__,
+		  "\x01\x03",
+		  BYTES("\xf0\x1f\x40\0\x10\0\0\0"),
 		  { "ff0 rsp+8 same c-8; 1000 none", 0, 0 } },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct buffer b = { 0 };
-		size_t cie = put_cie(&b, EM_X86_64,
-				     &(struct cie_options){
-					     .augmentation_data = { cases[i].augmentation_data, 2 } });
+		size_t cie =
+			put_cie(&b, EM_X86_64,
+				&(struct cie_options){
+					.augmentation_data = { cases[i].augmentation_data, 2 } });
 
 		put_fde(&b, cie, &(struct fde_options){ .location = cases[i].location });
 		check_frame(cases[i].line, (struct image_options){ .got = 0x500000 }, &b,
@@ -103,7 +129,7 @@ static void unknown_base_is_damage(void **state)
 	buffer_done(&b);
 }
 
-/* What a CIE may say of itself. A CIE that cannot be read, and each FDE of it, counts as damaged. */
+/* What a CIE may say of itself. One that cannot be read, and each FDE of it, counts as damaged. */
 static void cies_are_understood_or_left_out(void **state)
 {
 #define PLAIN "0 rsp+8 same c-8; 100 none", 0, 0
@@ -120,43 +146,77 @@ static void cies_are_understood_or_left_out(void **state)
 		{ __LINE__, { .version = 2 }, false, false, { UNREADABLE } },
 		{ __LINE__, { .version = 4 }, false, false, { UNREADABLE } },
 		{ __LINE__, { .augmentation = "" }, true, true, { PLAIN } },
-		{ __LINE__, { .augmentation = "z", .augmentation_data = BYTES("\0") }, true, false,
+		{ __LINE__,
+		  { .augmentation = "z", .augmentation_data = BYTES("\0") },
+		  true,
+		  false,
 		  { PLAIN } },
 		{ __LINE__,
-		  { .augmentation = "zPLR", .augmentation_data = BYTES("\x07\x9b\1\2\3\4\x1b\x1b") },
-		  false, false, { PLAIN } },
+		  { .augmentation = "zPLR",
+		    .augmentation_data = BYTES("\x07\x9b\1\2\3\4\x1b\x1b") },
+		  false,
+		  false,
+		  { PLAIN } },
 		{ __LINE__,
-		  { .augmentation = "zPR", .augmentation_data = BYTES("\x0a\0\1\2\3\4\5\6\7\x08\x1b") },
-		  false, false, { PLAIN } },
-		{ __LINE__, { .augmentation = "zPR", .augmentation_data = BYTES("\x02\xff\x1b") },
-		  false, false, { PLAIN } },
+		  { .augmentation = "zPR",
+		    .augmentation_data = BYTES("\x0a\0\1\2\3\4\5\6\7\x08\x1b") },
+		  false,
+		  false,
+		  { PLAIN } },
+		{ __LINE__,
+		  { .augmentation = "zPR", .augmentation_data = BYTES("\x02\xff\x1b") },
+		  false,
+		  false,
+		  { PLAIN } },
 		{ __LINE__, { .augmentation = "zRB" }, false, false, { PLAIN } },
 		{ __LINE__, { .augmentation = "zRG" }, false, false, { PLAIN } },
-		{ __LINE__, { .augmentation = "zR", .augmentation_data = BYTES("\x04\x1b\1\2\3") },
-		  false, false, { PLAIN } },
+		{ __LINE__,
+		  { .augmentation = "zR", .augmentation_data = BYTES("\x04\x1b\1\2\3") },
+		  false,
+		  false,
+		  { PLAIN } },
 		{ __LINE__, { .augmentation = "zRX" }, false, false, { UNREADABLE } },
 		{ __LINE__, { .augmentation = "R" }, false, false, { UNREADABLE } },
 		{ __LINE__, { .augmentation = "armcc+" }, false, false, { UNREADABLE } },
-		{ __LINE__, { .augmentation = "zRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR" }, false,
-		  false, { UNREADABLE } },
-		{ __LINE__, { .augmentation = "zR", .augmentation_data = BYTES("\x7f\x1b") }, false,
-		  false, { UNREADABLE } },
+		{ __LINE__,
+		  { .augmentation = "zRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR" },
+		  false,
+		  false,
+		  { UNREADABLE } },
+		{ __LINE__,
+		  { .augmentation = "zR", .augmentation_data = BYTES("\x7f\x1b") },
+		  false,
+		  false,
+		  { UNREADABLE } },
 		{ __LINE__,
 		  { .augmentation = "zR",
 		    .augmentation_data = BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x1b") },
-		  false, false, { UNREADABLE } },
-		{ __LINE__, { .augmentation = "zR", .augmentation_data = BYTES("\0") }, false, false,
+		  false,
+		  false,
+		  { UNREADABLE } },
+		{ __LINE__,
+		  { .augmentation = "zR", .augmentation_data = BYTES("\0") },
+		  false,
+		  false,
 		  { UNREADABLE } },
 		/* another return address column: helpers with conventions of their own */
-		{ __LINE__, { .ra = 3 }, false, false,
-		  { "0 unsupported return; 100 none", 0, 0 } },
+		{ __LINE__, { .ra = 3 }, false, false, { "0 unsupported return; 100 none", 0, 0 } },
 		/* instructions: none, a place, a state that was never remembered */
-		{ __LINE__, { .code = BYTES("") }, false, false,
+		{ __LINE__,
+		  { .code = BYTES("") },
+		  false,
+		  false,
 		  { "0 unsupported expression; 100 none", 0, 0 } },
 		{ __LINE__, { .code = BYTES("\x0e\x08") }, false, false, { UNREADABLE } },
-		{ __LINE__, { .code = BYTES("\x0c\x07\x08\x90\x01\x44") }, false, false,
+		{ __LINE__,
+		  { .code = BYTES("\x0c\x07\x08\x90\x01\x44") },
+		  false,
+		  false,
 		  { UNREADABLE } },
-		{ __LINE__, { .code = BYTES("\x0c\x07\x08\x90\x01\x01\0\0\0\0") }, false, false,
+		{ __LINE__,
+		  { .code = BYTES("\x0c\x07\x08\x90\x01\x01\0\0\0\0") },
+		  false,
+		  false,
 		  { UNREADABLE } },
 		{ __LINE__, { .code = BYTES("\x0b") }, false, false, { UNREADABLE } },
 		{ __LINE__, { .code = BYTES("\xc6") }, false, false, { UNREADABLE } },
@@ -169,9 +229,9 @@ static void cies_are_understood_or_left_out(void **state)
 		size_t cie = put_cie(&b, EM_X86_64, &cases[i].cie);
 
 		put_fde(&b, cie,
-			&(struct fde_options){
-				.location = cases[i].absolute ? absolute : (struct bytes){ 0 },
-				.no_augmentation = cases[i].no_augmentation });
+			&(struct fde_options){ .location = cases[i].absolute ? absolute
+									     : (struct bytes){ 0 },
+					       .no_augmentation = cases[i].no_augmentation });
 		check_frame(cases[i].line, (struct image_options){ 0 }, &b, cases[i].expected);
 		buffer_done(&b);
 	}
@@ -212,12 +272,17 @@ static void damage_costs_only_its_own(void **state)
 		{ __LINE__, BYTES("\x08\0\0\0\0\0\0\0\x01zRz"), { BEHIND, 1, 0 } },
 		{ __LINE__, BYTES("\0\0\0\0"), { PLAIN } }, /* between the objects of a link */
 		{ __LINE__, BYTES("\xff\xff\xff\xff\0\0\0\0\0\0\0\0"), { PLAIN } },
-		{ __LINE__, BYTES("\xff\xff\xff\xff\x08\0\0\0\0\0\0\0\0\0\0\0\1\1\1\1"),
+		{ __LINE__,
+		  BYTES("\xff\xff\xff\xff\x08\0\0\0\0\0\0\0\0\0\0\0\1\1\1\1"),
 		  { BEHIND, 1, 0 } },
 		/* lengths that lead out of the section end the reading */
 		{ __LINE__, BYTES("\xfe\xff\xff\xff\0\0\0\0"), { "", 1, 0 } },
-		{ __LINE__, BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), { "", 1, 0 } },
-		{ __LINE__, BYTES("\xff\xff\xff\xff\xf4\xff\xff\xff\xff\xff\xff\xff"), { "", 1, 0 } },
+		{ __LINE__,
+		  BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+		  { "", 1, 0 } },
+		{ __LINE__,
+		  BYTES("\xff\xff\xff\xff\xf4\xff\xff\xff\xff\xff\xff\xff"),
+		  { "", 1, 0 } },
 		{ __LINE__, BYTES("\0\0\x01\0\0\0\0\0"), { "", 1, 0 } },
 	};
 
@@ -257,7 +322,8 @@ static void large_entries_are_left_out(void **state)
 {
 	static const uint8_t nops[5000];
 	struct buffer b = { 0 };
-	size_t cie = put_cie(&b, EM_X86_64, &(struct cie_options){ .code = { nops, sizeof(nops) } });
+	size_t cie =
+		put_cie(&b, EM_X86_64, &(struct cie_options){ .code = { nops, sizeof(nops) } });
 
 	(void)state;
 	put_fde(&b, cie, &(struct fde_options){ .code = BYTES("") });
@@ -284,48 +350,63 @@ static void functions_are_merged(void **state)
 		const char *rows;
 		uint64_t covered;
 	} cases[] = {
-		{ __LINE__, { { 0, 16, FRAME } },
-		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 10 none", 16 },
+		{ __LINE__,
+		  { { 0, 16, FRAME } },
+		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 10 none",
+		  16 },
 		/* side by side: the second one's beginning is the first one's end */
-		{ __LINE__, { { 0, 16, FRAME }, { 16, 16, FRAME } },
+		{ __LINE__,
+		  { { 0, 16, FRAME }, { 16, 16, FRAME } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 11 rsp+16 same c-8; "
 		  "15 rsp+8 same c-8; 20 none",
 		  32 },
 		/* padding up to an aligned place, after a function that ends as it began */
-		{ __LINE__, { { 0, 9, FRAME }, { 16, 16, FRAME } },
+		{ __LINE__,
+		  { { 0, 9, FRAME }, { 16, 16, FRAME } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 11 rsp+16 same c-8; "
 		  "15 rsp+8 same c-8; 20 none",
 		  25 },
 		/* and after one that does not */
-		{ __LINE__, { { 0, 9, OPEN }, { 16, 16, FRAME } },
+		{ __LINE__,
+		  { { 0, 9, OPEN }, { 16, 16, FRAME } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 9 none; 10 rsp+8 same c-8; "
 		  "11 rsp+16 same c-8; 15 rsp+8 same c-8; 20 none",
 		  25 },
 		/* up to a place that is not aligned, or far away */
-		{ __LINE__, { { 0, 9, FRAME }, { 12, 4, BYTES("") } },
+		{ __LINE__,
+		  { { 0, 9, FRAME }, { 12, 4, BYTES("") } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 9 none; "
 		  "c rsp+8 same c-8; 10 none",
 		  13 },
-		{ __LINE__, { { 0, 16, FRAME }, { 32, 4, BYTES("") } },
+		{ __LINE__,
+		  { { 0, 16, FRAME }, { 32, 4, BYTES("") } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 5 rsp+8 same c-8; 10 none; "
 		  "20 rsp+8 same c-8; 24 none",
 		  20 },
 		/* in any order */
-		{ __LINE__, { { 32, 4, BYTES("") }, { 0, 16, OPEN }, { 64, 1, OPEN } },
+		{ __LINE__,
+		  { { 32, 4, BYTES("") }, { 0, 16, OPEN }, { 64, 1, OPEN } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 none; 20 rsp+8 same c-8; 24 none; "
 		  "40 rsp+8 same c-8; 41 none",
 		  21 },
 		/* one over the end of another, one inside another, the same twice */
-		{ __LINE__, { { 0, 32, OPEN }, { 16, 32, FRAME } },
+		{ __LINE__,
+		  { { 0, 32, OPEN }, { 16, 32, FRAME } },
 		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 rsp+8 same c-8; 11 rsp+16 same c-8; "
 		  "15 rsp+8 same c-8; 30 none",
 		  48 },
-		{ __LINE__, { { 0, 64, OPEN }, { 16, 16, BYTES("") } },
-		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 rsp+8 same c-8; 20 none", 32 },
-		{ __LINE__, { { 0, 16, OPEN }, { 0, 16, OPEN } },
-		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 none", 16 },
-		{ __LINE__, { { 0, 16, OPEN }, { 0, 8, BYTES("") }, { 0, 4, OPEN } },
-		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 4 none", 4 },
+		{ __LINE__,
+		  { { 0, 64, OPEN }, { 16, 16, BYTES("") } },
+		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 rsp+8 same c-8; 20 none",
+		  32 },
+		{ __LINE__,
+		  { { 0, 16, OPEN }, { 0, 16, OPEN } },
+		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 10 none",
+		  16 },
+		{ __LINE__,
+		  { { 0, 16, OPEN }, { 0, 8, BYTES("") }, { 0, 4, OPEN } },
+		  "0 rsp+8 same c-8; 1 rsp+16 same c-8; 4 none",
+		  4 },
 	};
 
 	(void)state;
@@ -366,9 +447,9 @@ static void other_forms_are_read(void **state)
 			&(struct fde_options){ .debug_frame = debug_frame,
 					       .wide = wide,
 					       .code = BYTES("\x44\x0e\x10") });
-		check_frame((int)form, o, &b,
-			    (struct expected){ "0 rsp+8 same c-8; 4 rsp+16 same c-8; 100 none", 0,
-					       0 });
+		check_frame(
+			(int)form, o, &b,
+			(struct expected){ "0 rsp+8 same c-8; 4 rsp+16 same c-8; 100 none", 0, 0 });
 		buffer_done(&b);
 	}
 }
@@ -390,8 +471,8 @@ static void debug_frame_has_its_own_order(void **state)
 		&(struct fde_options){ .debug_frame = true, .start = 0x200, .code = BYTES("") });
 	put_fde(&b, 24, &(struct fde_options){ .debug_frame = true, .code = BYTES("") });
 	check_frame(__LINE__, o, &b,
-		    (struct expected){
-			    "0 rsp+8 same c-8; 100 none; 200 rsp+8 same c-8; 300 none", 1, 0 });
+		    (struct expected){ "0 rsp+8 same c-8; 100 none; 200 rsp+8 same c-8; 300 none",
+				       1, 0 });
 	buffer_done(&b);
 }
 
@@ -412,10 +493,12 @@ static void late_cies_are_bounded(void **state)
 				.debug_frame = true, .start = i, .size = 1, .code = BYTES("") });
 	}
 	assert_int_equal(b.size, FDES * FDE_BYTES);
-	assert_int_equal(put_cie(&b, EM_X86_64, &(struct cie_options){ .debug_frame = true }), cie[0]);
-	assert_int_equal(put_cie(&b, EM_X86_64, &(struct cie_options){ .debug_frame = true }), cie[1]);
-	t = build_image(&(struct image_options){ .debug_frame = true,
-						 .frame = { b.data, b.size } });
+	assert_int_equal(put_cie(&b, EM_X86_64, &(struct cie_options){ .debug_frame = true }),
+			 cie[0]);
+	assert_int_equal(put_cie(&b, EM_X86_64, &(struct cie_options){ .debug_frame = true }),
+			 cie[1]);
+	t = build_image(
+		&(struct image_options){ .debug_frame = true, .frame = { b.data, b.size } });
 	/* Of those beyond 256, every second one has the CIE that was read last. */
 	assert_int_equal(t->summary->functions, 256 + (FDES - 256) / 2);
 	assert_int_equal(t->summary->damaged, (FDES - 256) / 2);
@@ -445,16 +528,21 @@ static void entry_points_are_roots(void **state)
 		struct image_options o;
 		const char *rows;
 	} cases[] = {
-		{ __LINE__, { .entry = TEXT_ADDRESS + 0x300 },
+		{ __LINE__,
+		  { .entry = TEXT_ADDRESS + 0x300 },
 		  "0 rsp+8 same c-8; 100 none; 300 end; 380 none" },
-		{ __LINE__, { .entry = TEXT_ADDRESS + 0x300, .needed = true },
+		{ __LINE__,
+		  { .entry = TEXT_ADDRESS + 0x300, .needed = true },
 		  "0 rsp+8 same c-8; 100 none" },
-		{ __LINE__, { .entry = TEXT_ADDRESS + 0x300, .needed = true, .interpreter = true },
+		{ __LINE__,
+		  { .entry = TEXT_ADDRESS + 0x300, .needed = true, .interpreter = true },
 		  "0 rsp+8 same c-8; 100 none; 300 end; 380 none" },
 		{ __LINE__, { .entry = TEXT_ADDRESS + 0x80 }, "0 rsp+8 same c-8; 100 none" },
-		{ __LINE__, { .entry = TEXT_ADDRESS + 0xff0 },
+		{ __LINE__,
+		  { .entry = TEXT_ADDRESS + 0xff0 },
 		  "0 rsp+8 same c-8; 100 none; ff0 end; 1000 none" },
-		{ __LINE__, { .entry = TEXT_ADDRESS + 0x100 },
+		{ __LINE__,
+		  { .entry = TEXT_ADDRESS + 0x100 },
 		  "0 rsp+8 same c-8; 100 end; 180 none" },
 		{ __LINE__, { .entry = TEXT_ADDRESS - 1 }, "0 rsp+8 same c-8; 100 none" },
 		{ __LINE__, { .entry = UINT64_MAX }, "0 rsp+8 same c-8; 100 none" },
@@ -466,12 +554,14 @@ static void entry_points_are_roots(void **state)
 		size_t cie = put_cie(&b, EM_X86_64, &(struct cie_options){ 0 });
 
 		put_fde(&b, cie, &(struct fde_options){ .code = BYTES("") });
-		check_frame(cases[i].line, cases[i].o, &b, (struct expected){ cases[i].rows, 0, 0 });
+		check_frame(cases[i].line, cases[i].o, &b,
+			    (struct expected){ cases[i].rows, 0, 0 });
 		buffer_done(&b);
 	}
 }
 
-/* Tables of stubs that lld, and GNU ld on arm64, leave undescribed; what is not known is left alone. */
+/* Tables of stubs that lld, and GNU ld on arm64, leave undescribed; what is not known is left
+ * alone. */
 static void undescribed_stubs_have_rows(void **state)
 {
 #define HEADER "\xff\x35\1\0\0\0\xff\x25\2\0\0\0\x0f\x1f\x40\0"
@@ -486,8 +576,7 @@ static void undescribed_stubs_have_rows(void **state)
 		{ __LINE__, EM_X86_64,
 		  BYTES(HEADER "\xf3\x0f\x1e\xfa\x68\0\0\0\0\xe9\1\2\3\4\x66\x90"),
 		  "; 400 rsp+16 same c-8; 406 rsp+24 same c-8; 410 plt+9 same c-8; 420 none" },
-		{ __LINE__, EM_X86_64,
-		  BYTES(HEADER "\x68\0\0\0\0\xf2\xe9\1\2\3\4\x0f\x1f\x44\0\0"),
+		{ __LINE__, EM_X86_64, BYTES(HEADER "\x68\0\0\0\0\xf2\xe9\1\2\3\4\x0f\x1f\x44\0\0"),
 		  "; 400 rsp+16 same c-8; 406 rsp+24 same c-8; 410 plt+5 same c-8; 420 none" },
 		/* not lazy: .plt.got, .plt.sec */
 		{ __LINE__, EM_X86_64,
@@ -519,8 +608,7 @@ static void undescribed_stubs_have_rows(void **state)
 			"\xb0\x0b\0\xf0\x11\x02\x40\xf9\x10\x02\0\x91\x20\x02\x1f\xd6"),
 		  "; 400 sp+0 same lr; 420 none" },
 		{ __LINE__, EM_AARCH64,
-		  BYTES("\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4"),
-		  "" },
+		  BYTES("\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4\1\2\3\4"), "" },
 	};
 
 	(void)state;
@@ -533,10 +621,10 @@ static void undescribed_stubs_have_rows(void **state)
 		snprintf(rows, sizeof(rows), "0 %s; 100 none%s",
 			 cases[i].machine == EM_AARCH64 ? "sp+0 same lr" : "rsp+8 same c-8",
 			 cases[i].rows);
-		check_frame(cases[i].line,
-			    (struct image_options){ .machine = cases[i].machine,
-						    .plt = cases[i].code },
-			    &b, (struct expected){ rows, 0, 0 });
+		check_frame(
+			cases[i].line,
+			(struct image_options){ .machine = cases[i].machine, .plt = cases[i].code },
+			&b, (struct expected){ rows, 0, 0 });
 		buffer_done(&b);
 	}
 }
@@ -552,8 +640,8 @@ static void described_stubs_are_left_alone(void **state)
 	size_t cie = put_cie(&b, EM_X86_64, &(struct cie_options){ 0 });
 
 	(void)state;
-	put_fde(&b, cie, &(struct fde_options){ .start = 0x400, .size = 0x20,
-						.code = BYTES("\x0e\x10") });
+	put_fde(&b, cie,
+		&(struct fde_options){ .start = 0x400, .size = 0x20, .code = BYTES("\x0e\x10") });
 	check_frame(__LINE__, o, &b, (struct expected){ "400 rsp+16 same c-8; 420 none", 0, 0 });
 	buffer_done(&b);
 }
@@ -567,8 +655,8 @@ static void summary_tells_what_there_is(void **state)
 
 	(void)state;
 	put_fde(&b, cie, &(struct fde_options){ .size = 0x20, .code = BYTES("\x44\x0c\x0a\x08") });
-	put_fde(&b, cie, &(struct fde_options){ .start = 0x40, .size = 0x10,
-						.code = BYTES("\x07\x10") });
+	put_fde(&b, cie,
+		&(struct fde_options){ .start = 0x40, .size = 0x10, .code = BYTES("\x07\x10") });
 	t = build_image(&(struct image_options){ .frame = { b.data, b.size } });
 	s = t->summary;
 	assert_int_equal(s->machine, EM_X86_64);
@@ -617,9 +705,8 @@ static void go_has_no_rows(void **state)
 
 	(void)state;
 	put_fde(&b, cie, &(struct fde_options){ .debug_frame = true, .code = BYTES("") });
-	t = build_image(&(struct image_options){ .debug_frame = true,
-						 .go = true,
-						 .frame = { b.data, b.size } });
+	t = build_image(&(struct image_options){
+		.debug_frame = true, .go = true, .frame = { b.data, b.size } });
 	assert_int_equal(t->n_rows, 0);
 	assert_true(t->summary->go);
 	assert_int_equal(t->summary->source, UNWIND_SOURCE_NONE);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows read from arm64 code say what the compiler's own rows say of the same code; this host's vDSO has rows for its functions.
+// Rows read from arm64 code are the compiler's own of that code; this host's vDSO has rows.
 #include "symbols_fixture.h"
 #include "unwind_fixture.h"
 
 #include <errno.h>
 #include <sys/auxv.h>
-
 
 #include "symbols/vdso.h"
 #include "unwind/unwind_build.h"
@@ -57,8 +56,8 @@ static int pair_of(const struct unwind_row *row)
  * One counts from sp, the other, as soon as it can, from x29, which points to the saved pair. When
  * the pair has been loaded, and sp is not yet moved, both places of it are right; *loaded counts.
  */
-static void check_same(uint32_t pc, const struct unwind_row *compiler, const struct unwind_row *ours,
-		       uint32_t *loaded)
+static void check_same(uint32_t pc, const struct unwind_row *compiler,
+		       const struct unwind_row *ours, uint32_t *loaded)
 {
 	if (!compiler || !ours)
 		fail_msg("nothing is known of 0x%x", pc);
@@ -101,7 +100,8 @@ static void code_is_read_as_the_compiler_described_it(void **state)
 			uint64_t at = compiler->base + pc;
 
 			if (!unwind_table_find(compiler, at) ||
-			    (memcmp(data + at, NOP, 4) == 0 && memcmp(data + at + 4, SIGRETURN, 4) != 0))
+			    (memcmp(data + at, NOP, 4) == 0 &&
+			     memcmp(data + at + 4, SIGRETURN, 4) != 0))
 				continue; /* between functions */
 			check_same(pc, unwind_table_find(compiler, at), unwind_table_find(ours, at),
 				   &loaded);

@@ -91,9 +91,7 @@ static inline void entry_end(struct buffer *b, size_t at, bool wide)
 /* Its place in the section. */
 static inline size_t put_cie(struct buffer *b, uint16_t machine, const struct cie_options *o)
 {
-	const char *augmentation = o->augmentation ? o->augmentation :
-				   o->debug_frame  ? "" :
-						     "zR";
+	const char *augmentation = o->augmentation ? o->augmentation : o->debug_frame ? "" : "zR";
 	bool arm = machine == EM_AARCH64;
 	size_t at = entry_begin(b, o->wide);
 
@@ -156,17 +154,25 @@ static inline void image_segments(struct image *i, const struct image_options *o
 {
 	Elf64_Phdr *p = (Elf64_Phdr *)(i->data + sizeof(*h));
 
-	*p++ = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_offset = TEXT_OFFSET,
-			     .p_vaddr = TEXT_ADDRESS, .p_filesz = TEXT_BYTES };
-	*p++ = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = FRAME_OFFSET,
-			     .p_vaddr = FRAME_ADDRESS, .p_filesz = FRAME_BYTES_MAX + 0x1000 };
+	*p++ = (Elf64_Phdr){ .p_type = PT_LOAD,
+			     .p_flags = PF_R | PF_X,
+			     .p_offset = TEXT_OFFSET,
+			     .p_vaddr = TEXT_ADDRESS,
+			     .p_filesz = TEXT_BYTES };
+	*p++ = (Elf64_Phdr){ .p_type = PT_LOAD,
+			     .p_flags = PF_R,
+			     .p_offset = FRAME_OFFSET,
+			     .p_vaddr = FRAME_ADDRESS,
+			     .p_filesz = FRAME_BYTES_MAX + 0x1000 };
 	*p++ = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = TAIL_OFFSET, .p_filesz = 24 };
-	*p++ = (Elf64_Phdr){ .p_type = PT_DYNAMIC, .p_offset = TAIL_OFFSET + 0x100,
+	*p++ = (Elf64_Phdr){ .p_type = PT_DYNAMIC,
+			     .p_offset = TAIL_OFFSET + 0x100,
 			     .p_filesz = 48 };
 	if (o->interpreter)
 		*p++ = (Elf64_Phdr){ .p_type = PT_INTERP };
 	if (o->no_sections)
-		*p++ = (Elf64_Phdr){ .p_type = PT_GNU_EH_FRAME, .p_offset = TAIL_OFFSET + 0x200,
+		*p++ = (Elf64_Phdr){ .p_type = PT_GNU_EH_FRAME,
+				     .p_offset = TAIL_OFFSET + 0x200,
 				     .p_vaddr = FRAME_ADDRESS + FRAME_BYTES_MAX + 0x200,
 				     .p_filesz = 8 };
 	h->e_phnum = (uint16_t)(p - (Elf64_Phdr *)(i->data + sizeof(*h)));
@@ -178,8 +184,9 @@ static inline void image_tail(struct image *i, const struct image_options *o)
 	Elf64_Dyn dynamic[3] = { { .d_tag = DT_DEBUG } };
 	int32_t back = -(int32_t)(FRAME_BYTES_MAX + 0x204);
 
-	memcpy(tail, o->go ? "\x04\0\0\0\x04\0\0\0\x04\0\0\0Go\0\0id\0\0" :
-			     "\x04\0\0\0\x04\0\0\0\x03\0\0\0GNU\0\x12\x34\x56\x78",
+	memcpy(tail,
+	       o->go ? "\x04\0\0\0\x04\0\0\0\x04\0\0\0Go\0\0id\0\0"
+		     : "\x04\0\0\0\x04\0\0\0\x03\0\0\0GNU\0\x12\x34\x56\x78",
 	       20);
 	if (o->needed)
 		dynamic[0].d_tag = DT_NEEDED;
@@ -195,14 +202,22 @@ static inline void image_sections(struct image *i, const struct image_options *o
 	static const char names[] = "\0.eh_frame\0.debug_frame\0.names\0.plt.got";
 	Elf64_Shdr sections[] = {
 		{ 0 },
-		{ .sh_name = o->debug_frame ? 11 : 1, .sh_type = SHT_PROGBITS,
-		  .sh_flags = o->debug_frame ? 0 : SHF_ALLOC, .sh_offset = FRAME_OFFSET,
-		  .sh_addr = o->debug_frame ? 0 : FRAME_ADDRESS, .sh_size = o->frame.size },
-		{ .sh_name = 24, .sh_type = SHT_STRTAB, .sh_offset = TAIL_OFFSET + 0x300,
+		{ .sh_name = o->debug_frame ? 11 : 1,
+		  .sh_type = SHT_PROGBITS,
+		  .sh_flags = o->debug_frame ? 0 : SHF_ALLOC,
+		  .sh_offset = FRAME_OFFSET,
+		  .sh_addr = o->debug_frame ? 0 : FRAME_ADDRESS,
+		  .sh_size = o->frame.size },
+		{ .sh_name = 24,
+		  .sh_type = SHT_STRTAB,
+		  .sh_offset = TAIL_OFFSET + 0x300,
 		  .sh_size = sizeof(names) },
-		{ .sh_name = 31, .sh_type = o->plt.size ? SHT_PROGBITS : SHT_NULL,
-		  .sh_flags = SHF_ALLOC | SHF_EXECINSTR, .sh_offset = TEXT_OFFSET + PLT_START,
-		  .sh_addr = TEXT_ADDRESS + PLT_START, .sh_size = o->plt.size },
+		{ .sh_name = 31,
+		  .sh_type = o->plt.size ? SHT_PROGBITS : SHT_NULL,
+		  .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+		  .sh_offset = TEXT_OFFSET + PLT_START,
+		  .sh_addr = TEXT_ADDRESS + PLT_START,
+		  .sh_size = o->plt.size },
 	};
 
 	if (o->plt.size)
