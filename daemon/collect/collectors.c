@@ -13,6 +13,7 @@ extern const struct collector collector_load;
 extern const struct collector collector_memory;
 extern const struct collector collector_cpu;
 extern const struct collector collector_process;
+extern const struct collector collector_memory_growth;
 extern const struct collector collector_disk;
 extern const struct collector collector_filesystem;
 extern const struct collector collector_network;
@@ -52,6 +53,7 @@ const struct collector *const collectors[] = {
 	&collector_memory,
 	&collector_cpu,
 	&collector_process,
+	&collector_memory_growth,
 	&collector_disk,
 	&collector_filesystem,
 	&collector_network,
