@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -305,6 +306,8 @@ def main():
     options = parse_options()
     if os.geteuid() != 0:
         sys.exit("bench: sampling the whole host needs root")
+    # Told to end, it ends its loads: they run for ever.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     work = tempfile.mkdtemp(prefix="ebpf-profiler-bench.", dir="/var/tmp")
     rows, host = [], machine()
     try:
