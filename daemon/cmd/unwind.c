@@ -333,9 +333,7 @@ static void tell(struct unwinding *u, struct subject *s)
 {
 	const struct unwind_row *at_pc = u->has_pc ? row_at(s, u->pc) : NULL;
 
-	u->told |= u->has_pc ? at_pc != NULL
-			     : s->table->summary->source != UNWIND_SOURCE_NONE ||
-				       s->table->summary->go;
+	u->told |= u->has_pc ? at_pc != NULL : s->table->n_rows > 0 || s->table->summary->go;
 	if (u->as_json)
 		put_json(u, s, at_pc);
 	else if (u->has_pc)

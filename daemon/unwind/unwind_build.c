@@ -83,7 +83,10 @@ static int add_sections(const struct elf_file *f, const struct frame_machine *m,
 	return 0;
 }
 
-/* What begins at the entry point has no caller. */
+/*
+ * What begins at the entry point has no caller. Where all else is described, what is not is one
+ * piece of assembler; elsewhere any function may follow it.
+ */
 static void add_root(const struct elf_file *f, struct code_segments *code, struct row_builder *b)
 {
 	uint64_t entry, offset, left;
@@ -119,7 +122,8 @@ int unwind_build(const struct elf_file *f, bool vdso, struct unwind_table **ret)
 	plt_rows_add(f, m, &code, b);
 	if (vdso)
 		vdso_rows_add(f, m, &code, b);
-	add_root(f, &code, b);
+	if (s.source != UNWIND_SOURCE_NONE && !s.go)
+		add_root(f, &code, b);
 	elf_file_build_id(f, &id);
 	return row_builder_finish(b, code.base, &m->entry, &s, &id, ret);
 }

@@ -22,11 +22,12 @@ cc1=$(cc -print-prog-name=cc1)
 cxx=$(ldd "$(command -v gdb)" | sed -n 's/.*libstdc++.so.6 => \([^ ]*\).*/\1/p')
 crypto=$(ldd "$(command -v python3)" /usr/lib/systemd/systemd 2>/dev/null | sed -n 's/.*libcrypto.so.3 => \([^ ]*\).*/\1/p' | head -n 1)
 python=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable))')
+libpython=$(ldd "$python" | sed -n 's/.*libpython3[^ ]* => \([^ ]*\).*/\1/p')
 
 check "bash: rows are readelf's" compare /bin/bash 5000
 check "libc: rows are readelf's" compare "$libc" 10000
 check "the dynamic linker: rows are readelf's" compare "$loader" 1000
-check "python3: rows are readelf's" compare "$python"
+check "python3: rows are readelf's" compare "${libpython:-$python}" 10000
 check "a C++ library: rows are readelf's" compare "$cxx" 10000
 check "arm64 frames: rows are readelf's" compare tests/fixtures/arm64/frames.so 60
 if [ -x "$cc1" ]; then

@@ -696,6 +696,18 @@ static void rows_are_found(void **state)
 	buffer_done(&b);
 }
 
+/* Where nothing is described, nobody knows where the code at the entry point ends. */
+static void undescribed_files_have_no_root(void **state)
+{
+	const struct image_options o = { .entry = TEXT_ADDRESS + 0x300 };
+	struct buffer b = { 0 };
+
+	(void)state;
+	put_int(&b, 0, 4);
+	check_frame(__LINE__, o, &b, (struct expected){ "", 0, 0 });
+	buffer_done(&b);
+}
+
 /* Go's .debug_frame is wrong of the frame pointer: it is not used. */
 static void go_has_no_rows(void **state)
 {
@@ -745,6 +757,7 @@ int main(void)
 		cmocka_unit_test(entry_points_are_roots),
 		cmocka_unit_test(undescribed_stubs_have_rows),
 		cmocka_unit_test(described_stubs_are_left_alone),
+		cmocka_unit_test(undescribed_files_have_no_root),
 		cmocka_unit_test(summary_tells_what_there_is),
 		cmocka_unit_test(rows_are_found),
 		cmocka_unit_test(go_has_no_rows),
