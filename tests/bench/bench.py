@@ -6,6 +6,7 @@ Every measurement is one function and one row in MEASUREMENTS. A bar is a bound;
 verdict stand beside it.
 """
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -224,6 +225,64 @@ def measure_report(c):
     ]
 
 
+def programs_of(pid):
+    """Ids of the BPF programs a process holds."""
+    ids = set()
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        with contextlib.suppress(OSError), open(path, encoding="ascii") as f:
+            ids |= {int(line.split()[1]) for line in f if line.startswith("prog_id:")}
+    return ids
+
+
+def run_cost_us(c, *options):
+    """Of the sampler's program, by the kernel's own statistics: microseconds a run, of a recording at 4,999 Hz."""
+    command = [c.program, "record", "-e", "cpu-clock@4999Hz", *options, "-d", "60", "-o", os.path.join(c.work, "run.seg")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as recorder:
+        try:
+            time.sleep(max(2, c.seconds / 5))
+            programs = [json.loads(subprocess.run(["bpftool", "-j", "prog", "show", "id", str(i)], capture_output=True, check=True).stdout)
+                        for i in programs_of(recorder.pid)]
+        finally:
+            recorder.terminate()
+    busiest = max((p for p in programs if p["type"] == "perf_event"), key=lambda p: p.get("run_cnt", 0), default={})
+    if not busiest.get("run_cnt"):
+        raise Failed("no BPF program of the recording ran, or kernel.bpf_stats_enabled is not to be had")
+    return busiest["run_time_ns"] / busiest["run_cnt"] / 1e3
+
+
+@contextlib.contextmanager
+def bpf_statistics():
+    setting = "/proc/sys/kernel/bpf_stats_enabled"
+    with open(setting, "r+", encoding="ascii") as f:
+        before = f.read()
+        f.seek(0)
+        f.write("1")
+        f.flush()
+        try:
+            yield
+        finally:
+            f.seek(0)
+            f.write(before)
+
+
+def measure_counters(c):
+    """What four counters add to a sample, and what an interval of the counting engine costs on large machines."""
+    four = "page-faults,context-switches,cpu-migrations,msr/tsc/"
+    if not os.path.exists("/sys/bus/event_source/devices/msr/events/tsc"):
+        four = four.replace("msr/tsc/", "cpu-clock")
+    tool = os.path.join(c.build, "bench", "counting")
+    with loads.running(loads.steady(c.build, 100000)), bpf_statistics():
+        extra = statistics.median(run_cost_us(c, "--counters", four) - run_cost_us(c) for _ in range(c.repeats))
+    us = [float(subprocess.run([tool, "72", "8"], capture_output=True, text=True, check=True).stdout.split()[0]) for _ in range(c.repeats)]
+    interval = statistics.median(us)
+    per_cpu = int(subprocess.run([tool, "256", "8", "1"], capture_output=True, text=True, check=True).stdout.split()[1])
+    return [
+        row("4 counters read at each sample", "< 0.6 us", f"{extra:.2f} us", extra < 0.6),
+        row("stat interval, 72 CPUs x 8 events, bookkeeping", "< 1 ms", f"{interval / 1000:.3f} ms", interval < 1000),
+        row("memory of 8 counters on 256 CPUs", "< 2 MB", f"{per_cpu * 256 / 1e6:.2f} MB", per_cpu * 256 < 2e6),
+    ]
+
+
 def large_binaries():
     """What compiles and runs here: the compiler, LLVM, the C library, Python; those that there are."""
     cc1 = subprocess.run(["cc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True).stdout.strip()
@@ -266,6 +325,7 @@ MEASUREMENTS = {
     "memory": measure_memory,
     "report": measure_report,
     "start": measure_start,
+    "counters": measure_counters,
     "rows": measure_rows,
 }
 
