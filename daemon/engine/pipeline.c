@@ -15,6 +15,7 @@
 
 #include "engine/facts.h"
 #include "engine/merge.h"
+#include "engine/messages.h"
 #include "host/cpus.h"
 #include "process/process.h"
 #include "process/sideband.h"
@@ -365,6 +366,18 @@ static void route_throttling(struct pipeline *p, int cpu)
 		sampler_set_output(p->sampler, cpu, fd);
 }
 
+static void tell_counters_absent(struct pipeline *p, const char *why)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (asprintf(&text, "counters are not read at samples: %s", why) < 0) {
+		text = NULL;
+		return;
+	}
+	log_msg(LOG_WARNING, 0, MESSAGE_EVENT_UNAVAILABLE, "%s", text);
+	pipeline_note(p, text);
+}
+
 int pipeline_set_events(struct pipeline *p, const struct config *config,
 			const struct sampler_event *events, size_t n_events, char **ret_error)
 {
@@ -398,6 +411,8 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 		r = refuse_unwinder(p, sampler_unwind_refusal(sampler), ret_error);
 	for (size_t i = 0; i < n_events && r == 0; i++)
 		r = describe_event(p, i);
+	if (r == 0 && sampler_counter_refusal(sampler))
+		tell_counters_absent(p, sampler_counter_refusal(sampler));
 	for (size_t i = 0; i < p->n_cpus; i++)
 		route_throttling(p, p->cpus[i]);
 	if (r == 0 && p->enabled)

@@ -51,6 +51,7 @@ struct sampler {
 	int *cpus; /* copy behind options.cpus */
 	uint32_t regs_offset;
 	char *unwind_refusal;
+	char *counter_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
 	uint64_t *idle_ns; /* [possible_cpus], likewise */
 };
@@ -289,6 +290,41 @@ static int load_unwinding(struct sampler *s, struct program_options *o, struct e
 	return program_load(o, &e->program, ret_error);
 }
 
+/*
+ * Linux 4.18 knows no helper that reads counters in a program on a perf event: what cannot be read
+ * is left out, and the reason kept.
+ */
+static int load_counting(struct sampler *s, struct program_options *o, struct event *e,
+			 char **ret_error)
+{
+	const struct unwind_maps *unwind = s->options.unwind;
+	_cleanup_free_ char *refusal = NULL;
+	int r = load_unwinding(s, o, e, &refusal);
+
+	if (r == 0)
+		return 0;
+	if (e->spec.n_counters == 0 || r == -EPERM || r == -ENOMEM) {
+		*ret_error = TAKE_PTR(refusal);
+		return r;
+	}
+	/* It was the counters that were refused, and not the unwinding, if it works without. */
+	if (unwind) {
+		free(s->unwind_refusal);
+		s->unwind_refusal = NULL;
+	}
+	s->options.unwind = unwind;
+	o->knobs.counters = o->knobs.split = 0;
+	r = load_unwinding(s, o, e, ret_error);
+	if (r < 0)
+		return r;
+	e->knobs = o->knobs;
+	e->spec.counters = pmu_events_free(e->spec.counters, e->spec.n_counters);
+	e->spec.n_counters = 0;
+	free(s->counter_refusal);
+	s->counter_refusal = TAKE_PTR(refusal);
+	return 0;
+}
+
 static int load_program(struct sampler *s, struct event *e, uint32_t index, char **ret_error)
 {
 	struct program_options o = {
@@ -320,7 +356,7 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.regs_offset = s->regs_offset,
 	};
 	e->knobs = o.knobs;
-	r = load_unwinding(s, &o, e, ret_error);
+	r = load_counting(s, &o, e, ret_error);
 	if (r < 0)
 		return r;
 	r = sample_filter_apply(e->spec.filter, e->program, &entries);
@@ -451,6 +487,7 @@ struct sampler *sampler_close(struct sampler *s)
 	rings_done(&s->rings);
 	free(s->cpus);
 	free(s->unwind_refusal);
+	free(s->counter_refusal);
 	free(s->counts);
 	free(s->idle_ns);
 	free(s);
@@ -618,6 +655,11 @@ const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i)
 const char *sampler_transport_name(const struct sampler *s)
 {
 	return s->rings.bpf ? "BPF ring buffer" : "perf ring buffer";
+}
+
+const char *sampler_counter_refusal(const struct sampler *s)
+{
+	return s->counter_refusal;
 }
 
 const char *sampler_unwind_refusal(const struct sampler *s)
