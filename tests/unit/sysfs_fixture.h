@@ -166,7 +166,7 @@ static char *fixture_new(const char *name)
 
 /* For tables whose rows are sorted by machine: the tree of the row before, when it is the same one.
  * Ends with NULL. */
-static char *fixture_next(char *root, const char **machine, const char *name)
+static inline char *fixture_next(char *root, const char **machine, const char *name)
 {
 	if (root && name && strcmp(*machine, name) == 0)
 		return root;
