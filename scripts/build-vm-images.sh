@@ -79,7 +79,7 @@ development=(libc6-dev linux-libc-dev libbpf-dev libelf-dev libpfm4-dev libsyste
 userland=(base-files bash dash coreutils grep sed mawk findutils diffutils gzip util-linux mount procps python3 libcap2-bin
 	busybox-static)
 # What the guests whose PID 1 is systemd have beside it.
-service_userland=(systemd passwd bpftool)
+service_userland=(systemd passwd bpftool libc-bin)
 
 # Debian 12 has no riscv64.
 suite_of() { if [ "$1" = riscv64 ]; then echo trixie; else echo bookworm; fi; }

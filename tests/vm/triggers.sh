@@ -47,3 +47,24 @@ talk() {
 		assert socket.socket().connect_ex(address) != 0
 	PY
 }
+
+write_to_console() {
+	echo >/dev/console
+}
+
+# By the program, and by the kernel, which copies into pages that the program has not touched yet.
+touch_memory() {
+	head -c 1048576 /dev/zero >/dev/null
+	dd if=/dev/zero of=/dev/null bs=1M count=1
+}
+
+# The guests of the lab have their files in memory.
+read_disk() {
+	local disk
+	disk=$(lsblk -dnro NAME,TYPE | awk '$2 == "disk" { print "/dev/" $1; exit }')
+	if [ -z "$disk" ]; then
+		echo "this guest has no disk"
+		return 77
+	fi
+	dd if="$disk" of=/dev/null bs=1M count=8 iflag=direct
+}

@@ -36,7 +36,7 @@ rows_are_there() { # PATTERNS
 }
 
 # Triggers until all has run and the rows are there. Leaves in $missing the programs that did not run, in $refused why the
-# collector cannot work on this kernel, if so.
+# collector, or the trigger, cannot work here, if so.
 collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 	local collecting code=0 hide=()
 	[ "$3" != hidden ] || hide=(without_btf)
@@ -48,7 +48,10 @@ collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 		sleep 0.2
 		kill -0 $collecting 2>/dev/null || break
 		[ -n "$("$O/vm-programs/program_runs" $collecting)" ] || continue
-		"$4" || continue
+		"$4" >"$work/trigger.out" 2>&1 || {
+			[ $? -ne 77 ] || { refused=$(cat "$work/trigger.out") && break; }
+			continue
+		}
 		# shellcheck disable=SC2086
 		missing=$(not_run_yet $collecting $2)
 		if [ -z "$missing" ] && rows_are_there "$5" >/dev/null; then break; fi
@@ -56,8 +59,9 @@ collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 	kill -INT $collecting 2>/dev/null
 	wait $collecting || code=$?
 	cat "$work/collect.err"
-	if [ $code -eq 69 ]; then
-		refused=$(tail -n 1 "$work/collect.err")
+	[ $code -ne 69 ] || refused=$(tail -n 1 "$work/collect.err")
+	if [ -n "$refused" ]; then
+		echo "$refused"
 		return 77
 	fi
 	[ $code -eq 0 ] && rows_are_there "$5" && return
