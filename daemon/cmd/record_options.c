@@ -87,7 +87,7 @@ static const char help[] =
 	"      --attach WAY          auto, link or ioctl\n"
 	"  -r, --ring-size SIZE      of each CPU's ring (512K)\n"
 	"      --stack-depth N       frames of each half, 1 to 127 (127)\n"
-	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (fp)\n"
+	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (auto)\n"
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
 	"      --offcpu-min TIME, --offcpu-max TIME\n"
 	"                            what is shorter or longer is no sample of offcpu (1ms, no limit)\n"

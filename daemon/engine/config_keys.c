@@ -161,7 +161,7 @@ static const struct config_key keys[] = {
 	  .at_start = true,
 	  .type = &type_choice,
 	  GLOBAL(unwind),
-	  .initial = "fp",
+	  .initial = "auto",
 	  .words = unwind_words },
 	{ .section = "sampler",
 	  .name = "unwind-memory",

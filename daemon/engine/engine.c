@@ -38,7 +38,12 @@ struct engine {
 	uint64_t busy_ticks; /* of the host, when sampling began */
 	bool silence_checked;
 	struct engine_result result;
+	uint64_t drain_delay_ns;
 };
+
+/* The delay grows to the configured one: the rows of what runs already are asked for by its first
+ * samples. */
+#define FIRST_DRAIN_NS (10 * NSEC_PER_MSEC)
 
 static uint64_t now_ns(void)
 {
@@ -63,7 +68,8 @@ static int on_drain_timer(sd_event_source *s, uint64_t usec, void *userdata)
 
 	(void)usec;
 	pipeline_drain(e->pipeline, false);
-	return rearm(s, e->options.config->drain_interval_ns);
+	e->drain_delay_ns = MIN(e->drain_delay_ns * 2, e->options.config->drain_interval_ns);
+	return rearm(s, e->drain_delay_ns);
 }
 
 static int on_ring(sd_event_source *s, int fd, uint32_t revents, void *userdata)
@@ -355,7 +361,10 @@ static int open_service(struct engine *e, char **ret_error)
 static int add_sources(struct engine *e)
 {
 	const struct engine_options *o = &e->options;
-	int r = add_timer(e, &e->drain_timer, o->config->drain_interval_ns, on_drain_timer);
+	int r;
+
+	e->drain_delay_ns = MIN(FIRST_DRAIN_NS, o->config->drain_interval_ns);
+	r = add_timer(e, &e->drain_timer, e->drain_delay_ns, on_drain_timer);
 
 	if (r >= 0)
 		r = add_timer(e, &e->tick_timer, TICK_NS, on_tick);

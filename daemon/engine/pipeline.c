@@ -107,7 +107,9 @@ static void on_symbols(struct object *o, void *userdata)
 
 	if (p->unwinder && o->rows)
 		unwinder_rows_built(p->unwinder, o);
-	recorder_object_ready(p->recorder, o);
+	/* Rows come by themselves, earlier than names. */
+	if (o->index_state == INDEX_READY || o->index_state == INDEX_FAILED)
+		recorder_object_ready(p->recorder, o);
 }
 
 static void on_ledger(const struct record_ledger *l, void *userdata)
@@ -195,6 +197,8 @@ static int open_unwinder(struct pipeline *p, char **ret_error)
 	if (p->options.config->unwind == UNWIND_FP)
 		return 0;
 	r = unwinder_new(&o, &p->unwinder);
+	if (r == -ENOSYS)
+		return refuse_unwinder(p, "rows exist for x86-64 and arm64 only", ret_error);
 	if (r == -EOPNOTSUPP)
 		return refuse_unwinder(p, "this kernel is older than Linux 5.6", ret_error);
 	return r < 0 ? refuse_unwinder(p, strerror(-r), ret_error) : 0;

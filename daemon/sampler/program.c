@@ -311,12 +311,17 @@ static uint32_t measure_registers(struct sampler_bpf *skel)
 
 uint32_t program_find_registers(const char *btf)
 {
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, TASK_PT_REGS, NULL) == 1)
+		return 0;
+	return program_measure_registers(btf);
+}
+
+uint32_t program_measure_registers(const char *btf)
+{
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf);
 	struct sampler_bpf *skel;
 	uint32_t offset = 0;
 
-	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, TASK_PT_REGS, NULL) == 1)
-		return 0;
 	skel = sampler_bpf__open_opts(&opts);
 	if (!skel)
 		return 0;

@@ -41,6 +41,8 @@ int program_load(const struct program_options *options, struct program **ret, ch
  * out; then samples in the kernel have user stacks by frame pointers.
  */
 uint32_t program_find_registers(const char *btf);
+/* The same on every kernel; 0: it cannot be found out. */
+uint32_t program_measure_registers(const char *btf);
 struct program *program_free(struct program *p);
 DEFINE_CLEANUP(struct program *, program_free);
 

@@ -67,9 +67,13 @@ static int open_all(struct unwind_maps *m, size_t n_chunks, size_t possible_cpus
 int unwind_maps_open(uint64_t bytes, size_t possible_cpus, struct unwind_maps **ret)
 {
 	size_t n_chunks = (bytes + sizeof(struct unwind_chunk) - 1) / sizeof(struct unwind_chunk);
-	_cleanup_(unwind_maps_closep) struct unwind_maps *m = malloc(sizeof(*m));
+	_cleanup_(unwind_maps_closep) struct unwind_maps *m = NULL;
 	int r;
 
+#if !defined(__x86_64__) && !defined(__aarch64__)
+	return -ENOSYS;
+#endif
+	m = malloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;
 	*m = (struct unwind_maps){

@@ -31,7 +31,7 @@ struct unwind_maps {
 
 /*
  * Room for `bytes` of rows, rounded up to chunks. -EOPNOTSUPP: this kernel has no such maps (Linux
- * 5.5); -EPERM; -ENOMEM.
+ * 5.5); -ENOSYS: the unwinder does not know this architecture; -EPERM; -ENOMEM.
  */
 int unwind_maps_open(uint64_t bytes, size_t possible_cpus, struct unwind_maps **ret);
 struct unwind_maps *unwind_maps_close(struct unwind_maps *m);

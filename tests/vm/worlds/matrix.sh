@@ -41,6 +41,25 @@ for attach in link ioctl; do
 	done
 done
 
+# User stacks by rows, for long enough that rows are there for most of them; on other machines the refusal.
+unwinding() {
+	local answer
+	case $(uname -m) in
+	x86_64 | aarch64)
+		profile unwinding -F 199 --unwind dwarf -- "$workloads/shares" functions 4 || return
+		ask unwinding "known_function(e)" "balanced(e)" \
+			"e['user_stacks']['complete'] > 0.3 * (e['samples'] - e['user_stacks']['none'])" \
+			"e['user_stacks']['unverified'] == 0"
+		;;
+	*)
+		answer=$("$PROFILER" record --unwind dwarf -d 1 -o "$work/no.seg" 2>&1) && return 1
+		echo "$answer"
+		grep -q 'x86-64 and arm64' <<<"$answer" && "$PROFILER" record --unwind auto -d 1 -o "$work/no.seg"
+		;;
+	esac
+}
+attempt sampler/unwind_to_perf_ring "most user stacks are complete" unwinding
+
 context_switches() {
 	local recording runs=0
 	echo 1 >/proc/sys/kernel/bpf_stats_enabled
@@ -94,6 +113,7 @@ registers_are_found() {
 		ask registers "known_function(e)" "share(e, 'main') > 25"
 }
 attempt sampler/calibrate_registers "finds the registers that unwinding begins with" registers_are_found
+attempt sampler/calibrate_registers "they lie near the end of the kernel stack" "$O/vm-programs/measure_registers"
 
 # Every page fault is a sample: nothing may be lost, and each sample's period is one.
 page_faults() {
