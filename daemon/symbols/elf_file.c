@@ -11,6 +11,7 @@
 #define SECTIONS_MAX 65536
 #define SECTION_NAMES_BYTES_MAX (4U << 20)
 #define NOTES_BYTES_MAX 65536
+#define PIECES_COPY_MAX (4U << 20)
 
 int elf_source_from_fd(int fd, const atomic_bool *cancel, struct elf_source *ret)
 {
@@ -67,6 +68,37 @@ static int read_copy(const struct elf_source *s, uint64_t offset, size_t size, v
 		return r;
 	*ret = TAKE_PTR(copy);
 	return 0;
+}
+
+int elf_pieces_open(const struct elf_file *f, const Elf64_Shdr *section, struct elf_pieces *ret)
+{
+	struct elf_pieces p = { .source = f->source,
+				.start = section->sh_offset,
+				.size = section->sh_size };
+	int r;
+
+	if (p.size <= PIECES_COPY_MAX) {
+		r = read_copy(&f->source, p.start, p.size, &p.copy);
+		if (r < 0)
+			return r;
+		p.source.data = p.copy;
+		p.source.size = p.size;
+		p.start = 0;
+	}
+	*ret = p;
+	return 0;
+}
+
+void elf_pieces_done(struct elf_pieces *p)
+{
+	free(p->copy);
+}
+
+int elf_pieces_read(const struct elf_pieces *p, uint64_t offset, void *data, size_t size)
+{
+	if (!within(offset, size, p->size))
+		return -EBADMSG;
+	return elf_source_read(&p->source, p->start + offset, data, size);
 }
 
 static int read_header(const struct elf_source *s, Elf64_Ehdr *ret)

@@ -49,6 +49,19 @@ const Elf64_Shdr *elf_file_section(const struct elf_file *f, const char *name);
 const Elf64_Shdr *elf_file_section_of_type(const struct elf_file *f, uint32_t type);
 /* The section of this number in the file; NULL: none. */
 const Elf64_Shdr *elf_file_section_at(const struct elf_file *f, size_t number);
+/*
+ * A section that is read in many small pieces: a copy in memory where that is not large, so that a
+ * piece is no system call; else the file itself.
+ */
+struct elf_pieces {
+	struct elf_source source;
+	uint64_t start, size;
+	void *copy; /* NULL: none */
+};
+int elf_pieces_open(const struct elf_file *f, const Elf64_Shdr *section, struct elf_pieces *ret);
+void elf_pieces_done(struct elf_pieces *p);
+/* -EBADMSG beyond the section. */
+int elf_pieces_read(const struct elf_pieces *p, uint64_t offset, void *data, size_t size);
 /* File offset of an address in executable memory, and of the end of its segment's bytes. */
 bool elf_file_code_offset(const struct elf_file *f, uint64_t address, uint64_t *ret_offset,
 			  uint64_t *ret_end);

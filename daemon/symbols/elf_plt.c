@@ -8,9 +8,17 @@
 #define NAME_MAX_BYTES 512 /* a longer one is left out */
 
 struct plt {
-	const Elf64_Shdr *stubs, *relocations, *symbols, *strings;
+	const Elf64_Shdr *stubs;
+	struct elf_pieces relocations, symbols, strings;
 	uint64_t n, stub_size, header_size;
 };
+
+static void plt_done(struct plt *p)
+{
+	elf_pieces_done(&p->relocations);
+	elf_pieces_done(&p->symbols);
+	elf_pieces_done(&p->strings);
+}
 
 /* The size of a stub is not told: it is what leaves a plausible header. */
 static bool measure(struct plt *p)
@@ -28,37 +36,46 @@ static bool measure(struct plt *p)
 	return false;
 }
 
-static bool find(const struct elf_file *f, struct plt *p)
+/* 0: there is no such table, 1: it is open. */
+static int plt_open(const struct elf_file *f, struct plt *p)
 {
-	p->relocations = elf_file_section(f, ".rela.plt");
+	const Elf64_Shdr *relocations = elf_file_section(f, ".rela.plt"), *symbols, *strings;
+	int r;
+
 	p->stubs = elf_file_section(f, ".plt.sec");
 	if (!p->stubs)
 		p->stubs = elf_file_section(f, ".plt");
-	if (!p->stubs || !p->relocations || p->relocations->sh_type != SHT_RELA)
-		return false;
-	p->symbols = elf_file_section_at(f, p->relocations->sh_link);
-	p->strings = p->symbols ? elf_file_section_at(f, p->symbols->sh_link) : NULL;
-	if (!p->strings || p->symbols->sh_type != SHT_DYNSYM || p->strings->sh_type != SHT_STRTAB)
-		return false;
-	p->n = p->relocations->sh_size / sizeof(Elf64_Rela);
-	return p->n > 0 && p->n <= STUBS_MAX && measure(p);
+	if (!p->stubs || !relocations || relocations->sh_type != SHT_RELA)
+		return 0;
+	symbols = elf_file_section_at(f, relocations->sh_link);
+	strings = symbols ? elf_file_section_at(f, symbols->sh_link) : NULL;
+	if (!strings || symbols->sh_type != SHT_DYNSYM || strings->sh_type != SHT_STRTAB)
+		return 0;
+	p->n = relocations->sh_size / sizeof(Elf64_Rela);
+	if (p->n == 0 || p->n > STUBS_MAX || !measure(p))
+		return 0;
+	r = elf_pieces_open(f, relocations, &p->relocations);
+	if (r == 0)
+		r = elf_pieces_open(f, symbols, &p->symbols);
+	if (r == 0)
+		r = elf_pieces_open(f, strings, &p->strings);
+	return r < 0 ? r : 1;
 }
 
 /* The size of "NAME@plt", 0 when there is no sound name. */
-static size_t read_name(const struct elf_file *f, const struct plt *p, uint64_t number, char *out)
+static size_t read_name(const struct plt *p, uint64_t number, char *out)
 {
 	Elf64_Sym symbol;
 	uint64_t left;
 	size_t size;
 
-	if (number == 0 || number >= p->symbols->sh_size / sizeof(symbol) ||
-	    elf_source_read(&f->source, p->symbols->sh_offset + number * sizeof(symbol), &symbol,
-			    sizeof(symbol)) < 0 ||
-	    symbol.st_name >= p->strings->sh_size)
+	if (number == 0 ||
+	    elf_pieces_read(&p->symbols, number * sizeof(symbol), &symbol, sizeof(symbol)) < 0 ||
+	    symbol.st_name >= p->strings.size)
 		return 0;
-	left = p->strings->sh_size - symbol.st_name;
+	left = p->strings.size - symbol.st_name;
 	size = (size_t)MIN(left, (uint64_t)NAME_MAX_BYTES);
-	if (elf_source_read(&f->source, p->strings->sh_offset + symbol.st_name, out, size) < 0)
+	if (elf_pieces_read(&p->strings, symbol.st_name, out, size) < 0)
 		return 0;
 	left = size;
 	size = strnlen(out, left);
@@ -68,30 +85,33 @@ static size_t read_name(const struct elf_file *f, const struct plt *p, uint64_t 
 	return size + 4;
 }
 
+static int add_stub(const struct elf_file *f, const struct plt *p, uint64_t number,
+		    struct function_index_builder *b, uint32_t *sources)
+{
+	uint64_t start, end, address = p->stubs->sh_addr + p->header_size + number * p->stub_size;
+	char name[NAME_MAX_BYTES + 4];
+	Elf64_Rela rela;
+	size_t size;
+	int r = elf_pieces_read(&p->relocations, number * sizeof(rela), &rela, sizeof(rela));
+
+	if (r < 0)
+		return r;
+	size = read_name(p, ELF64_R_SYM(rela.r_info), name);
+	if (size == 0 || !elf_file_code_offset(f, address, &start, &end))
+		return 0;
+	r = function_index_builder_add(b, start, p->stub_size, end, name, size, RANK_GLOBAL);
+	if (r == 0)
+		*sources |= SOURCE_PLT;
+	return r;
+}
+
 int elf_plt_add(const struct elf_file *f, struct function_index_builder *b, uint32_t *sources)
 {
-	struct plt p;
+	struct plt p = {};
+	int open = plt_open(f, &p), r = MIN(open, 0);
 
-	if (!find(f, &p))
-		return 0;
-	for (uint64_t i = 0; i < p.n; i++) {
-		uint64_t start, end;
-		uint64_t address = p.stubs->sh_addr + p.header_size + i * p.stub_size;
-		char name[NAME_MAX_BYTES + 4];
-		Elf64_Rela rela;
-		size_t size;
-		int r = elf_source_read(&f->source, p.relocations->sh_offset + i * sizeof(rela),
-					&rela, sizeof(rela));
-
-		if (r < 0)
-			return r;
-		size = read_name(f, &p, ELF64_R_SYM(rela.r_info), name);
-		if (size == 0 || !elf_file_code_offset(f, address, &start, &end))
-			continue;
-		r = function_index_builder_add(b, start, p.stub_size, end, name, size, RANK_GLOBAL);
-		if (r < 0)
-			return r;
-		*sources |= SOURCE_PLT;
-	}
-	return 0;
+	for (uint64_t i = 0; open > 0 && r == 0 && i < p.n; i++)
+		r = add_stub(f, &p, i, b, sources);
+	plt_done(&p);
+	return r;
 }
