@@ -69,18 +69,20 @@ samples_flow() {
 	"$PROFILER" report --json "$1" 2>/dev/null | grep -q '"samples"'
 }
 
-# Both sample the whole host while the workload lives, from before its start to after its end.
+# Both sample the whole host while the workload lives, from before its start to after its end; others may run theirs.
 beside_perf() {
-	local ours theirs ours_pid
+	local ours theirs ours_pid pid
 	"$PROFILER" record -F 999 -o "$work/perf.seg" 2>/dev/null &
 	ours_pid=$!
 	until_true 10 samples_flow "$work/perf.seg.active"
-	perf record -q -a -e cpu-clock -F 999 -o "$work/perf.data" -- "$workloads/shares" functions 3 >/dev/null 2>&1
+	perf record -q -a -e cpu-clock -F 999 -o "$work/perf.data" -- \
+		sh -c 'echo $$ >"$1" && exec "$0" functions 3' "$workloads/shares" "$work/perf.pid" >/dev/null 2>&1
+	pid=$(cat "$work/perf.pid")
 	kill -INT $ours_pid
 	wait $ours_pid
-	ours=$("$PROFILER" report --json --comm shares "$work/perf.seg" | python3 -c \
+	ours=$("$PROFILER" report --json --pid "$pid" --comm shares "$work/perf.seg" | python3 -c \
 		'import json,sys; print(json.load(sys.stdin)["events"][0]["samples"])')
-	theirs=$(perf script -i "$work/perf.data" --comms shares -F comm 2>/dev/null | grep -c shares)
+	theirs=$(perf script -i "$work/perf.data" --comms shares -F comm,pid 2>/dev/null | grep -cw "$pid")
 	echo "ours $ours, perf $theirs"
 	[ "$theirs" -gt 100 ] && [ $((ours * 100)) -ge $((theirs * 95)) ] && [ $((ours * 100)) -le $((theirs * 105)) ]
 }
