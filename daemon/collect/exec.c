@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "bpf/exec.h"
+#include "collect/argv_text.h"
 #include "collect/tracer.h"
 #include "exec.skel.h"
 
@@ -286,57 +287,13 @@ static int exec_probe(const struct collector_settings *s, char **ret_reason)
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-static bool is_plain(const char *text)
+static void put_argv(struct exec *e, const struct exec_record *rec, size_t size)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "%+,-./:=@_";
-
-	return *text && text[strspn(text, plain)] == 0;
-}
-
-/* One argument so that a shell, or Python's shlex.split(), reads it back as it was. */
-static void put_argument(struct buffer *out, const char *text)
-{
-	if (out->size)
-		buffer_put_byte(out, ' ');
-	if (is_plain(text)) {
-		buffer_put(out, text, strlen(text));
-		return;
-	}
-	buffer_put_byte(out, '\'');
-	for (; *text; text++)
-		if (*text == '\'')
-			buffer_put(out, "'\\''", 4);
-		else
-			buffer_put_byte(out, (uint8_t)*text);
-	buffer_put_byte(out, '\'');
-}
-
-/* Gives the number of arguments; *ret_cut: one of them was longer than it may be. */
-static unsigned int put_arguments(struct buffer *out, const char *argv, size_t size, bool *ret_cut)
-{
-	unsigned int n = 0;
-
-	for (size_t at = 0, length; at < size; at += length + 1, n++) {
-		length = strnlen(argv + at, size - at);
-		*ret_cut |= length >= EXEC_MAX_ARG - 1 || at + length == size;
-		put_argument(out, argv + at);
-	}
-	return n;
-}
-
-static void put_argv(struct exec *e, struct exec_record *rec, size_t size)
-{
-	bool cut = false;
 	unsigned int n;
+	bool cut;
 
-	/* What was cut has no end of its own. */
-	if (size == EXEC_ARGV_BYTES)
-		rec->argv[--size] = 0;
-	else
-		rec->argv[size] = 0;
 	buffer_reset(&e->text);
-	n = put_arguments(&e->text, rec->argv, size, &cut);
+	n = argv_text_put(&e->text, rec->argv, size, EXEC_MAX_ARG - 1, &cut);
 	rows_unsigned(e->rows, EXEC_ARGUMENTS, n);
 	if (n && !e->text.error)
 		rows_text(e->rows, EXEC_ARGV, (const char *)e->text.data, e->text.size);
