@@ -234,9 +234,11 @@ def programs_of(pid):
     return ids
 
 
-def run_cost_us(c, *options):
-    """Of the sampler's program, by the kernel's own statistics: microseconds a run, of a recording at 4,999 Hz."""
+def run_cost_us(c, *options, of=()):
+    """Of the sampler's program, by the kernel's own statistics: microseconds a run, of a recording at 4,999 Hz; of the
+    whole host, or of a command."""
     command = [c.program, "record", "-e", "cpu-clock@4999Hz", *options, "-d", "60", "-o", os.path.join(c.work, "run.seg")]
+    command += ["--", *of] if of else []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as recorder:
         try:
             time.sleep(max(2, c.seconds / 5))
@@ -314,6 +316,35 @@ def measure_rows(c):
     return rows
 
 
+def measure_unwinding(c):
+    """The sampler's program on stacks of known depth without frame pointers, and rows on their way to it."""
+    places = os.path.join(c.work, "places")
+    subprocess.run(["cc", "-O2", "-fomit-frame-pointer", "-pthread", "-o", places, "tests/unwind/places.c", "-ldl"], check=True)
+
+    def cost(depth, way):
+        return run_cost_us(c, "--unwind", way, of=[places, "recursion", str(depth)])
+
+    def median(depth, way):
+        return statistics.median(cost(depth, way) for _ in range(c.repeats))
+
+    source = os.path.join(c.work, "large.c")
+    with open(source, "w", encoding="ascii") as f:
+        f.writelines(f"int f{i}(int a, int b) {{ for (int i = a; i < b; i++) a += i * a ^ {i}; return a; }}\n" for i in range(1000))
+    compile_on = ["sh", "-c", f"while :; do cc -O2 -c -o /dev/null {source}; done"]
+    with bpf_statistics():
+        deep, shallow, by_fp = median(18, "dwarf"), median(0, "dwarf"), median(18, "fp")
+        compiler = statistics.median(run_cost_us(c, "--unwind", "dwarf", of=compile_on) for _ in range(c.repeats))
+    frame = (deep - shallow) / 18 * 1000
+    tool = os.path.join(c.build, "bench", "upload")
+    upload = statistics.median(float(subprocess.run([tool], capture_output=True, text=True, check=True).stdout) for _ in range(max(c.repeats, 5)))
+    return [
+        row("a sample with 24 user frames, unwound by rows", "<= 6 us", f"{deep:.2f} us", deep <= 6, f"by frame pointers {by_fp:.2f} us"),
+        row("a sample of a compiler, 20 user frames in the mean", "<= 6 us", f"{compiler:.2f} us", compiler <= 6),
+        row("a user frame by rows", "<= 250 ns", f"{frame:.0f} ns", frame <= 250),
+        row("1,000,000 rows to where they are used", "<= 30 ms", f"{upload:.1f} ms", upload <= 30),
+    ]
+
+
 MEASUREMENTS = {
     "size-steady": measure_size_steady,
     "size-diverse": measure_size_diverse,
@@ -327,6 +358,7 @@ MEASUREMENTS = {
     "start": measure_start,
     "counters": measure_counters,
     "rows": measure_rows,
+    "unwinding": measure_unwinding,
 }
 
 

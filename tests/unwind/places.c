@@ -3,7 +3,7 @@
  * Stays at a known place, so that a debugger and the profiler see the same stack; built without
  * frame pointers by the test that uses it.
  *
- *   places CASE [LIBRARY]
+ *   places CASE [LIBRARY|DEPTH]
  *
  * Prints "ready" when it is there.
  */
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	int r = 1;
 
 	if (strcmp(name, "recursion") == 0)
-		r = recurse(40);
+		r = recurse(argc > 2 ? atoi(argv[2]) : 40);
 	else if (strcmp(name, "callback") == 0)
 		r = callback();
 	else if (strcmp(name, "thread") == 0)
