@@ -112,9 +112,28 @@ static int block_io_open(const struct collector_settings *s, void **ret, char **
 	return 0;
 }
 
+static bool has_block_device(const struct collector_settings *s)
+{
+	_cleanup_(roots_close) struct roots roots = {};
+	_cleanup_(closedirp) DIR *dir = NULL;
+	struct dirent *e;
+
+	if (roots_open(s, &roots) < 0 || roots_list(roots.sys, "block", &dir) < 0)
+		return false;
+	while ((e = readdir(dir)))
+		if (e->d_name[0] != '.')
+			return true;
+	return false;
+}
+
 static int block_io_probe(const struct collector_settings *s, char **ret_reason)
 {
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	int r = tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+
+	if (r < 0 || has_block_device(s))
+		return r;
+	*ret_reason = strdup("there is no block device");
+	return -ENODEV;
 }
 
 static bool put_requests(const void *k, const void *value, void *userdata)

@@ -163,7 +163,7 @@ static void watch_for_silence(struct engine *e)
 }
 
 /* Busy: a tenth of one CPU's time at least. With a command only, the host's work says nothing about
- * ours. */
+ * ours; nor does it of absences from the CPU. */
 static void check_silence(struct engine *e)
 {
 	struct sampler *s = pipeline_sampler(e->pipeline);
@@ -178,7 +178,7 @@ static void check_silence(struct engine *e)
 	}
 	e->silence_checked = true;
 	for (size_t i = 0; i < sampler_n_events(s); i++)
-		if (sampler_seen(s, i) == 0)
+		if (sampler_seen(s, i) == 0 && !sampler_get_event(s, i)->off_cpu)
 			report_silence(e, i);
 }
 

@@ -106,7 +106,9 @@ static int choose_off_cpu(struct program *p, const struct off_cpu_options *o)
 	bpf_program__set_autoload(skel->progs.off_cpu_forked, p->follow);
 	if (o) {
 		r = bpf_map__set_max_entries(skel->maps.off_cpu, o->threads);
-		return r < 0 ? r : bpf_map__set_max_entries(skel->maps.followed, o->threads);
+		return r < 0 || !p->follow
+			       ? r
+			       : bpf_map__set_max_entries(skel->maps.followed, o->threads);
 	}
 	r = bpf_map__set_autocreate(skel->maps.off_cpu, false);
 	if (r == 0)

@@ -104,6 +104,20 @@ else
 	skip "and what perf stat counts" "perf is not there, or counts nothing"
 fi
 
+# In a mount namespace of its own: ramfs, whose pages never have to be read and count as if they were.
+known_majors() {
+	mkdir -p "$work/ram"
+	collect faults || return
+	run unshare -m sh -c 'mount -t ramfs ramfs "$1" && exec "$2" "$1/holes" 300 200' sh "$work/ram" "$workloads/majors"
+	judge "300 <= total('faults_processes', pid=$pid)['user_major'] <= 306" \
+		"200 <= total('faults_processes', pid=$pid)['kernel_major'] <= 204"
+}
+if unshare -m mount -t ramfs ramfs /mnt 2>/dev/null; then
+	check "300 major faults of user space and 200 of the kernel" known_majors
+else
+	skip "300 major faults of user space and 200 of the kernel" "no mount namespace"
+fi
+
 # --- irq ---
 
 # Snapshots of the kernel's counts before and after all, and within: what the collector counted lies between.

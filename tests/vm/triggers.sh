@@ -52,10 +52,12 @@ write_to_console() {
 	echo >/dev/console
 }
 
-# By the program, and by the kernel, which copies into pages that the program has not touched yet.
-touch_memory() {
-	head -c 1048576 /dev/zero >/dev/null
-	dd if=/dev/zero of=/dev/null bs=1M count=1
+# ramfs has major faults without a disk. A command that runs for a moment has minor ones, in the kernel too.
+fault() {
+	mkdir -p /run/holes
+	mount -t ramfs ramfs /run/holes
+	"$workloads/majors" /run/holes/file 20 20
+	umount /run/holes
 }
 
 # The guests of the lab have their files in memory.
@@ -63,7 +65,7 @@ read_disk() {
 	local disk
 	disk=$(lsblk -dnro NAME,TYPE | awk '$2 == "disk" { print "/dev/" $1; exit }')
 	if [ -z "$disk" ]; then
-		echo "this guest has no disk"
+		echo "there is no block device"
 		return 77
 	fi
 	dd if="$disk" of=/dev/null bs=1M count=8 iflag=direct
