@@ -107,33 +107,6 @@ for program in off_cpu_forked off_cpu_freed; do
 	attempt sampler/$program "attached, triggered" grep -q "^$program [1-9]" "$work/off-cpu.runs"
 done
 
-# Each thread's absences from the CPU; those of a command and its descendants, whose threads end.
-off_cpu() {
-	profile "off-$1" -e offcpu --transport "$1" -- "$workloads/sleeper" 20 20 child &&
-		ask "off-$1" "e['samples'] >= 15" "share(e, 'slumber') > 50" "balanced(e)" "e['weight'] >= 0.75 * 20 * 20e6"
-}
-attempt sampler/off_cpu_to_perf_ring "attached, triggered" off_cpu perf
-attempt sampler/off_cpu_to_bpf_ring "attached, triggered" off_cpu bpf
-attempt sampler/off_cpu_forked "a descendant is followed, triggered" off_cpu perf
-off_cpu_forgets() {
-	local recording runs=0
-	echo 1 >/proc/sys/kernel/bpf_stats_enabled
-	"$PROFILER" record -e offcpu -d 60 -o "$work/forget.seg" 2>"$work/forget.err" &
-	recording=$!
-	for _ in $(seq 100); do
-		/bin/true
-		runs=$("$O/vm-programs/program_runs" $recording | awk '$1 == "off_cpu_freed" { n += $2 } END { print n + 0 }')
-		[ "$runs" -lt 5 ] || break
-		sleep 0.1
-	done
-	kill -INT $recording
-	wait $recording || { cat "$work/forget.err"; return 1; }
-	echo 0 >/proc/sys/kernel/bpf_stats_enabled
-	echo "it ran $runs times"
-	[ "$runs" -ge 5 ]
-}
-attempt sampler/off_cpu_freed "threads that ended are forgotten, triggered" off_cpu_forgets
-
 # Where the kernel has no bpf_task_pt_regs() the way to the user's registers is measured once, before unwinding.
 registers_are_found() {
 	profile registers -F 199 --unwind dwarf -- "$workloads/shares" functions 1 &&
