@@ -103,9 +103,14 @@ off_cpu() { # TRANSPORT
 }
 attempt sampler/off_cpu_to_perf_ring "attached to context switches, triggered" off_cpu perf
 attempt sampler/off_cpu_to_bpf_ring "attached to context switches, triggered" off_cpu bpf
-for program in off_cpu_forked off_cpu_freed; do
-	attempt sampler/$program "attached, triggered" grep -q "^$program [1-9]" "$work/off-cpu.runs"
-done
+attempt sampler/off_cpu_freed "attached, triggered" grep -q "^off_cpu_freed [1-9]" "$work/off-cpu.runs"
+
+# Of a command, what its descendants do.
+off_cpu_follows() {
+	profile follow -e offcpu -- "$workloads/sleeper" 20 20 child &&
+		ask follow "e['samples'] >= 15" "share(e, 'slumber') > 50" "balanced(e)" "e['weight'] >= 0.75 * 20 * 20e6"
+}
+attempt sampler/off_cpu_forked "attached, triggered" off_cpu_follows
 
 # Where the kernel has no bpf_task_pt_regs() the way to the user's registers is measured once, before unwinding.
 registers_are_found() {
