@@ -34,7 +34,7 @@ enum {
 };
 
 enum { USER_UID, USER_CALLS, USER_FAILURES };
-enum { LOSS_CALLS = TRACER_OWN, LOSS_USERS };
+enum { LOSS_CALLS = TRACER_OWN, LOSS_USERS, LOSS_ATTACH };
 enum { TABLE_CALLS, TABLE_USERS, TABLE_LOSSES };
 
 /* clang-format off */
@@ -64,6 +64,7 @@ static const struct row_column loss_columns[] = {
 	TRACER_COLUMNS,
 	[LOSS_CALLS] = { "calls_without_room", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "too many calls were under way: told without their beginning, or, when they failed, not" },
 	[LOSS_USERS] = { "uncounted", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls of users beyond the first 1,024" },
+	[LOSS_ATTACH] = { "attach", "", ROW_WORDS, ROW_TEXT, 0, 0, "how calls are watched: kprobe, tracepoint; none: those that failed are not seen" },
 };
 /* clang-format on */
 
@@ -360,6 +361,11 @@ static bool put_user(const void *key, const void *value, void *userdata)
 
 static int exec_read(void *state, struct rows *rows)
 {
+	static const char *const ways[] = {
+		[COLLECTOR_ATTACH_KPROBE] = "kprobe",
+		[COLLECTOR_ATTACH_TRACEPOINT] = "tracepoint",
+		[COLLECTOR_ATTACH_NONE] = "none",
+	};
 	struct exec *e = state;
 	struct exec_counts counts = {};
 	int r;
@@ -374,6 +380,7 @@ static int exec_read(void *state, struct rows *rows)
 	tracer_put_counts(&e->tracer, rows, TABLE_LOSSES);
 	rows_unsigned(rows, LOSS_CALLS, counts.no_pending);
 	rows_unsigned(rows, LOSS_USERS, counts.no_user);
+	rows_string(rows, LOSS_ATTACH, ways[e->attach]);
 	return r;
 }
 
