@@ -176,7 +176,7 @@ static void put_feature(struct buffer *b, unsigned int feature, const struct pro
 		put_text(b, p->host.arch);
 		break;
 	case FEATURE_NRCPUS:
-		put_u32(b, p->host.cpus); /* available */
+		put_u32(b, p->host.cpu_ids); /* available */
 		put_u32(b, p->host.cpus); /* online */
 		break;
 	case FEATURE_CPUDESC:

@@ -167,8 +167,9 @@ struct profile {
 	/* Facts of the host the newest segment came from. */
 	struct {
 		const char *hostname, *kernel, *arch, *cpu_model, *version, *virtualization;
-		uint32_t cpus;
-		uint32_t *node_of_cpu; /* cpus entries */
+		uint32_t cpus; /* that were online */
+		uint32_t cpu_ids; /* all ids are below; others may be offline */
+		uint32_t *node_of_cpu; /* cpu_ids entries */
 		uint32_t nodes;
 	} host;
 	uint64_t first_ns, last_ns; /* CLOCK_REALTIME of the samples; 0: none */

@@ -314,7 +314,7 @@ static int lay_out_numa(struct profile *p, const char *text)
 		if (parse_cpu_list(word, &list, &n) < 0)
 			break;
 		for (size_t i = 0; i < n; i++)
-			if ((uint32_t)list[i] < p->host.cpus)
+			if ((uint32_t)list[i] < p->host.cpu_ids)
 				p->host.node_of_cpu[list[i]] = p->host.nodes;
 		p->host.nodes++;
 	}
@@ -332,8 +332,9 @@ static int lay_out_host(struct profile *p)
 	p->host.cpu_model = values[HOST_CPU_MODEL] ?: "";
 	p->host.version = values[HOST_VERSION] ?: "";
 	p->host.virtualization = values[HOST_VIRTUALIZATION] ?: "";
-	p->host.cpus = MAX(count_cpus(values[HOST_CPUS]), p->memory->tally.cpus);
-	p->host.node_of_cpu = calloc((size_t)p->host.cpus + 1, sizeof(*p->host.node_of_cpu));
+	p->host.cpus = count_cpus(values[HOST_CPUS]) ?: p->memory->tally.cpus;
+	p->host.cpu_ids = MAX(p->host.cpus, p->memory->tally.cpus);
+	p->host.node_of_cpu = calloc((size_t)p->host.cpu_ids + 1, sizeof(*p->host.node_of_cpu));
 	return p->host.node_of_cpu ? lay_out_numa(p, values[HOST_NUMA]) : -ENOMEM;
 }
 

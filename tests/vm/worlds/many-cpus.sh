@@ -40,7 +40,7 @@ attempt - "memory of the rings is (ring size + 128 KiB) x online CPUs" memory_fo
 
 samples_all() {
 	profile all -F 19 -- "$workloads/shares" threads 2 || return
-	ask all "balanced(e)" "e['samples'] > 10" "r['host']['cpus'] == 16 or print(r['host'])" "r['host']['numa_nodes'] == 4"
+	ask all "balanced(e)" "e['samples'] > 10" "r['host']['cpus'] == 16" "r['host']['numa_nodes'] == 4"
 }
 attempt sampler/sample_to_perf_ring "a command on 16 of 32 CPUs" samples_all
 attempt - "the collector of NUMA nodes sees four" eval '"$PROFILER" collect numa_stats -n 2 -I 200 --json >$work/numa.json; cat $work/numa.json; grep -q "\"node\":3" $work/numa.json'
