@@ -230,7 +230,7 @@ static inline void fixture_init(struct fixture *f)
 	f->p.host.cpu_model = "A CPU";
 	f->p.host.version = "0.1.0";
 	f->p.host.virtualization = "";
-	f->p.host.cpus = 2;
+	f->p.host.cpus = f->p.host.cpu_ids = 2;
 	f->p.host.nodes = 1;
 	f->p.host.node_of_cpu = f->node_of_cpu;
 	f->p.first_ns = 1700000000000000000;

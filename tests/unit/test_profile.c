@@ -304,7 +304,8 @@ static void test_host(void **state)
 	assert_string_equal(p->host.hostname, "testhost");
 	assert_string_equal(p->host.kernel, "6.18");
 	assert_string_equal(p->host.arch, "");
-	assert_int_equal(p->host.cpus, 8); /* four are said, but one sample is from CPU 7 */
+	assert_int_equal(p->host.cpus, 4);
+	assert_int_equal(p->host.cpu_ids, 8); /* one sample is from CPU 7 */
 	assert_int_equal(p->host.nodes, 2);
 	assert_int_equal(p->host.node_of_cpu[1], 0);
 	assert_int_equal(p->host.node_of_cpu[2], 1);
