@@ -75,11 +75,24 @@ static __always_inline struct block_io_value *find_value(const struct block_io_k
 	return bpf_map_lookup_elem(&requests, key);
 }
 
-/* block_rq_issue(rq); before Linux 5.11, which has hd_struct, (queue, rq) */
+/*
+ * block_rq_issue(rq); before Linux 5.11, where struct hd_struct went, (queue, rq). Written so that no
+ * compiler makes one load of the two, at a place that is computed: verifiers refuse that.
+ */
+static __always_inline __u64 request_of(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 rq;
+
+	if (!bpf_core_type_exists(struct hd_struct))
+		return ctx->args[0];
+	asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(rq) : "r"(ctx));
+	return rq;
+}
+
 SEC("raw_tp/block_rq_issue")
 int issued(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 rq = bpf_core_type_exists(struct hd_struct) ? ctx->args[1] : ctx->args[0];
+	__u64 rq = request_of(ctx);
 	__u64 now = bpf_ktime_get_ns();
 	struct block_io_counts *c;
 
