@@ -10,6 +10,9 @@
  * by no call that is watched are told of there, too. So only calls that fail end where they return,
  * where a kprobe may be missed when many are under way.
  *
+ * User memory is read in the context of the call alone, where no lock is held: the freezes of
+ * bpf_probe_read_user in 5.19 to 6.3 (host/danger.h) come from programs that interrupt one.
+ *
  * Made for Linux 4.18 too: no global data, no loops, fields of kernel structures only where the
  * kernel describes them.
  */

@@ -23,7 +23,7 @@
  * An object that includes event.bpf.h has a ring of its own, found by the names of its maps: a BPF
  * ring, or where the kernel has none a perf ring for each CPU (settings->transport forces one).
  * Nothing wakes the reader for each event, unless wake_each says so; it comes at its interval, and
- *when the ring fills.
+ * when the ring fills.
  */
 #include <linux/types.h>
 
