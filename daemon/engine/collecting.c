@@ -225,6 +225,7 @@ int collecting_open(const struct collecting_options *options, struct collecting 
 	if (!c)
 		return -ENOMEM;
 	c->options = *options;
+	c->yielded = options->yield;
 	c->places = calloc(n_collectors, sizeof(*c->places));
 	if (!c->places)
 		return -ENOMEM;

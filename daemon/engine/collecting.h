@@ -20,6 +20,7 @@ struct collecting;
 
 struct collecting_options {
 	const struct config *config;
+	bool yield; /* as after collecting_yield(c, true) */
 	/* Called for each row, on the thread of collecting_dispatch(). */
 	void (*row)(const struct row *row, void *userdata);
 	void *userdata;

@@ -215,6 +215,19 @@ static void apply_store_options(struct service *s, const struct config *c)
 	segment_writer_set_options(pipeline_writer(s->options.pipeline), &o);
 }
 
+/* With another sampler other counters are free: those who count begin anew, and measure. */
+static int reload_collectors(struct service *s, const struct config *fresh, char **ret_error)
+{
+	collecting_yield(s->collecting, true);
+	return collecting_reload(s->collecting, fresh, ret_error);
+}
+
+static void resume_counting(struct service *s)
+{
+	if (!s->yielded_until_ns)
+		collecting_yield(s->collecting, false);
+}
+
 /* Replaces sampler and options by those of `fresh`; when that fails everything stays as it was. */
 static int apply_config(struct service *s, struct config *fresh, char **ret_error)
 {
@@ -231,7 +244,7 @@ static int apply_config(struct service *s, struct config *fresh, char **ret_erro
 		r = pipeline_set_events(s->options.pipeline, fresh, plan.events, plan.n_events,
 					ret_error);
 	if (r == 0)
-		r = collecting_reload(s->collecting, fresh, ret_error);
+		r = reload_collectors(s, fresh, ret_error);
 	if (r < 0)
 		return r;
 	apply_store_options(s, fresh);
@@ -275,11 +288,13 @@ static int reload(struct service *s, char **ret_error)
 	r = apply_config(s, &fresh, ret_error);
 	if (r < 0) {
 		config_done(&fresh);
+		resume_counting(s);
 		return r;
 	}
 	warn_of_start_keys(s->options.config, &fresh);
 	config_done(s->options.config);
 	*s->options.config = fresh;
+	resume_counting(s);
 	return 0;
 }
 
@@ -349,7 +364,7 @@ static void take_counters_back(struct service *s, const char *why)
 		return;
 	s->yielded_until_ns = 0;
 	pipeline_yield(s->options.pipeline, false);
-	collecting_yield(s->collecting, false);
+	resume_counting(s);
 	snprintf(text, sizeof(text), "the hardware's counters are taken back: %s", why);
 	log_msg(LOG_NOTICE, 0, MESSAGE_COUNTERS_TAKEN_BACK, "%s", text);
 	pipeline_note(s->options.pipeline, text);
@@ -412,6 +427,8 @@ static int open_collectors(struct service *s, char **ret_error)
 {
 	struct collecting_options o = {
 		.config = s->options.config,
+		/* Which counters are free is measured once the sampler has its own. */
+		.yield = true,
 		.row = on_row,
 		.userdata = s,
 	};
@@ -484,6 +501,7 @@ void service_ready(struct service *s, char *const *notes, size_t n_notes)
 	_cleanup_(buffer_donep) struct buffer line = {};
 	struct status_view v;
 
+	resume_counting(s);
 	(void)keep_notes(s, notes, n_notes);
 	log_notes(s);
 	look_at_kernel_names(s);

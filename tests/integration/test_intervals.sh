@@ -56,6 +56,8 @@ check "the list of collectors says so" sh -c "'$PROFILER' collectors --config '$
 check "a reload does not take them back" sh -c "'$PROFILER' status --socket '$work/control' --reload && '$PROFILER' collectors --config '$work/daemon.conf' | grep -q '^pmu  *unavailable'"
 check "they are taken back when told" sh -c "'$PROFILER' yield --socket '$work/control' --end | grep -q 'taken back'"
 check "and are all there again" until_true 10 as_many_files "$files"
+check "a reload begins counting anew" sh -c "'$PROFILER' status --socket '$work/control' --reload"
+check "with as many counters" until_true 10 as_many_files "$files"
 check "yield for a second ends by itself" sh -c "'$PROFILER' yield --socket '$work/control' 1"
 check "and says why" until_true 10 grep -q 'taken back: the time is over' "$work/daemon.log"
 check "no more than an hour is taken" sh -c "! '$PROFILER' yield --socket '$work/control' 2h"
