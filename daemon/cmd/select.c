@@ -253,9 +253,11 @@ static void say_recorded(const struct selection *s)
 		fprintf(stderr, "; nothing was recorded by the collector pmu in this window, "
 				"'ebpf-profiler collectors' tells how it does");
 	for (size_t i = 0; i < all.n; i++) {
+		char name[200];
+
 		if (!all.list[i].whole)
 			continue;
-		fprintf(stderr, "%s%s", between, all.list[i].name);
+		fprintf(stderr, "%s%s", between, text_safe(all.list[i].name, name, sizeof(name)));
 		between = ", ";
 	}
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,10 +134,13 @@ static double number_of(const struct row_column *c, const struct row_value *v)
 	return c->type == ROW_SIGNED ? (double)v->i : (double)v->u;
 }
 
-static const struct row_value *value_of(const struct row *row, const char *column)
+/* A file may call anything so: a column of another type is none. */
+static const struct row_value *value_of(const struct row *row, const char *column,
+					enum row_type type)
 {
 	for (size_t i = 0; i < row->table->n_columns; i++)
-		if (strcmp(row->table->columns[i].name, column) == 0 && row->values[i].present)
+		if (strcmp(row->table->columns[i].name, column) == 0 &&
+		    row->table->columns[i].type == type && row->values[i].present)
 			return &row->values[i];
 	return NULL;
 }
@@ -252,8 +256,10 @@ static int find_series(struct loader *l, struct series *fresh, struct series **r
 static int add_point(struct series *s, const struct row *row, uint64_t end_ns,
 		     const struct row_column *column, const struct row_value *v)
 {
-	const struct row_value *running = value_of(row, "running_ratio");
-	const struct row_value *length = value_of(row, "interval");
+	const struct row_value *running = value_of(row, "running_ratio", ROW_REAL);
+	const struct row_value *length = value_of(row, "interval", ROW_UNSIGNED);
+	double value = v->present ? number_of(column, v) : 0;
+	bool present = v->present && isfinite(value);
 	struct series_point *grown;
 
 	if ((s->n & (s->n - 1)) == 0) {
@@ -265,9 +271,9 @@ static int add_point(struct series *s, const struct row *row, uint64_t end_ns,
 	s->points[s->n] = (struct series_point){
 		.start_ns = end_ns - (length ? MIN(length->u, end_ns) : 0),
 		.end_ns = end_ns,
-		.value = v->present ? number_of(column, v) : 0,
-		.running_ratio = running ? running->d : 1,
-		.present = v->present,
+		.value = present ? value : 0,
+		.running_ratio = running && isfinite(running->d) ? running->d : 1,
+		.present = present,
 	};
 	s->n++;
 	return 0;
@@ -322,9 +328,9 @@ static int take_named(struct loader *l, const struct row *row, uint64_t end_ns, 
 	fresh.name = text_of(&row->values[0]);
 	fresh.keys = keys_of(row, 1, &fresh.whole);
 	if (is_metric)
-		fresh.unit = text_of(value_of(row, "unit"));
+		fresh.unit = text_of(value_of(row, "unit", ROW_TEXT));
 	else
-		fresh.unit = unit_per_second(value_of(row, "unit"));
+		fresh.unit = unit_per_second(value_of(row, "unit", ROW_TEXT));
 	return take_value(l, row, end_ns, i, &fresh);
 }
 

@@ -343,6 +343,49 @@ static void only_points_of_the_window(void **state)
 	when_done(&when);
 }
 
+static void columns_of_other_types_are_none(void **state)
+{
+	/* A file that calls a number "unit" and a text "interval": the value is read, they are not.
+	 */
+	static const struct row_column columns[] = {
+		{ .name = "metric", .kind = ROW_KEY, .type = ROW_TEXT },
+		{ .name = "value", .kind = ROW_GAUGE, .type = ROW_REAL },
+		{ .name = "unit", .kind = ROW_GAUGE, .type = ROW_REAL },
+		{ .name = "interval", .kind = ROW_WORDS, .type = ROW_TEXT },
+		{ .name = "running_ratio", .kind = ROW_WORDS, .type = ROW_TEXT },
+	};
+	static const struct row_table table = {
+		.name = "pmu", .collector = "pmu", .columns = columns, .n_columns = 5
+	};
+	const struct row_value values[] = { text("ipc"), real(2), real(1e300), text("x"),
+					    text("y") };
+	struct series_list series = {};
+	struct world w = { .rows = row_coder_new() };
+	int fd;
+
+	(void)state;
+	strcpy(w.path, "/dev/shm/test_when_t.XXXXXX");
+	fd = mkstemp(w.path);
+	close(fd);
+	unlink(w.path);
+	recording_open(&w.recording, w.path);
+	recording_epoch(&w.recording, 5 * SECOND);
+	put(&w, &table, 20, values);
+	put(&w, &table, 30, values);
+	recording_close(&w.recording);
+	load_all(&w, NULL, 0, 0, 0, &series);
+	assert_int_equal(series.n, 1);
+	assert_string_equal(series.list[0].unit, "");
+	assert_int_equal(series.list[0].n, 2);
+	assert_float_equal(series.list[0].points[1].value, 2, 1e-6);
+	assert_float_equal(series.list[0].points[1].running_ratio, 1, 1e-6);
+	assert_int_equal(series.list[0].points[1].end_ns - series.list[0].points[1].start_ns,
+			 10 * SECOND);
+	series_list_done(&series);
+	row_coder_free(w.rows);
+	unlink(w.path);
+}
+
 static void without_queries_all_of_the_pmu(void **state)
 {
 	/* No query: the collector's metrics, with units and keys, and nothing else. */
@@ -399,6 +442,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_answered_is_told),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(only_points_of_the_window),
+		cmocka_unit_test(columns_of_other_types_are_none),
 		cmocka_unit_test(without_queries_all_of_the_pmu),
 		cmocka_unit_test(samples_outside_are_left_out),
 	};
