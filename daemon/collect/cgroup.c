@@ -159,15 +159,6 @@ static void put_identity(const struct cgroup_part *p)
 	put_word(p->rows, CGROUP_ID_NAMESPACE, g->names.namespace);
 }
 
-/* Whether any hierarchy still has it. */
-static bool is_there(const struct cgroup_collector *c, const struct cgroup *g)
-{
-	for (size_t i = 0; i < CGROUP_RESOURCES; i++)
-		if (cgroups_exists(&c->groups, g, i))
-			return true;
-	return false;
-}
-
 static void read_group(struct cgroup_collector *c, struct cgroup *g, struct cgroup_part *p)
 {
 	static void (*const parts[])(const struct cgroup_part *p) = {
@@ -175,7 +166,7 @@ static void read_group(struct cgroup_collector *c, struct cgroup *g, struct cgro
 		cgroup_network_read, cgroup_pids_read,	 cgroup_pressure_read,
 	};
 
-	if (g->gone || !is_there(c, g)) {
+	if (g->gone || !cgroups_exists(&c->groups, g)) {
 		if (!g->gone)
 			rows_missing(p->rows);
 		g->gone = true;

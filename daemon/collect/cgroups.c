@@ -233,6 +233,7 @@ struct walk {
 	struct cgroup **before;
 	size_t n_before;
 	size_t sorted; /* of c->list: what other hierarchies had */
+	unsigned int resources; /* bit set: that this hierarchy has */
 	char path[CGROUPS_PATH]; /* "" at the root */
 };
 
@@ -265,6 +266,7 @@ static struct cgroup *again(struct walk *w)
 	if (g) {
 		memcpy(g, old, sizeof(*g) + strlen(old->path) + 1);
 		g->gone = false;
+		g->in = 0;
 	}
 	return g;
 }
@@ -328,16 +330,23 @@ static void walk_below(struct walk *w, const char *base, unsigned int depth)
 		w->path[size] = '/';
 		strcpy(w->path + size + 1, d->d_name);
 		g = found(w);
+		if (g)
+			g->in |= w->resources;
 		if (g && g->kind != CGROUP_CONTAINER)
 			walk_below(w, base, depth + 1);
 		w->path[size] = 0;
 	}
 }
 
+static bool same_hierarchy(const struct cgroups *c, size_t a, size_t b)
+{
+	return c->at[a].present && c->at[b].present && strcmp(c->at[a].base, c->at[b].base) == 0;
+}
+
 static bool walked_before(const struct cgroups *c, size_t resource)
 {
 	for (size_t i = 0; i < resource; i++)
-		if (c->at[i].present && strcmp(c->at[i].base, c->at[resource].base) == 0)
+		if (same_hierarchy(c, i, resource))
 			return true;
 	return false;
 }
@@ -354,6 +363,9 @@ void cgroups_renew(struct cgroups *c, uint64_t now_ns)
 	for (size_t i = 0; i < CGROUP_RESOURCES; i++) {
 		if (!c->at[i].present || walked_before(c, i))
 			continue;
+		w.resources = 0;
+		for (size_t k = 0; k < CGROUP_RESOURCES; k++)
+			w.resources |= same_hierarchy(c, i, k) ? 1U << k : 0;
 		walk_below(&w, c->at[i].base, 0);
 		if (c->n)
 			qsort(c->list, c->n, sizeof(*c->list), compare);
@@ -374,19 +386,24 @@ int cgroups_read(struct cgroups *c, const struct cgroup *g, enum cgroup_resource
 	const struct cgroup_hierarchy *h = &c->at[resource];
 	char path[CGROUPS_PATH + 256];
 
-	if (!h->present)
+	if (!(g->in & 1U << resource))
 		return -ENOENT;
 	snprintf(path, sizeof(path), "%s%s/%s", h->base, g->path, file);
 	return roots_read(c->roots, c->roots->sys, path);
 }
 
-bool cgroups_exists(const struct cgroups *c, const struct cgroup *g, enum cgroup_resource resource)
+bool cgroups_exists(const struct cgroups *c, const struct cgroup *g)
 {
 	char path[CGROUPS_PATH + 160];
 
-	snprintf(path, sizeof(path), "%s%s", c->at[resource].base, g->path);
-	return c->at[resource].present && c->roots->sys >= 0 &&
-	       faccessat(c->roots->sys, path, F_OK, 0) == 0;
+	for (size_t i = 0; i < CGROUP_RESOURCES; i++) {
+		if (!(g->in & 1U << i) || walked_before(c, i))
+			continue;
+		snprintf(path, sizeof(path), "%s%s", c->at[i].base, g->path);
+		if (faccessat(c->roots->sys, path, F_OK, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* The first of those a container's init put its processes into, where it has any. */
@@ -430,7 +447,7 @@ pid_t cgroups_process(struct cgroups *c, const struct cgroup *g)
 	pid_t pid = 0;
 
 	for (size_t i = 0; i < CGROUP_RESOURCES && !pid; i++) {
-		if (!c->at[i].present || walked_before(c, i))
+		if (!(g->in & 1U << i) || walked_before(c, i))
 			continue;
 		snprintf(path, sizeof(path), "%s%s", c->at[i].base, g->path);
 		pid = process_below(c, path, sizeof(path), 0);

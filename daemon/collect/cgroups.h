@@ -42,6 +42,7 @@ struct cgroup {
 	const char *runtime; /* "docker", "containerd", "cri-o", "podman", "lxc", "nspawn", "unknown";
 				"" no container */
 	bool gone; /* since the walk */
+	unsigned int in; /* bit set of enum cgroup_resource: whose hierarchies know it */
 	struct container_names names; /* "" where nothing is known */
 	char unit[256], container[256], pod[64]; /* pod: its UID */
 	char path[]; /* begins with "/" */
@@ -69,7 +70,8 @@ void cgroups_renew(struct cgroups *c, uint64_t now_ns);
  */
 int cgroups_read(struct cgroups *c, const struct cgroup *g, enum cgroup_resource resource,
 		 const char *file);
-bool cgroups_exists(const struct cgroups *c, const struct cgroup *g, enum cgroup_resource resource);
+/* Whether any hierarchy still has it. */
+bool cgroups_exists(const struct cgroups *c, const struct cgroup *g);
 /*
  * A process of the group, or of one below it: 0 when it has none, or none that is seen from here.
  */

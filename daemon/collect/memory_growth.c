@@ -16,6 +16,7 @@
 
 #define WATCHED_BYTES (10U << 20)
 #define MAX_WATCHED 2048 /* about 700 bytes each */
+#define LOOK_PASSES 6 /* passes between two looks for processes that have grown so large */
 #define SHOWN 25.0 /* percent of confidence */
 #define SUSPECTED 90.0
 
@@ -249,17 +250,15 @@ static void put(const struct watched *w, struct rows *rows)
 	rows_unsigned(rows, GROWTH_WATCHED, w->judgement.watched_ns);
 }
 
-static int memory_growth_read(void *state, struct rows *rows)
+static int watch_all(struct memory_growth *m, struct rows *rows)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
-	struct memory_growth *m = state;
-	uint64_t suspected = 0, pid;
 	struct dirent *d;
+	uint64_t pid;
 	int r = roots_list(m->roots.proc, ".", &dir);
 
 	if (r < 0)
 		return r;
-	m->pass++;
 	m->n = 0;
 	m->left_out = 0;
 	while ((d = readdir(dir))) {
@@ -269,6 +268,38 @@ static int memory_growth_read(void *state, struct rows *rows)
 		    scan_unsigned(&s, &pid) && scan_end(&s) && pid > 0 && pid <= INT32_MAX)
 			watch(m, (pid_t)pid, d->d_name, rows);
 	}
+	return 0;
+}
+
+/* Those of the pass before. */
+static void watch_known(struct memory_growth *m, struct rows *rows)
+{
+	pid_t pids[MAX_WATCHED];
+	size_t n = m->n;
+	char name[16];
+
+	for (size_t i = 0; i < n; i++)
+		pids[i] = m->list[i]->id.pid;
+	m->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%d", (int)pids[i]);
+		watch(m, pids[i], name, rows);
+	}
+}
+
+static int memory_growth_read(void *state, struct rows *rows)
+{
+	struct memory_growth *m = state;
+	uint64_t suspected = 0;
+	int r = 0;
+
+	m->pass++;
+	if (m->pass % LOOK_PASSES == 1)
+		r = watch_all(m, rows);
+	else
+		watch_known(m, rows);
+	if (r < 0)
+		return r;
 	hash_table_each(&m->known, forget_gone, m);
 	if (m->n)
 		qsort(m->list, m->n, sizeof(*m->list), compare);
