@@ -90,6 +90,7 @@ struct config {
 
 	/* [daemon] */
 	char *control_socket;
+	char *pin_maps; /* directory; "": our maps are not pinned */
 	char *control_group; /* group of the socket, "" : the daemon's own */
 	uint64_t status_interval_ns;
 };

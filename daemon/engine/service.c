@@ -19,6 +19,7 @@
 #include "engine/prometheus.h"
 #include "engine/textfile.h"
 #include "host/cpus.h"
+#include "programs/map_pins.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -38,6 +39,7 @@ struct service {
 	uint64_t yielded_until_ns; /* CLOCK_MONOTONIC; 0: the counters are ours */
 	char yielded[160]; /* the sentence to it */
 	uint64_t last_status_ns;
+	bool pins_failed; /* said once */
 	uint64_t watchdog_usec; /* 0: none */
 	uint64_t fed_drains, fed_block;
 };
@@ -478,6 +480,8 @@ struct service *service_close(struct service *s)
 	log_msg(LOG_INFO, 0, MESSAGE_STOPPED, "stopped, the segment is sealed");
 	control_close(s->control);
 	collecting_close(s->collecting);
+	if (*s->options.config->pin_maps)
+		map_pins_remove(s->options.config->pin_maps);
 	textfile_free(s->textfile);
 	drop_notes(s);
 	free(s);
@@ -496,6 +500,19 @@ static void look_at_kernel_names(struct service *s)
 	log_msg(LOG_WARNING, 0, MESSAGE_KERNEL_SYMBOLS_HIDDEN, "%s", s->kernel_names);
 }
 
+/* Collectors come and go with their maps. */
+static void pin_maps(struct service *s)
+{
+	const char *directory = s->options.config->pin_maps;
+	int r = *directory && !s->pins_failed ? map_pins_renew(directory) : 0;
+
+	if (r == 0)
+		return;
+	s->pins_failed = true;
+	log_warning("our BPF maps are not pinned in %s: %s", directory,
+		    r == -ENOTSUP ? "it is on no BPF file system" : strerror(-r));
+}
+
 void service_ready(struct service *s, char *const *notes, size_t n_notes)
 {
 	_cleanup_(buffer_donep) struct buffer line = {};
@@ -509,6 +526,7 @@ void service_ready(struct service *s, char *const *notes, size_t n_notes)
 	status_put_line(&v.status, &line);
 	log_msg(LOG_INFO, 0, MESSAGE_STARTED, "%.*s", (int)line.size, (const char *)line.data);
 	s->last_status_ns = now_ns();
+	pin_maps(s);
 	notify_status(s, ENGINE_RUNNING, "READY=1\n");
 }
 
@@ -606,6 +624,7 @@ void service_tick(struct service *s)
 	s->last_status_ns = now_ns();
 	tell_changes(s, health_update(&s->health, s->options.pipeline,
 				      s->options.config->cpu_budget_percent));
+	pin_maps(s);
 	notify_status(s, ENGINE_RUNNING, "");
 }
 

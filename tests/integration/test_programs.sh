@@ -240,6 +240,38 @@ print(*sorted(str(p["id"]) for p in json.load(open(sys.argv[1]))["programs"] if 
 check "they are those of its file descriptors" same_programs
 kill "$collector"
 
+# --- maps for others ---
+
+mkdir "$work/state"
+cat >"$work/daemon.conf" <<-CONF
+	[store]
+	directory = $work/state
+	[symbols]
+	cache-directory =
+	[daemon]
+	control-socket = $work/control
+	status-interval = 1s
+	pin-maps = $bpffs/maps
+CONF
+mkdir "$bpffs/maps"
+bpftool map create "$bpffs/maps/others" type array key 4 value 4 entries 1 name others
+"$PROFILER" daemon --config "$work/daemon.conf" 2>"$work/daemon.log" &
+daemon=$!
+started_pids+=($daemon)
+pinned() {
+	local pin
+	for pin in "$bpffs"/maps/*-*; do
+		[ -e "$pin" ] && bpftool map show pinned "$pin" | grep -q "^${pin##*-}:" || return 1
+	done
+	[ "$(ls "$bpffs/maps" | wc -l)" -gt 2 ]
+}
+check "the daemon's maps are pinned, each by name and id" until_true 20 pinned
+check "it stops" kill -TERM $daemon
+wait $daemon
+result $? "its exit code is 0"
+only_others() { [ "$(ls "$bpffs/maps")" = others ]; }
+check "its pins are gone, another's is not" only_others
+
 # --- --trace-load ---
 
 traces() {
