@@ -39,7 +39,7 @@ static bool grow(struct hardware_tree *t, void *list, size_t n, size_t *capacity
 	return true;
 }
 
-static char *print(const char *format, va_list arguments)
+static _printf_(1, 0) char *print(const char *format, va_list arguments)
 {
 	char *text;
 

@@ -18,7 +18,8 @@ struct scan {
 
 static inline struct scan scan_bytes(const void *data, size_t size)
 {
-	return (struct scan){ .at = data, .end = (const char *)data + size };
+	/* Nothing may be at NULL. */
+	return (struct scan){ .at = data, .end = size ? (const char *)data + size : data };
 }
 
 static inline struct scan scan_buffer(const struct buffer *b)
