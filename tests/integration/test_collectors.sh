@@ -31,6 +31,34 @@ for c in $(names false); do
 done
 
 check "values agree with /proc, vmstat and ss" tests/integration/compare_collectors.py "$PROFILER"
+# --- the hardware ---
+
+hardware_agrees() {
+	"$PROFILER" hardware --json >"$work/hardware.json" && python3 - "$work/hardware.json" <<-'PY'
+		import json, os, sys
+		tree = json.load(open(sys.argv[1]))
+		nodes = {n["id"]: n for n in tree["nodes"]}
+		kind = lambda k: {n["id"] for n in tree["nodes"] if n["kind"] == k}
+		assert kind("cpu") == {f"cpu{c}" for c in range(os.cpu_count())}, kind("cpu")
+		assert kind("interface") == {"interface-" + i for i in os.listdir("/sys/class/net") if i != "bonding_masters"}
+		system = nodes["system"]["attributes"]
+		assert system["boot_id"] == open("/proc/sys/kernel/random/boot_id").read().strip()
+		if os.path.exists("/etc/machine-id"):
+		    assert system["machine_id"] == open("/etc/machine-id").read().strip()
+		memory = int(open("/proc/meminfo").readline().split()[1]) * 1024
+		assert nodes["memory"]["attributes"]["total"] == memory
+		for d in kind("disk"):
+		    size = int(open(f"/sys/block/{d[5:]}/size").read()) * 512
+		    assert nodes[d]["attributes"]["size"] == size, d
+		for n in tree["nodes"]:
+		    assert (n["parent"] is None) == (n["id"] == "system") and (n["parent"] is None or n["parent"] in nodes), n
+		for r in tree["relations"]:
+		    assert r["from"] in nodes and r["to"] in nodes, r
+	PY
+}
+check "hardware --json agrees with /proc and /sys, and every relation has its nodes" hardware_agrees
+check "hardware prints the same as a tree" sh -c "'$PROFILER' hardware | grep -q '^      cpu0 '"
+
 check "docs/collectors.md lists the program's own tables" scripts/document_collectors.py "$PROFILER" --check
 
 finish
