@@ -525,6 +525,28 @@ void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t st
 	submit(s, r);
 }
 
+void symbols_hurry(struct symbols *s, const struct object *o)
+{
+	struct queue *q = &s->rows.todo;
+
+	pthread_mutex_lock(&s->lock);
+	for (struct request **at = &q->first; *at; at = &(*at)->next) {
+		struct request *r = *at;
+
+		if (r->object != o)
+			continue;
+		*at = r->next;
+		if (q->last == &r->next)
+			q->last = at;
+		r->next = q->first;
+		if (!q->first)
+			q->last = &r->next;
+		q->first = r;
+		break;
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 void symbols_leave_rows_out(struct symbols *s)
 {
 	s->wants_rows = false;

@@ -122,6 +122,7 @@ static enum stack_status explain(struct unwinder *u, const struct sample_record 
 		return STACK_EARLY; /* by frame pointers, once it is listed */
 	if (m->object->rows_state == INDEX_NONE || m->object->rows_state == INDEX_PENDING) {
 		want_rows(u, p);
+		symbols_hurry(u->options.symbols, m->object);
 		return STACK_EARLY;
 	}
 	if (s->user_status == STACK_NO_MAPPING || m->object->rows_ns > s->head.time_ns)
