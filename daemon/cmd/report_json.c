@@ -2,12 +2,10 @@
 /*
  * The report as JSON: the same numbers as the text, and those it rounds away.
  */
-#include <linux/types.h>
 #include <math.h>
 
-#include "bpf/sample.h"
 #include "cmd/report_print.h"
-#include "store/stack_status.h"
+#include "export/json_trust.h"
 #include "util/json.h"
 
 static void json_host(struct json *j, const struct profile *p)
@@ -45,40 +43,6 @@ static void json_notes(struct json *j, const struct profile *p)
 		json_close_object(j);
 	}
 	json_close_array(j);
-}
-
-static void json_statuses(struct json *j, const char *key, const uint64_t *counts)
-{
-	uint64_t unknown = 0;
-
-	json_open_object(j, key);
-	for (size_t i = 0; i < STACK_STATUS_MAX; i++)
-		json_uint(j, stack_status_name(i), counts[i]);
-	for (size_t i = STACK_STATUS_MAX; i < PROFILE_STATUSES; i++)
-		unknown += counts[i];
-	json_uint(j, "unknown", unknown);
-	json_close_object(j);
-}
-
-static void json_ledger(struct json *j, const struct profile_ledger *l)
-{
-	json_open_object(j, "ledger");
-	json_uint(j, "seen", l->seen);
-	json_uint(j, "filtered", l->filtered);
-	json_uint(j, "sent", l->sent);
-	json_uint(j, "full", l->full);
-	json_uint(j, "fault", l->fault);
-	json_uint(j, "received", l->received);
-	json_uint(j, "gaps", l->gaps);
-	json_uint(j, "dropped", l->dropped);
-	json_uint(j, "lost", report_lost(l));
-	json_uint(j, "expected", l->expected);
-	json_uint(j, "not_delivered", report_not_delivered(l));
-	json_uint(j, "throttled", l->throttled);
-	json_uint(j, "count", l->count);
-	json_uint(j, "enabled_ns", l->enabled_ns);
-	json_uint(j, "running_ns", l->running_ns);
-	json_close_object(j);
 }
 
 static void json_configurations(struct json *j, const struct report *r,
@@ -166,9 +130,9 @@ static void json_event(struct json *j, const struct report *r, const struct repo
 	json_configurations(j, r, e);
 	json_uint(j, "samples", e->samples);
 	json_uint(j, "weight", e->weight);
-	json_ledger(j, &e->ledger);
-	json_statuses(j, "kernel_stacks", e->kernel_status);
-	json_statuses(j, "user_stacks", e->user_status);
+	json_put_ledger(j, &e->ledger);
+	json_put_statuses(j, "kernel_stacks", e->kernel_status, true);
+	json_put_statuses(j, "user_stacks", e->user_status, true);
 	if (r->grouping->by_stack)
 		json_uint(j, "unsymbolised_weight", e->unknown_weight);
 	json_metric(j, r, e);

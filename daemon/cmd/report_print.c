@@ -199,7 +199,7 @@ static void put_lost(struct buffer *b, const struct profile_ledger *l)
 	static const char *const names[] = { "ring full", "not readable", "missing in sequence",
 					     "not stored" };
 	const uint64_t counts[] = { l->full, l->fault, l->gaps, l->dropped };
-	uint64_t lost = report_lost(l);
+	uint64_t lost = profile_lost(l);
 	const char *between = " [";
 
 	put_part(b, "lost", lost, l->seen - l->filtered);
@@ -226,7 +226,7 @@ static void put_ledger(struct buffer *b, const struct report_event *e,
 	}
 	put_lost(b, l);
 	buffer_printf(b, ", ");
-	put_part(b, "not delivered", report_not_delivered(l), l->expected);
+	put_part(b, "not delivered", profile_not_delivered(l), l->expected);
 	buffer_printf(b, ", throttled ");
 	put_number(b, l->throttled);
 	buffer_printf(b, " time%s", l->throttled == 1 ? "" : "s");

@@ -58,16 +58,6 @@ const char *report_grouping_names(void)
 	return "function, module, process, thread, comm, unit, container, cpu, node, kernel-user";
 }
 
-uint64_t report_lost(const struct profile_ledger *l)
-{
-	return l->full + l->fault + l->gaps + l->dropped;
-}
-
-uint64_t report_not_delivered(const struct profile_ledger *l)
-{
-	return l->expected > l->seen ? l->expected - l->seen : 0;
-}
-
 /* --- rows of a profile -------------------------------------------------------------------------*/
 
 static int add_row(struct report *report, const char *name, const char *module, uint32_t *ret_row)

@@ -83,8 +83,3 @@ DEFINE_CLEANUP(struct report *, report_free);
 
 /* True when an event of the profile is one of those of the table. */
 bool report_event_has(const struct report_event *e, uint32_t event);
-
-/* Samples that were seen, but are not in the profile. */
-uint64_t report_lost(const struct profile_ledger *l);
-/* Samples the event should have given, but did not. */
-uint64_t report_not_delivered(const struct profile_ledger *l);

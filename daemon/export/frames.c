@@ -239,8 +239,8 @@ void trust_of_event(const struct profile *p, uint32_t event, struct trust *ret)
 	const struct profile_ledger *l = &p->ledgers[event];
 
 	*ret = (struct trust){
-		.lost = l->full + l->fault + l->gaps + l->dropped,
-		.not_delivered = l->expected > l->seen ? l->expected - l->seen : 0,
+		.lost = profile_lost(l),
+		.not_delivered = profile_not_delivered(l),
 	};
 }
 

@@ -16,28 +16,11 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/types.h>
 
-#include "bpf/sample.h"
 #include "export/export.h"
-#include "store/stack_status.h"
+#include "export/json_trust.h"
 #include "util/cleanup.h"
 #include "util/json.h"
-
-static void put_status(struct json *j, const char *key, const uint64_t *samples)
-{
-	uint64_t unknown = 0;
-
-	for (size_t i = STACK_STATUS_MAX; i < PROFILE_STATUSES; i++)
-		unknown += samples[i];
-	json_open_object(j, key);
-	for (size_t i = 0; i < STACK_STATUS_MAX; i++)
-		if (samples[i])
-			json_uint(j, stack_status_name(i), samples[i]);
-	if (unknown)
-		json_uint(j, "unknown", unknown);
-	json_close_object(j);
-}
 
 static void put_profile(struct json *j, const struct profile *p)
 {
@@ -58,28 +41,9 @@ static void put_profile(struct json *j, const struct profile *p)
 	json_uint(j, "samples", p->samples);
 	json_uint(j, "unreadable", p->unreadable);
 	json_open_object(j, "stack_status");
-	put_status(j, "kernel", p->kernel_status);
-	put_status(j, "user", p->user_status);
+	json_put_statuses(j, "kernel", p->kernel_status, false);
+	json_put_statuses(j, "user", p->user_status, false);
 	json_close_object(j);
-	json_close_object(j);
-}
-
-static void put_ledger(struct json *j, const struct profile_ledger *l)
-{
-	json_open_object(j, "ledger");
-	json_uint(j, "expected", l->expected);
-	json_uint(j, "seen", l->seen);
-	json_uint(j, "filtered", l->filtered);
-	json_uint(j, "sent", l->sent);
-	json_uint(j, "full", l->full);
-	json_uint(j, "fault", l->fault);
-	json_uint(j, "received", l->received);
-	json_uint(j, "gaps", l->gaps);
-	json_uint(j, "dropped", l->dropped);
-	json_uint(j, "throttled", l->throttled);
-	json_uint(j, "count", l->count);
-	json_uint(j, "enabled_ns", l->enabled_ns);
-	json_uint(j, "running_ns", l->running_ns);
 	json_close_object(j);
 }
 
@@ -100,7 +64,7 @@ static void put_event(struct json *j, const struct profile *p, uint32_t id)
 	json_uint(j, "value", e->value);
 	json_uint(j, "samples", e->samples);
 	json_uint(j, "weight", e->weight);
-	put_ledger(j, &p->ledgers[id]);
+	json_put_ledger(j, &p->ledgers[id]);
 	json_close_object(j);
 }
 

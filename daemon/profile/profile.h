@@ -158,6 +158,18 @@ struct profile_ledger {
 
 void profile_ledger_add(struct profile_ledger *l, const struct profile_ledger *more);
 
+/* Samples that were seen, but are not in the profile. */
+static inline uint64_t profile_lost(const struct profile_ledger *l)
+{
+	return l->full + l->fault + l->gaps + l->dropped;
+}
+
+/* Samples the event should have given, but did not. */
+static inline uint64_t profile_not_delivered(const struct profile_ledger *l)
+{
+	return l->expected > l->seen ? l->expected - l->seen : 0;
+}
+
 struct profile_note {
 	uint64_t realtime_ns;
 	const char *text;

@@ -203,8 +203,8 @@ static void test_ledger_sums(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (report_lost(&rows[i].ledger) != rows[i].lost ||
-		    report_not_delivered(&rows[i].ledger) != rows[i].not_delivered)
+		if (profile_lost(&rows[i].ledger) != rows[i].lost ||
+		    profile_not_delivered(&rows[i].ledger) != rows[i].not_delivered)
 			fail_msg("line %d", rows[i].line);
 }
 
