@@ -75,24 +75,8 @@ static __always_inline struct block_io_value *find_value(const struct block_io_k
 	return bpf_map_lookup_elem(&requests, key);
 }
 
-/*
- * block_rq_issue(rq); before Linux 5.11, where struct hd_struct went, (queue, rq). Written so that no
- * compiler makes one load of the two, at a place that is computed: verifiers refuse that.
- */
-static __always_inline __u64 request_of(struct bpf_raw_tracepoint_args *ctx)
+static __always_inline int begin(__u64 rq)
 {
-	__u64 rq;
-
-	if (!bpf_core_type_exists(struct hd_struct))
-		return ctx->args[0];
-	asm volatile("%0 = *(u64 *)(%1 + 8)" : "=r"(rq) : "r"(ctx));
-	return rq;
-}
-
-SEC("raw_tp/block_rq_issue")
-int issued(struct bpf_raw_tracepoint_args *ctx)
-{
-	__u64 rq = request_of(ctx);
 	__u64 now = bpf_ktime_get_ns();
 	struct block_io_counts *c;
 
@@ -102,6 +86,23 @@ int issued(struct bpf_raw_tracepoint_args *ctx)
 	if (c)
 		c->untimed++;
 	return 0;
+}
+
+/* block_rq_issue(rq) */
+SEC("raw_tp/block_rq_issue")
+int issued(struct bpf_raw_tracepoint_args *ctx)
+{
+	return begin(ctx->args[0]);
+}
+
+/*
+ * block_rq_issue(queue, rq), before Linux 5.11 and 5.10.137. Where there is one argument alone, the
+ * kernel refuses to attach what reads a second.
+ */
+SEC("raw_tp/block_rq_issue")
+int issued_with_queue(struct bpf_raw_tracepoint_args *ctx)
+{
+	return begin(ctx->args[1]);
 }
 
 static __always_inline void complete(struct request *rq, int error, __u32 bytes)

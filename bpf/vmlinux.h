@@ -214,11 +214,6 @@ struct task_struct___5_13 {
 	long state;
 };
 
-/* Gone with Linux 5.11. */
-struct hd_struct {
-	int partno;
-};
-
 struct gendisk {
 	int major, first_minor;
 	char disk_name[32];

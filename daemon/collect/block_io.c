@@ -81,7 +81,7 @@ static int start(struct block_io *b, const struct collector_settings *s)
 	/* First what ends a request, then what begins it. */
 	if (r == 0)
 		r = tracer_attach(&b->tracer, b->skel->progs.completed);
-	if (r == 0)
+	if (r == 0 && tracer_attach(&b->tracer, b->skel->progs.issued_with_queue) < 0)
 		r = tracer_attach(&b->tracer, b->skel->progs.issued);
 	return r;
 }
