@@ -132,24 +132,25 @@ def share(segment):
 
 
 def perf_depths(path, comm):
-    """Depths of the user stacks of `comm` that reach _start, in the output of perf script -F comm,ip,sym."""
-    depths, depth, wanted, last = [], 0, False, ""
+    """Depths of the user stacks of `comm`, in the output of perf script -F comm,ip,sym, down to the C library's caller of
+    main: there some of perf's end, two stack frames before _start."""
+    depths, depth, wanted, whole = [], 0, False, False
     with open(path, errors="replace") as f:
         for line in f:
             if not line.strip():
-                if wanted and last == "_start":
+                if wanted and whole:
                     depths.append(depth)
-                depth = 0
+                depth, whole = 0, False
             elif line[0] not in " \t":
                 wanted = line.strip().startswith(comm)
-            elif int(line.split()[0], 16) < 1 << 63:
+            elif int(line.split()[0], 16) < 1 << 63 and not whole:
                 depth += 1
-                last = " ".join(line.split()[1:])
+                whole = line.split()[1:] == ["__libc_start_call_main"]
     return depths
 
 
 def compare_depths(segment, script, comm):
-    mine = [len(stack) for _t, _pid, _tid, status, stack in stacks_of(segment)
+    mine = [len(stack) - 2 for _t, _pid, _tid, status, stack in stacks_of(segment)
             if status == "complete" and any(os.path.basename(path) == comm for path, _offset in stack)]
     theirs = perf_depths(script, comm)
     means = [sum(d) / max(len(d), 1) for d in (mine, theirs)]

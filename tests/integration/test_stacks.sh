@@ -98,7 +98,7 @@ check "report says what became of user stacks" report_says_so
 
 equally_deep() {
 	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 999 -o "$work/cc1.seg" -- gcc -O2 -c -o /dev/null "$work/big.c" &&
-		perf record -q -m 2048 -e cpu-clock -F 199 --call-graph dwarf,65528 -o "$work/perf.data" -- \
+		perf record -q -m 512 -e cpu-clock -F 199 --call-graph dwarf,65528 -o "$work/perf.data" -- \
 			gcc -O2 -c -o /dev/null "$work/big.c" >/dev/null 2>&1 &&
 		perf script --no-inline -i "$work/perf.data" -F comm,ip,sym 2>/dev/null >"$work/perf.txt" &&
 		python3 $truth depths "$work/cc1.seg" "$work/perf.txt" cc1
