@@ -71,7 +71,7 @@ def measure_size_steady(c):
 
 
 def measure_size_diverse(c):
-    return size_of_samples(c, "diverse load", loads.diverse, 18)
+    return size_of_samples(c, "diverse load", loads.diverse, 22)
 
 
 def cost_of_samples(c, title, load, bar):
