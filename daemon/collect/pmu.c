@@ -497,7 +497,7 @@ static int pmu_fd(void *state)
 
 const struct collector collector_pmu = {
 	.name = "pmu",
-	.summary = "hardware counters: IPC, cache misses, memory bandwidth, power ...",
+	.summary = "hardware counters: IPC, cache misses, memory bandwidth, power",
 	.needs = "CAP_PERFMON",
 	.kind = COLLECTOR_PERIODIC,
 	.interval_ns = 10 * NSEC_PER_SEC,
