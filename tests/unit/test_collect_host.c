@@ -131,10 +131,10 @@ static void test_files(void **state)
 /* An interval that is too long has no rates, and is the next one's beginning all the same. */
 static void test_delta_after_a_gap(void **state)
 {
-	static const char *const collectors[] = { "cpu", "memory", "system", "tcp" };
+	static const char *const names[] = { "cpu", "memory", "system", "tcp" };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(collectors); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_free_ char *after_gap = NULL, *next = NULL;
 		struct tree t;
 
@@ -143,7 +143,7 @@ static void test_delta_after_a_gap(void **state)
 		tree_put(&t, "proc/meminfo", "MemTotal: 1 kB\n");
 		tree_put(&t, "proc/vmstat", "pswpin 5\npswpout 6\n");
 		tree_put(&t, "proc/net/snmp", "Tcp: ActiveOpens\nTcp: 5\n");
-		tree_open(&t, collectors[i]);
+		tree_open(&t, names[i]);
 		free(tree_read(&t));
 		t.now_ns += 3600 * TEST_SECOND_NS;
 		after_gap = tree_read(&t);
