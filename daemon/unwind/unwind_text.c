@@ -96,7 +96,7 @@ void unwind_text_words(uint16_t machine, const struct unwind_row *row, struct un
 	const char *base = base_of(&n, kind);
 	struct unwind_words w = { 0 };
 
-	put_cfa(row, base, &w);
+	put_cfa(row, base ? base : "", &w); /* a rule without a register names none */
 	if (base || kind == ROW_CFA_PLT) {
 		put_fp(row, base, &w);
 		put_ra(machine, row, base, &w);
