@@ -8,9 +8,8 @@ source "$O/../tests/vm/triggers.sh"
 elsewhere=/etc/ebpf-profiler/btf/$(. /etc/os-release && echo "$ID/$VERSION_ID")/$(uname -m)
 mkdir -p "$elsewhere"
 cp /sys/kernel/btf/vmlinux "$elsewhere/$(uname -r).btf"
-without_btf() {
-	unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "$@"
-}
+# An array, not a function: the process in the background is the collector itself, which gets the signals.
+without_btf=(unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh)
 
 is_refused() { # OBJECT PROGRAM: by this kernel's verifier, as matrix.sh has seen
 	grep -qE $'^(refused|unknown)\t'"$1.bpf.o"$'\t'"$2"$'\t' "$work/verified"
@@ -39,7 +38,7 @@ rows_are_there() { # PATTERNS
 # collector, or the trigger, cannot work here, if so.
 collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 	local collecting code=0 hide=()
-	[ "$3" != hidden ] || hide=(without_btf)
+	[ "$3" != hidden ] || hide=("${without_btf[@]}")
 	missing=$2 refused=''
 	# shellcheck disable=SC2086
 	"${hide[@]}" "$PROFILER" collect --json -I 300 $1 >"$work/rows" 2>"$work/collect.err" &
