@@ -111,8 +111,8 @@ static int run_collector(struct worker *w, struct instance *i, struct rows *rows
 		r = i->collector->open(&i->settings, &i->state, ret_open_error);
 		if (r < 0)
 			return r;
-		i->open = true;
 		pthread_mutex_lock(&w->lock);
+		i->open = true;
 		w->opening = false;
 		w->running_since_ns = clock_ns(CLOCK_MONOTONIC);
 		pthread_mutex_unlock(&w->lock);
@@ -210,7 +210,7 @@ static void run_instance(struct worker *w, struct instance *i)
 	queue_batch(w, i, b);
 }
 
-/* Ends one that is to end; false: there is none. */
+/* Ends one that is to end, or has it read for the last time; false: there is none. */
 static bool close_one(struct worker *w)
 {
 	struct instance **place = &w->instances, *i;
@@ -220,6 +220,11 @@ static bool close_one(struct worker *w)
 	i = *place;
 	if (!i)
 		return false;
+	if (i->last_read) {
+		i->last_read = false;
+		run_instance(w, i);
+		return true;
+	}
 	*place = i->next;
 	w->running = i;
 	w->opening = false;
@@ -380,8 +385,10 @@ bool worker_remove(struct worker *w, const struct collector *c)
 
 	pthread_mutex_lock(&w->lock);
 	i = find_instance(w, c);
-	if (i)
+	if (i) {
 		i->ending = true;
+		i->last_read = i->open && collector_counts(c);
+	}
 	pthread_mutex_unlock(&w->lock);
 	add_eventfd(w->wake_fd);
 	return i;
@@ -469,8 +476,10 @@ void worker_end(struct worker *w, uint64_t patience_ns)
 	if (!w)
 		return;
 	pthread_mutex_lock(&w->lock);
-	for (struct instance *i = w->instances; i; i = i->next)
+	for (struct instance *i = w->instances; i; i = i->next) {
 		i->ending = true;
+		i->last_read = false;
+	}
 	w->quit = true;
 	add_eventfd(w->wake_fd);
 	while (!w->done && pthread_cond_timedwait(&w->ended, &w->lock, &t) == 0)

@@ -37,6 +37,7 @@ struct instance {
 	void *state;
 	bool open;
 	bool ending; /* to be closed and freed, by the thread */
+	bool last_read; /* before that: it holds what nobody has read yet */
 	uint64_t due_ns; /* UINT64_MAX: by its descriptor only */
 	struct collector_status status;
 	struct instance *next;
@@ -62,7 +63,10 @@ void worker_end(struct worker *w, uint64_t patience_ns);
 
 /* Takes over the instance, which runs at once and then by its interval. */
 void worker_add(struct worker *w, struct instance *i);
-/* Ends the collector's instance; false: there is none. */
+/*
+ * Ends the collector's instance, after a last read of what it counted or keeps in a ring
+ * (collector_counts()); false: there is none.
+ */
 bool worker_remove(struct worker *w, const struct collector *c);
 bool worker_get_status(struct worker *w, const struct collector *c, struct collector_status *ret);
 /* Reads at once all for which something counts between reads (collector_counts()). */

@@ -199,7 +199,8 @@ check "the same through perf rings" exchange --set transport=perf
 # --- the daemon ---
 
 # Read once at its start and then once a day: what comes after that comes at the end.
-last_words() {
+run_daemon() { # with $work/more as the end of its configuration
+	rm -rf "$work/state" "$work/collectors.json"
 	mkdir "$work/state"
 	cat >"$work/daemon.conf" <<-CONF
 		[sampler]
@@ -218,12 +219,33 @@ last_words() {
 	background "$PROFILER" daemon --config "$work/daemon.conf" 2>"$work/daemon.log"
 	daemon=$!
 	until_true 30 exec_was_read || { cat "$work/daemon.log"; return 1; }
-	run "$workloads/calls" arguments 3 5 || return
+}
+end_daemon() {
 	kill -TERM $daemon
 	wait $daemon || { cat "$work/daemon.log"; return 1; }
 	"$PROFILER" cat --collector exec -o json "$work"/state/*.seg >"$work/rows"
+}
+last_words() {
+	run_daemon && run "$workloads/calls" arguments 3 5 && end_daemon || return
 	tests/integration/judge_rows.py "$work/rows" "len(rows('exec', pid=$pid)) == 2" \
 		"rows('exec_losses')[-1]['events'] == len(rows('exec'))"
+}
+# The collector that a reload ends has its ring read before; the new one begins anew.
+reloaded() {
+	local first second
+	run_daemon && run "$workloads/calls" arguments 3 5 || return
+	first=$pid
+	echo "argv = full" >>"$work/daemon.conf"
+	kill -HUP $daemon
+	until_true 30 exec_began_anew || { cat "$work/daemon.log"; return 1; }
+	run "$workloads/calls" arguments 3 5 || return
+	second=$pid
+	end_daemon || return
+	tests/integration/judge_rows.py "$work/rows" "[r['argv'] for r in rows('exec', pid=$first)] == ['$workloads/calls', 'calls']" \
+		"argv(rows('exec', pid=$second)[1]) == ['calls', 'end'] + [chr(97 + i) * 5 for i in range(3)]"
+}
+exec_began_anew() {
+	grep -q "configuration reloaded" "$work/daemon.log" && exec_was_read
 }
 exec_was_read() {
 	"$PROFILER" collectors --socket "$work/control" --json >"$work/collectors.json" &&
@@ -232,6 +254,7 @@ c = next(c for c in json.load(open(sys.argv[1]))["collectors"] if c["name"] == "
 sys.exit(0 if c["reads"] else 1)' "$work/collectors.json"
 }
 check "what a ring holds when the daemon stops is recorded" last_words
+check "what a ring holds when a reload changes its collector is recorded" reloaded
 
 # --- rights ---
 
