@@ -66,14 +66,13 @@ static const char *const operations[] = {
 struct block_io {
 	struct tracer tracer;
 	struct block_io_bpf *skel;
-	struct rows *rows; /* of the read that runs */
 };
 
-static int start(struct block_io *b, const struct collector_settings *s)
+static int start(void *state)
 {
+	struct block_io *b = state;
 	int r;
 
-	tracer_init(&b->tracer, s);
 	b->skel = block_io_bpf__open_opts(&b->tracer.options);
 	if (!b->skel)
 		return -errno;
@@ -97,19 +96,7 @@ static void block_io_close(void *state)
 
 static int block_io_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct block_io *b = calloc(1, sizeof(*b));
-	int r;
-
-	if (!b)
-		return -ENOMEM;
-	r = start(b, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&b->tracer);
-		block_io_close(b);
-		return r;
-	}
-	*ret = b;
-	return 0;
+	return tracer_open(sizeof(struct block_io), s, start, block_io_close, ret, ret_error);
 }
 
 static bool has_block_device(const struct collector_settings *s)
@@ -144,18 +131,18 @@ static bool put_requests(const void *k, const void *value, void *userdata)
 	char number[16];
 
 	memcpy(&key, k, sizeof(key));
-	rows_add(b->rows, TABLE_REQUESTS);
-	rows_text(b->rows, IO_DEVICE, v->disk, strnlen(v->disk, sizeof(v->disk)));
+	rows_add(b->tracer.rows, TABLE_REQUESTS);
+	rows_text(b->tracer.rows, IO_DEVICE, v->disk, strnlen(v->disk, sizeof(v->disk)));
 	snprintf(number, sizeof(number), "%u", key.operation);
-	rows_string(b->rows, IO_OPERATION,
+	rows_string(b->tracer.rows, IO_OPERATION,
 		    key.operation < ARRAY_SIZE(operations) && operations[key.operation]
 			    ? operations[key.operation]
 			    : number);
-	rows_unsigned(b->rows, IO_MAJOR, key.major);
-	rows_unsigned(b->rows, IO_MINOR, key.minor);
-	histogram_put(b->rows, IO_REQUESTS, &v->latency);
-	rows_unsigned(b->rows, IO_BYTES, v->bytes);
-	rows_unsigned(b->rows, IO_ERRORS, v->errors);
+	rows_unsigned(b->tracer.rows, IO_MAJOR, key.major);
+	rows_unsigned(b->tracer.rows, IO_MINOR, key.minor);
+	histogram_put(b->tracer.rows, IO_REQUESTS, &v->latency);
+	rows_unsigned(b->tracer.rows, IO_BYTES, v->bytes);
+	rows_unsigned(b->tracer.rows, IO_ERRORS, v->errors);
 	return true;
 }
 
@@ -165,11 +152,10 @@ static int block_io_read(void *state, struct rows *rows)
 	struct block_io_counts c = {};
 	int r;
 
-	b->rows = rows;
+	b->tracer.rows = rows;
 	r = tracer_each(&b->tracer, b->skel->maps.requests, put_requests, b);
 	if (r == 0)
-		r = tracer_sum(&b->tracer, b->skel->maps.counts, 0, (uint64_t *)&c,
-			       sizeof(c) / sizeof(uint64_t));
+		r = tracer_counts(&b->tracer, b->skel->maps.counts, &c, sizeof(c));
 	if (r < 0)
 		return r;
 	rows_add(rows, TABLE_LOSSES);

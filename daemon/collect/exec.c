@@ -94,7 +94,6 @@ struct exec {
 	struct exec_bpf *skel;
 	enum collector_attach attach;
 	bool full; /* all arguments */
-	struct rows *rows; /* of the read that runs */
 	struct buffer text;
 };
 
@@ -203,12 +202,12 @@ static int attach(struct exec *e)
 	return r;
 }
 
-static int start(struct exec *e, const struct collector_settings *s)
+/* By e->attach. */
+static int start_way(struct exec *e)
 {
 	struct exec_knobs knobs = { .max_args = e->full ? EXEC_MAX_ARGS : 1 };
 	int r;
 
-	tracer_init(&e->tracer, s);
 	e->skel = exec_bpf__open_opts(&e->tracer.options);
 	if (!e->skel)
 		return -errno;
@@ -225,6 +224,26 @@ static int start(struct exec *e, const struct collector_settings *s)
 	return r < 0 ? r : attach(e);
 }
 
+static int start(void *state)
+{
+	struct exec *e = state;
+	const struct collector_settings *s = e->tracer.settings;
+	int r;
+
+	e->full = s->argv == COLLECTOR_ARGV_FULL;
+	e->attach = s->attach == COLLECTOR_ATTACH_AUTO ? next_way(s, COLLECTOR_ATTACH_KPROBE)
+						       : s->attach;
+	r = start_way(e);
+	while (r < 0 && s->attach == COLLECTOR_ATTACH_AUTO && e->attach != COLLECTOR_ATTACH_NONE) {
+		exec_bpf__destroy(TAKE_PTR(e->skel));
+		e->attach = next_way(s, e->attach + 1);
+		r = tracer_again(&e->tracer);
+		if (r == 0)
+			r = start_way(e);
+	}
+	return r;
+}
+
 static void exec_close(void *state)
 {
 	struct exec *e = state;
@@ -235,41 +254,9 @@ static void exec_close(void *state)
 	free(e);
 }
 
-static int open_way(const struct collector_settings *s, enum collector_attach way, void **ret,
-		    char **ret_error)
-{
-	struct exec *e = calloc(1, sizeof(*e));
-	int r;
-
-	if (!e)
-		return -ENOMEM;
-	e->full = s->argv == COLLECTOR_ARGV_FULL;
-	e->attach = way;
-	r = start(e, s);
-	if (r < 0) {
-		free(*ret_error);
-		*ret_error = tracer_take_error(&e->tracer);
-		exec_close(e);
-		return r;
-	}
-	*ret = e;
-	return 0;
-}
-
 static int exec_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	enum collector_attach way;
-	int r;
-
-	if (s->attach != COLLECTOR_ATTACH_AUTO)
-		return open_way(s, s->attach, ret, ret_error);
-	way = next_way(s, COLLECTOR_ATTACH_KPROBE);
-	r = open_way(s, way, ret, ret_error);
-	while (r < 0 && way != COLLECTOR_ATTACH_NONE) {
-		way = next_way(s, way + 1);
-		r = open_way(s, way, ret, ret_error);
-	}
-	return r;
+	return tracer_open(sizeof(struct exec), s, start, exec_close, ret, ret_error);
 }
 
 static int exec_probe(const struct collector_settings *s, char **ret_reason)
@@ -295,15 +282,15 @@ static void put_argv(struct exec *e, const struct exec_record *rec, size_t size)
 
 	buffer_reset(&e->text);
 	n = argv_text_put(&e->text, rec->argv, size, EXEC_MAX_ARG - 1, &cut);
-	rows_unsigned(e->rows, EXEC_ARGUMENTS, n);
+	rows_unsigned(e->tracer.rows, EXEC_ARGUMENTS, n);
 	if (n && !e->text.error)
-		rows_text(e->rows, EXEC_ARGV, (const char *)e->text.data, e->text.size);
+		rows_text(e->tracer.rows, EXEC_ARGV, (const char *)e->text.data, e->text.size);
 	if (rec->flags & EXEC_ARGV_FAULT)
-		rows_string(e->rows, EXEC_CUT, "fault");
+		rows_string(e->tracer.rows, EXEC_CUT, "fault");
 	else if (e->full && (rec->flags & EXEC_MORE_ARGS))
-		rows_string(e->rows, EXEC_CUT, "more");
+		rows_string(e->tracer.rows, EXEC_CUT, "more");
 	else if (cut)
-		rows_string(e->rows, EXEC_CUT, "argument");
+		rows_string(e->tracer.rows, EXEC_CUT, "argument");
 }
 
 static void put_call(struct exec *e, const struct exec_record *rec)
@@ -312,7 +299,7 @@ static void put_call(struct exec *e, const struct exec_record *rec)
 		[EXEC_EXECVE] = "execve",
 		[EXEC_EXECVEAT] = "execveat",
 	};
-	struct rows *rows = e->rows;
+	struct rows *rows = e->tracer.rows;
 
 	if (rec->call < ARRAY_SIZE(calls)) {
 		rows_string(rows, EXEC_CALL, calls[rec->call]);
@@ -334,13 +321,13 @@ static void put_event(const struct record_head *event, size_t size, void *userda
 	if (size < EXEC_RECORD_MIN || size > sizeof(rec))
 		return;
 	memcpy(&rec, event, size);
-	rows_add_at(e->rows, TABLE_CALLS, rec.head.time_ns);
-	rows_unsigned(e->rows, EXEC_PID, rec.pid);
+	rows_add_at(e->tracer.rows, TABLE_CALLS, rec.head.time_ns);
+	rows_unsigned(e->tracer.rows, EXEC_PID, rec.pid);
 	if (rec.ppid)
-		rows_unsigned(e->rows, EXEC_PPID, rec.ppid);
-	rows_unsigned(e->rows, EXEC_UID, rec.uid);
-	rows_unsigned(e->rows, EXEC_GID, rec.gid);
-	rows_unsigned(e->rows, EXEC_CGROUP, rec.cgroup_id);
+		rows_unsigned(e->tracer.rows, EXEC_PPID, rec.ppid);
+	rows_unsigned(e->tracer.rows, EXEC_UID, rec.uid);
+	rows_unsigned(e->tracer.rows, EXEC_GID, rec.gid);
+	rows_unsigned(e->tracer.rows, EXEC_CGROUP, rec.cgroup_id);
 	put_call(e, &rec);
 	put_argv(e, &rec, MIN((size_t)rec.argv_bytes, size - EXEC_RECORD_MIN));
 }
@@ -370,23 +357,17 @@ static int exec_read(void *state, struct rows *rows)
 	struct exec_counts counts = {};
 	int r;
 
-	e->rows = rows;
+	e->tracer.rows = rows;
 	r = tracer_drain(&e->tracer, put_event, e);
 	if (r == 0)
 		r = tracer_each(&e->tracer, e->skel->maps.users, put_user, rows);
 	if (r == 0)
-		r = tracer_sum(&e->tracer, e->skel->maps.counts, 0, (uint64_t *)&counts,
-			       sizeof(counts) / sizeof(uint64_t));
+		r = tracer_counts(&e->tracer, e->skel->maps.counts, &counts, sizeof(counts));
 	tracer_put_counts(&e->tracer, rows, TABLE_LOSSES);
 	rows_unsigned(rows, LOSS_CALLS, counts.no_pending);
 	rows_unsigned(rows, LOSS_USERS, counts.no_user);
 	rows_string(rows, LOSS_ATTACH, ways[e->attach]);
 	return r;
-}
-
-static int exec_fd(void *state)
-{
-	return tracer_fd(&((struct exec *)state)->tracer);
 }
 
 const struct collector collector_exec = {
@@ -400,6 +381,6 @@ const struct collector collector_exec = {
 	.probe = exec_probe,
 	.open = exec_open,
 	.read = exec_read,
-	.fd = exec_fd,
+	.fd = tracer_fd,
 	.close = exec_close,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Page faults: of user space and of the kernel, with and without I/O, of the host and by process.
- * One software event of each kind on each CPU that is online when the collector begins.
+ * One software event of each kind on each CPU. CPUs that come and go are noticed at each read.
  */
 #include <linux/types.h>
 
@@ -70,13 +70,20 @@ static const struct row_table tables[] = {
 			   .from_zero = true },
 };
 
+/* A CPU's events; each link owns its event, whose descriptor tells what it counted. */
+struct watched {
+	int cpu;
+	struct bpf_link *links[FAULTS_KINDS];
+	int fds[FAULTS_KINDS];
+};
+
 struct faults {
 	struct tracer tracer;
 	struct faults_bpf *skel;
-	struct roots roots;
-	struct rows *rows; /* of the read that runs */
-	int *fds; /* the links' */
-	size_t n_fds;
+	char *sysfs;
+	struct watched *list; /* by CPU */
+	size_t n;
+	uint64_t counted_before; /* by events on CPUs that went */
 };
 
 static int open_event(enum faults_kind kind, int cpu)
@@ -97,29 +104,7 @@ static int open_event(enum faults_kind kind, int cpu)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The link owns the event, and enables it. */
-static int watch(struct faults *f, struct bpf_program *program, enum faults_kind kind, int cpu)
-{
-	int fd = open_event(kind, cpu), r;
-	struct bpf_link *link;
-
-	if (fd == -ENODEV)
-		return 0; /* it went offline a moment ago */
-	if (fd < 0)
-		return fd;
-	link = bpf_program__attach_perf_event(program, fd);
-	if (!link) {
-		r = -errno;
-		close(fd);
-		errno = -r;
-	}
-	r = tracer_keep_link(&f->tracer, program, link);
-	if (r == 0)
-		f->fds[f->n_fds++] = fd;
-	return r;
-}
-
-static int watch_all(struct faults *f)
+static struct bpf_program *program_of(const struct faults *f, enum faults_kind kind)
 {
 	const struct faults_bpf *skel = f->skel;
 	struct bpf_program *const programs[FAULTS_KINDS] = {
@@ -128,64 +113,119 @@ static int watch_all(struct faults *f)
 		[FAULTS_KERNEL_MINOR] = skel->progs.kernel_minor,
 		[FAULTS_KERNEL_MAJOR] = skel->progs.kernel_major,
 	};
-	_cleanup_free_ int *cpus = NULL;
-	size_t n = 0;
-	int r = host_cpus_online(NULL, &cpus, &n);
 
-	if (r < 0)
+	return programs[kind];
+}
+
+/* What its events counted, all together. */
+static uint64_t count_events(const struct watched *w)
+{
+	uint64_t sum = 0, value;
+
+	for (int kind = 0; kind < FAULTS_KINDS; kind++)
+		if (w->links[kind] && read(w->fds[kind], &value, sizeof(value)) == sizeof(value))
+			sum += value;
+	return sum;
+}
+
+static void unwatch(struct faults *f, struct watched *w)
+{
+	f->counted_before += count_events(w);
+	for (int kind = 0; kind < FAULTS_KINDS; kind++)
+		bpf_link__destroy(w->links[kind]);
+	memmove(w, w + 1, (size_t)(f->list + f->n-- - (w + 1)) * sizeof(*w));
+}
+
+/* The link takes the event over, and enables it. */
+static int watch_kind(const struct faults *f, struct watched *w, enum faults_kind kind)
+{
+	int fd = open_event(kind, w->cpu), r;
+
+	if (fd < 0)
+		return fd;
+	w->links[kind] = bpf_program__attach_perf_event(program_of(f, kind), fd);
+	if (!w->links[kind]) {
+		r = -errno;
+		close(fd);
 		return r;
-	f->fds = calloc(n * FAULTS_KINDS, sizeof(*f->fds));
-	if (!f->fds)
+	}
+	w->fds[kind] = fd;
+	return 0;
+}
+
+/* Before `place`, which is the first CPU above this one. */
+static int watch(struct faults *f, size_t place, int cpu)
+{
+	struct watched *list = reallocarray(f->list, f->n + 1, sizeof(*list)), *w;
+	int r = 0;
+
+	if (!list)
 		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		for (int kind = 0; r == 0 && kind < FAULTS_KINDS; kind++)
-			r = watch(f, programs[kind], kind, cpus[i]);
+	f->list = list;
+	w = list + place;
+	memmove(w + 1, w, (f->n++ - place) * sizeof(*w));
+	*w = (struct watched){ .cpu = cpu };
+	for (int kind = 0; r == 0 && kind < FAULTS_KINDS; kind++)
+		r = watch_kind(f, w, kind);
+	if (r < 0)
+		unwatch(f, w);
+	return r == -ENODEV ? 0 : r; /* it went offline a moment ago */
+}
+
+/* Makes the list that of the CPUs that are online now. */
+static int follow_cpus(struct faults *f)
+{
+	_cleanup_free_ int *cpus = NULL;
+	size_t n = 0, at = 0;
+	int r = host_cpus_online(f->sysfs, &cpus, &n);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		while (at < f->n && f->list[at].cpu < cpus[i])
+			unwatch(f, &f->list[at]);
+		if (at == f->n || f->list[at].cpu != cpus[i])
+			r = watch(f, at, cpus[i]);
+		at += at < f->n && f->list[at].cpu == cpus[i];
+	}
+	while (r == 0 && at < f->n)
+		unwatch(f, &f->list[at]);
 	return r;
 }
 
-static int start(struct faults *f, const struct collector_settings *s)
+static int start(void *state)
 {
+	struct faults *f = state;
 	int r;
 
-	tracer_init(&f->tracer, s);
-	f->skel = faults_bpf__open_opts(&f->tracer.options);
+	f->sysfs = strdup(f->tracer.settings->sysfs);
+	f->skel = f->sysfs ? faults_bpf__open_opts(&f->tracer.options) : NULL;
 	if (!f->skel)
 		return -errno;
 	r = tracer_load(&f->tracer, f->skel->obj);
-	return r < 0 ? r : watch_all(f);
+	if (r < 0)
+		return r;
+	r = follow_cpus(f);
+	if (r < 0 &&
+	    asprintf(&f->tracer.error, "page faults cannot be watched: %s", strerror(-r)) < 0)
+		f->tracer.error = NULL;
+	return r;
 }
 
 static void faults_close(void *state)
 {
 	struct faults *f = state;
 
+	while (f->n)
+		unwatch(f, &f->list[f->n - 1]);
 	tracer_done(&f->tracer);
 	faults_bpf__destroy(f->skel);
-	roots_close(&f->roots);
-	free(f->fds);
+	free(f->list);
+	free(f->sysfs);
 	free(f);
 }
 
 static int faults_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct faults *f = calloc(1, sizeof(*f));
-	int r;
-
-	if (!f)
-		return -ENOMEM;
-	r = roots_open(s, &f->roots);
-	if (r < 0) {
-		free(f);
-		return r;
-	}
-	r = start(f, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&f->tracer);
-		faults_close(f);
-		return r;
-	}
-	*ret = f;
-	return 0;
+	return tracer_open(sizeof(struct faults), s, start, faults_close, ret, ret_error);
 }
 
 static int faults_probe(const struct collector_settings *s, char **ret_reason)
@@ -206,36 +246,29 @@ static bool put_process(const void *key, const void *value, void *userdata)
 	uint32_t pid;
 
 	memcpy(&pid, key, sizeof(pid));
-	rows_add(f->rows, TABLE_PROCESSES);
-	rows_unsigned(f->rows, PROCESS_PID, pid);
-	rows_text(f->rows, PROCESS_COMMAND, p->comm, strnlen(p->comm, sizeof(p->comm)));
-	put_faults(f->rows, PROCESS_FAULTS, p->faults);
-	return process_alive(&f->roots, pid);
-}
-
-/* What the events themselves counted. */
-static uint64_t count_events(const struct faults *f)
-{
-	uint64_t sum = 0, value;
-
-	for (size_t i = 0; i < f->n_fds; i++)
-		if (read(f->fds[i], &value, sizeof(value)) == sizeof(value))
-			sum += value;
-	return sum;
+	rows_add(f->tracer.rows, TABLE_PROCESSES);
+	rows_unsigned(f->tracer.rows, PROCESS_PID, pid);
+	rows_text(f->tracer.rows, PROCESS_COMMAND, p->comm, strnlen(p->comm, sizeof(p->comm)));
+	put_faults(f->tracer.rows, PROCESS_FAULTS, p->faults);
+	return tracer_process_alive(&f->tracer, pid);
 }
 
 static int faults_read(void *state, struct rows *rows)
 {
 	struct faults *f = state;
 	struct faults_counts c = {};
-	uint64_t counted = count_events(f), seen = 0;
-	int r;
+	uint64_t counted, seen = 0;
+	int r = follow_cpus(f);
 
-	f->rows = rows;
+	if (r < 0)
+		rows_problem(rows, "page faults of some CPUs cannot be counted: %s", strerror(-r));
+	f->tracer.rows = rows;
+	counted = f->counted_before;
+	for (size_t i = 0; i < f->n; i++)
+		counted += count_events(&f->list[i]);
 	r = tracer_each(&f->tracer, f->skel->maps.processes, put_process, f);
 	if (r == 0)
-		r = tracer_sum(&f->tracer, f->skel->maps.counts, 0, (uint64_t *)&c,
-			       sizeof(c) / sizeof(uint64_t));
+		r = tracer_counts(&f->tracer, f->skel->maps.counts, &c, sizeof(c));
 	if (r < 0)
 		return r;
 	rows_add(rows, TABLE_HOST);

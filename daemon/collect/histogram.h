@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 #include "bpf/histogram.h"
-#include "collect/roots.h"
+#include "collect/rows.h"
 
 /* From the column `first` on: how many, their sum, and how many took how long. */
 #define HISTOGRAM_COLUMNS(first, things, time_help)                                                \
@@ -17,6 +17,3 @@
 /* Into the row begun last. */
 void histogram_put(struct rows *rows, unsigned int first, const struct histogram *h);
 void histogram_merge(struct histogram *to, const struct histogram *h);
-
-/* Whether there is such a process; where /proc cannot tell, there is. */
-bool process_alive(const struct roots *roots, uint32_t pid);

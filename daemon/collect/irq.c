@@ -65,15 +65,14 @@ static const char *const soft_names[IRQ_SOFT] = {
 struct irq {
 	struct tracer tracer;
 	struct irq_bpf *skel;
-	struct rows *rows; /* of the read that runs */
 };
 
 /* First what ends, then what begins: no beginning waits for an end that nobody sees. */
-static int start(struct irq *q, const struct collector_settings *s)
+static int start(void *state)
 {
+	struct irq *q = state;
 	int r;
 
-	tracer_init(&q->tracer, s);
 	q->skel = irq_bpf__open_opts(&q->tracer.options);
 	if (!q->skel)
 		return -errno;
@@ -100,24 +99,7 @@ static void irq_close(void *state)
 
 static int irq_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct irq *q = calloc(1, sizeof(*q));
-	int r;
-
-	if (!q)
-		return -ENOMEM;
-	r = start(q, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&q->tracer);
-		irq_close(q);
-		return r;
-	}
-	*ret = q;
-	return 0;
-}
-
-static int irq_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct irq), s, start, irq_close, ret, ret_error);
 }
 
 static bool put_hard(const void *key, const void *value, void *userdata)
@@ -127,10 +109,10 @@ static bool put_hard(const void *key, const void *value, void *userdata)
 	uint32_t number;
 
 	memcpy(&number, key, sizeof(number));
-	rows_add(q->rows, TABLE_HARD);
-	rows_unsigned(q->rows, HARD_NUMBER, number);
-	rows_text(q->rows, HARD_NAME, h->name, strnlen(h->name, sizeof(h->name)));
-	histogram_put(q->rows, HARD_TIME, &h->time);
+	rows_add(q->tracer.rows, TABLE_HARD);
+	rows_unsigned(q->tracer.rows, HARD_NUMBER, number);
+	rows_text(q->tracer.rows, HARD_NAME, h->name, strnlen(h->name, sizeof(h->name)));
+	histogram_put(q->tracer.rows, HARD_TIME, &h->time);
 	return true;
 }
 
@@ -141,9 +123,9 @@ static int put_soft(struct irq *q, uint32_t kind)
 
 	if (r < 0 || !h.count)
 		return r;
-	rows_add(q->rows, TABLE_SOFT);
-	rows_string(q->rows, SOFT_NAME, soft_names[kind]);
-	histogram_put(q->rows, SOFT_TIME, &h);
+	rows_add(q->tracer.rows, TABLE_SOFT);
+	rows_string(q->tracer.rows, SOFT_NAME, soft_names[kind]);
+	histogram_put(q->tracer.rows, SOFT_TIME, &h);
 	return 0;
 }
 
@@ -153,13 +135,12 @@ static int irq_read(void *state, struct rows *rows)
 	struct irq_state s = {};
 	int r;
 
-	q->rows = rows;
+	q->tracer.rows = rows;
 	r = tracer_each(&q->tracer, q->skel->maps.hard, put_hard, q);
 	for (uint32_t kind = 0; r == 0 && kind < IRQ_SOFT; kind++)
 		r = put_soft(q, kind);
 	if (r == 0)
-		r = tracer_sum(&q->tracer, q->skel->maps.states, 0, (uint64_t *)&s,
-			       sizeof(s) / sizeof(uint64_t));
+		r = tracer_counts(&q->tracer, q->skel->maps.states, &s, sizeof(s));
 	if (r < 0)
 		return r;
 	rows_add(rows, TABLE_LOSSES);
@@ -176,7 +157,7 @@ const struct collector collector_irq = {
 	.interval_ns = 10000000000,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = irq_probe,
+	.probe = tracer_probe_btf,
 	.open = irq_open,
 	.read = irq_read,
 	.close = irq_close,

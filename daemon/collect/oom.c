@@ -69,16 +69,15 @@ static const struct row_table tables[] = {
 struct oom {
 	struct tracer tracer;
 	struct oom_bpf *skel;
-	struct roots roots;
-	struct rows *rows; /* of the read that runs */
 	uint64_t page_bytes;
 };
 
-static int start(struct oom *o, const struct collector_settings *s)
+static int start(void *state)
 {
+	struct oom *o = state;
 	int r;
 
-	tracer_init(&o->tracer, s);
+	o->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	o->tracer.ring_bytes = 65536;
 	o->tracer.wake_each = true; /* the victim is soon gone */
 	o->skel = oom_bpf__open_opts(&o->tracer.options);
@@ -94,47 +93,23 @@ static void oom_close(void *state)
 
 	tracer_done(&o->tracer);
 	oom_bpf__destroy(o->skel);
-	roots_close(&o->roots);
 	free(o);
 }
 
 static int oom_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct oom *o = calloc(1, sizeof(*o));
-	int r;
-
-	if (!o)
-		return -ENOMEM;
-	o->page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	r = roots_open(s, &o->roots);
-	if (r < 0) {
-		free(o);
-		return r;
-	}
-	r = start(o, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&o->tracer);
-		oom_close(o);
-		return r;
-	}
-	*ret = o;
-	return 0;
-}
-
-static int oom_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct oom), s, start, oom_close, ret, ret_error);
 }
 
 static void put_memory(struct oom *o, const struct oom_record *rec)
 {
-	rows_text(o->rows, OOM_COMMAND, rec->comm, strnlen(rec->comm, sizeof(rec->comm)));
-	rows_unsigned(o->rows, OOM_VIRTUAL, rec->virtual_pages * o->page_bytes);
-	rows_unsigned(o->rows, OOM_ANON, rec->anon_pages * o->page_bytes);
-	rows_unsigned(o->rows, OOM_FILE, rec->file_pages * o->page_bytes);
-	rows_unsigned(o->rows, OOM_SHMEM, rec->shmem_pages * o->page_bytes);
-	rows_unsigned(o->rows, OOM_PAGE_TABLES, rec->page_table_bytes);
-	rows_signed(o->rows, OOM_SCORE, rec->score_adj);
+	rows_text(o->tracer.rows, OOM_COMMAND, rec->comm, strnlen(rec->comm, sizeof(rec->comm)));
+	rows_unsigned(o->tracer.rows, OOM_VIRTUAL, rec->virtual_pages * o->page_bytes);
+	rows_unsigned(o->tracer.rows, OOM_ANON, rec->anon_pages * o->page_bytes);
+	rows_unsigned(o->tracer.rows, OOM_FILE, rec->file_pages * o->page_bytes);
+	rows_unsigned(o->tracer.rows, OOM_SHMEM, rec->shmem_pages * o->page_bytes);
+	rows_unsigned(o->tracer.rows, OOM_PAGE_TABLES, rec->page_table_bytes);
+	rows_signed(o->tracer.rows, OOM_SCORE, rec->score_adj);
 }
 
 static void find_name(struct oom *o, uint32_t pid)
@@ -142,10 +117,11 @@ static void find_name(struct oom *o, uint32_t pid)
 	char path[32], name[SAMPLE_COMM_LEN + 1];
 
 	snprintf(path, sizeof(path), "%u/comm", pid);
-	if (roots_read_string(&o->roots, o->roots.proc, path, name, sizeof(name)) == 0)
-		rows_string(o->rows, OOM_COMMAND, name);
+	if (roots_read_string(&o->tracer.roots, o->tracer.roots.proc, path, name, sizeof(name)) ==
+	    0)
+		rows_string(o->tracer.rows, OOM_COMMAND, name);
 	else
-		rows_missing(o->rows);
+		rows_missing(o->tracer.rows);
 }
 
 static void put_event(const struct record_head *event, size_t size, void *userdata)
@@ -155,16 +131,16 @@ static void put_event(const struct record_head *event, size_t size, void *userda
 
 	if (size < sizeof(*rec))
 		return;
-	rows_add_at(o->rows, TABLE_KILLS, rec->head.time_ns);
-	rows_unsigned(o->rows, OOM_PID, rec->pid);
+	rows_add_at(o->tracer.rows, TABLE_KILLS, rec->head.time_ns);
+	rows_unsigned(o->tracer.rows, OOM_PID, rec->pid);
 	if (rec->known)
 		put_memory(o, rec);
 	else
 		find_name(o, rec->pid);
-	rows_unsigned(o->rows, OOM_BY_PID, rec->by_pid);
-	rows_text(o->rows, OOM_BY_COMMAND, rec->by_comm,
+	rows_unsigned(o->tracer.rows, OOM_BY_PID, rec->by_pid);
+	rows_text(o->tracer.rows, OOM_BY_COMMAND, rec->by_comm,
 		  strnlen(rec->by_comm, sizeof(rec->by_comm)));
-	rows_unsigned(o->rows, OOM_BY_CGROUP, rec->cgroup_id);
+	rows_unsigned(o->tracer.rows, OOM_BY_CGROUP, rec->cgroup_id);
 }
 
 static int oom_read(void *state, struct rows *rows)
@@ -172,15 +148,10 @@ static int oom_read(void *state, struct rows *rows)
 	struct oom *o = state;
 	int r;
 
-	o->rows = rows;
+	o->tracer.rows = rows;
 	r = tracer_drain(&o->tracer, put_event, o);
 	tracer_put_counts(&o->tracer, rows, TABLE_LOSSES);
 	return r;
-}
-
-static int oom_fd(void *state)
-{
-	return tracer_fd(&((struct oom *)state)->tracer);
 }
 
 const struct collector collector_oom = {
@@ -192,9 +163,9 @@ const struct collector collector_oom = {
 	.interval_ns = 10000000000,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = oom_probe,
+	.probe = tracer_probe_btf,
 	.open = oom_open,
 	.read = oom_read,
-	.fd = oom_fd,
+	.fd = tracer_fd,
 	.close = oom_close,
 };

@@ -98,25 +98,16 @@ static const struct row_table tables[] = {
 struct processes {
 	struct tracer tracer;
 	struct processes_bpf *skel;
-	struct rows *rows; /* of the read that runs */
 };
 
-static int start(struct processes *p, const struct collector_settings *s)
+static int start(void *state)
 {
-	struct bpf_program *program;
-	int r;
+	struct processes *p = state;
 
-	tracer_init(&p->tracer, s);
 	p->skel = processes_bpf__open_opts(&p->tracer.options);
 	if (!p->skel)
 		return -errno;
-	r = tracer_load(&p->tracer, p->skel->obj);
-	bpf_object__for_each_program(program, p->skel->obj)
-	{
-		if (r == 0)
-			r = tracer_attach(&p->tracer, program);
-	}
-	return r;
+	return tracer_start(&p->tracer, p->skel->obj);
 }
 
 static void processes_close(void *state)
@@ -130,24 +121,7 @@ static void processes_close(void *state)
 
 static int processes_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct processes *p = calloc(1, sizeof(*p));
-	int r;
-
-	if (!p)
-		return -ENOMEM;
-	r = start(p, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&p->tracer);
-		processes_close(p);
-		return r;
-	}
-	*ret = p;
-	return 0;
-}
-
-static int processes_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct processes), s, start, processes_close, ret, ret_error);
 }
 
 static void put_exit(struct rows *rows, const struct processes_record *rec)
@@ -199,9 +173,9 @@ static void put_event(const struct record_head *event, size_t size, void *userda
 	struct processes *p = userdata;
 
 	if (event->kind <= PROCESSES_EXIT && size >= sizeof(struct processes_record))
-		put_life(p->rows, (const struct processes_record *)event);
+		put_life(p->tracer.rows, (const struct processes_record *)event);
 	else if (event->kind > PROCESSES_EXIT && size >= sizeof(struct cgroups_record))
-		put_cgroup(p->rows, (const struct cgroups_record *)event);
+		put_cgroup(p->tracer.rows, (const struct cgroups_record *)event);
 }
 
 static int processes_read(void *state, struct rows *rows)
@@ -210,11 +184,10 @@ static int processes_read(void *state, struct rows *rows)
 	struct processes_counts c = {};
 	int r;
 
-	p->rows = rows;
+	p->tracer.rows = rows;
 	r = tracer_drain(&p->tracer, put_event, p);
 	if (r == 0)
-		r = tracer_sum(&p->tracer, p->skel->maps.counts, 0, (uint64_t *)&c,
-			       sizeof(c) / sizeof(uint64_t));
+		r = tracer_counts(&p->tracer, p->skel->maps.counts, &c, sizeof(c));
 	if (r == 0) {
 		rows_add(rows, TABLE_COUNTS);
 		rows_unsigned(rows, COUNT_FORKS, c.forks);
@@ -228,11 +201,6 @@ static int processes_read(void *state, struct rows *rows)
 	return r;
 }
 
-static int processes_fd(void *state)
-{
-	return tracer_fd(&((struct processes *)state)->tracer);
-}
-
 const struct collector collector_processes = {
 	.name = "processes",
 	.summary = "fork, exec and exit of every process; cgroups created and destroyed",
@@ -242,9 +210,9 @@ const struct collector collector_processes = {
 	.keys = COLLECTOR_EVENTS,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = processes_probe,
+	.probe = tracer_probe_btf,
 	.open = processes_open,
 	.read = processes_read,
-	.fd = processes_fd,
+	.fd = tracer_fd,
 	.close = processes_close,
 };

@@ -59,26 +59,16 @@ static const struct row_table tables[] = {
 struct runqueue {
 	struct tracer tracer;
 	struct runqueue_bpf *skel;
-	struct roots roots;
-	struct rows *rows; /* of the read that runs */
 };
 
-static int start(struct runqueue *q, const struct collector_settings *s)
+static int start(void *state)
 {
-	struct bpf_program *program;
-	int r;
+	struct runqueue *q = state;
 
-	tracer_init(&q->tracer, s);
 	q->skel = runqueue_bpf__open_opts(&q->tracer.options);
 	if (!q->skel)
 		return -errno;
-	r = tracer_load(&q->tracer, q->skel->obj);
-	bpf_object__for_each_program(program, q->skel->obj)
-	{
-		if (r == 0)
-			r = tracer_attach(&q->tracer, program);
-	}
-	return r;
+	return tracer_start(&q->tracer, q->skel->obj);
 }
 
 static void runqueue_close(void *state)
@@ -87,35 +77,12 @@ static void runqueue_close(void *state)
 
 	tracer_done(&q->tracer);
 	runqueue_bpf__destroy(q->skel);
-	roots_close(&q->roots);
 	free(q);
 }
 
 static int runqueue_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct runqueue *q = calloc(1, sizeof(*q));
-	int r;
-
-	if (!q)
-		return -ENOMEM;
-	r = roots_open(s, &q->roots);
-	if (r < 0) {
-		free(q);
-		return r;
-	}
-	r = start(q, s);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&q->tracer);
-		runqueue_close(q);
-		return r;
-	}
-	*ret = q;
-	return 0;
-}
-
-static int runqueue_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct runqueue), s, start, runqueue_close, ret, ret_error);
 }
 
 static bool put_process(const void *key, const void *value, void *userdata)
@@ -125,11 +92,11 @@ static bool put_process(const void *key, const void *value, void *userdata)
 	uint32_t pid;
 
 	memcpy(&pid, key, sizeof(pid));
-	rows_add(q->rows, TABLE_PROCESSES);
-	rows_unsigned(q->rows, PROCESS_PID, pid);
-	rows_text(q->rows, PROCESS_COMMAND, p->comm, strnlen(p->comm, sizeof(p->comm)));
-	histogram_put(q->rows, PROCESS_WAITS, &p->waits);
-	return process_alive(&q->roots, pid);
+	rows_add(q->tracer.rows, TABLE_PROCESSES);
+	rows_unsigned(q->tracer.rows, PROCESS_PID, pid);
+	rows_text(q->tracer.rows, PROCESS_COMMAND, p->comm, strnlen(p->comm, sizeof(p->comm)));
+	histogram_put(q->tracer.rows, PROCESS_WAITS, &p->waits);
+	return tracer_process_alive(&q->tracer, pid);
 }
 
 static int runqueue_read(void *state, struct rows *rows)
@@ -141,13 +108,12 @@ static int runqueue_read(void *state, struct rows *rows)
 
 	if (r < 0)
 		return r;
-	q->rows = rows;
+	q->tracer.rows = rows;
 	rows_add(rows, TABLE_HOST);
 	histogram_put(rows, HOST_WAITS, &host);
 	r = tracer_each(&q->tracer, q->skel->maps.processes, put_process, q);
 	if (r == 0)
-		r = tracer_sum(&q->tracer, q->skel->maps.counts, 0, (uint64_t *)&c,
-			       sizeof(c) / sizeof(uint64_t));
+		r = tracer_counts(&q->tracer, q->skel->maps.counts, &c, sizeof(c));
 	if (r < 0)
 		return r;
 	rows_add(rows, TABLE_LOSSES);
@@ -165,7 +131,7 @@ const struct collector collector_runqueue = {
 	.interval_ns = 10000000000,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = runqueue_probe,
+	.probe = tracer_probe_btf,
 	.open = runqueue_open,
 	.read = runqueue_read,
 	.close = runqueue_close,

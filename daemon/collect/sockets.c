@@ -169,31 +169,21 @@ static const struct {
 struct sockets {
 	struct tracer tracer;
 	struct sockets_bpf *skel;
-	struct roots roots;
-	struct rows *rows; /* of the read that runs */
 };
 
 /* --- opening ------------------------------------------------------------------------------------
  */
 
-static int start(struct sockets *s, const struct collector_settings *settings)
+static int start(void *state)
 {
-	struct bpf_program *program;
-	int r;
+	struct sockets *s = state;
 
-	tracer_init(&s->tracer, settings);
 	s->skel = sockets_bpf__open_opts(&s->tracer.options);
 	if (!s->skel)
 		return -errno;
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		s->skel->rodata->call_kinds[calls[i].number] = (uint8_t)calls[i].call;
-	r = tracer_load(&s->tracer, s->skel->obj);
-	bpf_object__for_each_program(program, s->skel->obj)
-	{
-		if (r == 0)
-			r = tracer_attach(&s->tracer, program);
-	}
-	return r;
+	return tracer_start(&s->tracer, s->skel->obj);
 }
 
 static void sockets_close(void *state)
@@ -202,35 +192,12 @@ static void sockets_close(void *state)
 
 	tracer_done(&s->tracer);
 	sockets_bpf__destroy(s->skel);
-	roots_close(&s->roots);
 	free(s);
 }
 
-static int sockets_open(const struct collector_settings *settings, void **ret, char **ret_error)
+static int sockets_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct sockets *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	r = roots_open(settings, &s->roots);
-	if (r < 0) {
-		free(s);
-		return r;
-	}
-	r = start(s, settings);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&s->tracer);
-		sockets_close(s);
-		return r;
-	}
-	*ret = s;
-	return 0;
-}
-
-static int sockets_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct sockets), s, start, sockets_close, ret, ret_error);
 }
 
 /* --- events -------------------------------------------------------------------------------------
@@ -292,7 +259,7 @@ static void put_event(const struct record_head *event, size_t size, void *userda
 		[SOCKETS_EVENT_RESET_RECEIVED] = "reset_received",
 	};
 	const struct sockets_record *rec = (const struct sockets_record *)event;
-	struct rows *rows = ((struct sockets *)userdata)->rows;
+	struct rows *rows = ((struct sockets *)userdata)->tracer.rows;
 
 	if (size < sizeof(*rec) || event->kind >= SOCKETS_EVENTS)
 		return;
@@ -317,16 +284,6 @@ static void put_event(const struct record_head *event, size_t size, void *userda
 
 /* --- sums ---------------------------------------------------------------------------------------
  */
-
-static bool alive(const struct sockets *s, uint32_t pid)
-{
-	char name[16];
-	struct stat st;
-
-	snprintf(name, sizeof(name), "%u", pid);
-	return s->roots.proc < 0 || fstatat(s->roots.proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       errno != ENOENT;
-}
 
 static void put_traffic_row(struct rows *rows, const struct sockets_key *key,
 			    const struct sockets_traffic *t)
@@ -366,18 +323,18 @@ static bool put_traffic(const void *k, const void *value, void *userdata)
 	bool stays;
 
 	memcpy(&key, k, sizeof(key));
-	stays = alive(s, key.pid);
+	stays = tracer_process_alive(&s->tracer, key.pid);
 	/* What it counted between the snapshot and its end is there now. */
 	if (!stays && bpf_map__lookup_elem(s->skel->maps.traffic, &key, sizeof(key), &last,
 					   sizeof(last), 0) == 0)
 		t = &last;
-	put_traffic_row(s->rows, &key, t);
+	put_traffic_row(s->tracer.rows, &key, t);
 	return stays;
 }
 
 static void put_counts(struct sockets *s, const struct sockets_counts *c)
 {
-	struct rows *rows = s->rows;
+	struct rows *rows = s->tracer.rows;
 
 	rows_add(rows, TABLE_TCP);
 	rows_unsigned(rows, TCP_RETRANSMITS, c->retransmits);
@@ -402,20 +359,14 @@ static int sockets_read(void *state, struct rows *rows)
 	struct sockets_counts c = {};
 	int r;
 
-	s->rows = rows;
+	s->tracer.rows = rows;
 	r = tracer_drain(&s->tracer, put_event, s);
 	if (r == 0)
 		r = tracer_each(&s->tracer, s->skel->maps.traffic, put_traffic, s);
 	if (r == 0)
-		r = tracer_sum(&s->tracer, s->skel->maps.counts, 0, (uint64_t *)&c,
-			       sizeof(c) / sizeof(uint64_t));
+		r = tracer_counts(&s->tracer, s->skel->maps.counts, &c, sizeof(c));
 	put_counts(s, &c);
 	return r;
-}
-
-static int sockets_fd(void *state)
-{
-	return tracer_fd(&((struct sockets *)state)->tracer);
 }
 
 const struct collector collector_sockets = {
@@ -429,9 +380,9 @@ const struct collector collector_sockets = {
 	.keys = COLLECTOR_EVENTS,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = sockets_probe,
+	.probe = tracer_probe_btf,
 	.open = sockets_open,
 	.read = sockets_read,
-	.fd = sockets_fd,
+	.fd = tracer_fd,
 	.close = sockets_close,
 };

@@ -121,8 +121,6 @@ struct sum {
 struct syscalls {
 	struct tracer tracer;
 	struct syscalls_bpf *skel;
-	struct roots roots;
-	struct rows *rows; /* of the read that runs */
 	bool latency;
 	struct sum gone[MAX_NAMED]; /* of processes that are not in the map any more */
 	struct sum now[MAX_NAMED];
@@ -164,78 +162,43 @@ static void set_numbers(struct syscalls_bpf *skel)
 #endif
 }
 
-static int start_with(struct syscalls *s, const struct collector_settings *settings, bool direct)
+static int start_with(struct syscalls *s, bool direct)
 {
-	struct bpf_program *program;
-	int r;
 
-	tracer_init(&s->tracer, settings);
 	s->skel = syscalls_bpf__open_opts(&s->tracer.options);
 	if (!s->skel)
 		return -errno;
 	choose_programs(s, direct);
 	set_numbers(s->skel);
-	r = tracer_load(&s->tracer, s->skel->obj);
-	bpf_object__for_each_program(program, s->skel->obj)
-	{
-		if (r == 0 && bpf_program__autoload(program))
-			r = tracer_attach(&s->tracer, program);
-	}
-	return r;
+	return tracer_start(&s->tracer, s->skel->obj);
 }
 
-static void stop(struct syscalls *s)
+static int start(void *state)
 {
-	tracer_done(&s->tracer);
-	syscalls_bpf__destroy(s->skel);
-	s->skel = NULL;
-}
+	struct syscalls *s = state;
+	int r;
 
-static int start(struct syscalls *s, const struct collector_settings *settings)
-{
-	int r = start_with(s, settings, true);
-
+	s->latency = s->tracer.settings->latency;
+	r = start_with(s, true);
 	if (r == 0)
 		return 0;
-	stop(s);
-	return start_with(s, settings, false);
+	syscalls_bpf__destroy(TAKE_PTR(s->skel));
+	r = tracer_again(&s->tracer);
+	return r < 0 ? r : start_with(s, false);
 }
 
 static void syscalls_close(void *state)
 {
 	struct syscalls *s = state;
 
-	stop(s);
-	roots_close(&s->roots);
+	tracer_done(&s->tracer);
+	syscalls_bpf__destroy(s->skel);
 	free(s);
 }
 
-static int syscalls_open(const struct collector_settings *settings, void **ret, char **ret_error)
+static int syscalls_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct syscalls *s = calloc(1, sizeof(*s));
-	int r;
-
-	if (!s)
-		return -ENOMEM;
-	s->latency = settings->latency;
-	r = roots_open(settings, &s->roots);
-	if (r < 0) {
-		free(s);
-		return r;
-	}
-	r = start(s, settings);
-	if (r < 0) {
-		*ret_error = tracer_take_error(&s->tracer);
-		syscalls_close(s);
-		return r;
-	}
-	*ret = s;
-	return 0;
-}
-
-static int syscalls_probe(const struct collector_settings *s, char **ret_reason)
-{
-	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+	return tracer_open(sizeof(struct syscalls), s, start, syscalls_close, ret, ret_error);
 }
 
 /* --- reading ------------------------------------------------------------------------------------
@@ -256,16 +219,10 @@ static const char *call_name(uint32_t number, char *out, size_t size)
 
 static bool alive(struct syscalls *s, uint32_t pid)
 {
-	char name[16];
-	struct stat st;
-
 	if (pid == s->last_pid)
 		return s->last_alive;
-	snprintf(name, sizeof(name), "%u", pid);
 	s->last_pid = pid;
-	s->last_alive = s->roots.proc < 0 ||
-			fstatat(s->roots.proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-			errno != ENOENT;
+	s->last_alive = tracer_process_alive(&s->tracer, pid);
 	return s->last_alive;
 }
 
@@ -309,14 +266,15 @@ static bool put_call(const void *k, const void *value, void *userdata)
 	if (!stays && bpf_map__lookup_elem(s->skel->maps.calls, &key, sizeof(key), &last,
 					   sizeof(last), 0) == 0)
 		v = &last;
-	rows_add(s->rows, TABLE_CALLS);
-	put_who(s->rows, key.pid, &v->name);
-	rows_string(s->rows, CALL_NAME, call_name(key.number, name, sizeof(name)));
-	rows_unsigned(s->rows, CALL_CALLS, v->calls);
-	rows_unsigned(s->rows, CALL_ERRORS, v->errors);
+	rows_add(s->tracer.rows, TABLE_CALLS);
+	put_who(s->tracer.rows, key.pid, &v->name);
+	rows_string(s->tracer.rows, CALL_NAME, call_name(key.number, name, sizeof(name)));
+	rows_unsigned(s->tracer.rows, CALL_CALLS, v->calls);
+	rows_unsigned(s->tracer.rows, CALL_ERRORS, v->errors);
 	if (s->latency) {
-		rows_unsigned(s->rows, CALL_TIME, v->time_ns);
-		rows_counts(s->rows, CALL_LATENCY, (const uint64_t *)v->buckets, SYSCALLS_BUCKETS);
+		rows_unsigned(s->tracer.rows, CALL_TIME, v->time_ns);
+		rows_counts(s->tracer.rows, CALL_LATENCY, (const uint64_t *)v->buckets,
+			    SYSCALLS_BUCKETS);
 	}
 	sum_up(s, key.number, v, stays);
 	return stays;
@@ -330,16 +288,16 @@ static bool put_command(const void *k, const void *value, void *userdata)
 	char number[16];
 
 	memcpy(&key, k, sizeof(key));
-	rows_add(s->rows, TABLE_BPF);
-	put_who(s->rows, key.pid, &v->name);
+	rows_add(s->tracer.rows, TABLE_BPF);
+	put_who(s->tracer.rows, key.pid, &v->name);
 	if (key.number < ARRAY_SIZE(bpf_names)) {
-		rows_string(s->rows, BPF_NAME, bpf_names[key.number]);
+		rows_string(s->tracer.rows, BPF_NAME, bpf_names[key.number]);
 	} else {
 		snprintf(number, sizeof(number), "%u", key.number);
-		rows_string(s->rows, BPF_NAME, number);
+		rows_string(s->tracer.rows, BPF_NAME, number);
 	}
-	rows_unsigned(s->rows, BPF_CALLS, v->calls);
-	rows_unsigned(s->rows, BPF_ERRORS, v->errors);
+	rows_unsigned(s->tracer.rows, BPF_CALLS, v->calls);
+	rows_unsigned(s->tracer.rows, BPF_ERRORS, v->errors);
 	return alive(s, key.pid);
 }
 
@@ -350,26 +308,25 @@ static void put_sums(struct syscalls *s)
 	for (uint32_t i = 0; i < MAX_NAMED; i++) {
 		if (!s->now[i].calls)
 			continue;
-		rows_add(s->rows, TABLE_SUMS);
-		rows_string(s->rows, SUM_NAME, call_name(i, name, sizeof(name)));
-		rows_unsigned(s->rows, SUM_CALLS, s->now[i].calls);
-		rows_unsigned(s->rows, SUM_ERRORS, s->now[i].errors);
+		rows_add(s->tracer.rows, TABLE_SUMS);
+		rows_string(s->tracer.rows, SUM_NAME, call_name(i, name, sizeof(name)));
+		rows_unsigned(s->tracer.rows, SUM_CALLS, s->now[i].calls);
+		rows_unsigned(s->tracer.rows, SUM_ERRORS, s->now[i].errors);
 		if (s->latency)
-			rows_unsigned(s->rows, SUM_TIME, s->now[i].time_ns);
+			rows_unsigned(s->tracer.rows, SUM_TIME, s->now[i].time_ns);
 	}
 }
 
 static int put_losses(struct syscalls *s)
 {
 	struct syscalls_counts c = {};
-	int r = tracer_sum(&s->tracer, s->skel->maps.counts, 0, (uint64_t *)&c,
-			   sizeof(c) / sizeof(uint64_t));
+	int r = tracer_counts(&s->tracer, s->skel->maps.counts, &c, sizeof(c));
 
 	if (r < 0)
 		return r;
-	rows_add(s->rows, TABLE_LOSSES);
-	rows_unsigned(s->rows, LOSS_UNCOUNTED, c.uncounted);
-	rows_unsigned(s->rows, LOSS_UNTIMED, c.untimed);
+	rows_add(s->tracer.rows, TABLE_LOSSES);
+	rows_unsigned(s->tracer.rows, LOSS_UNCOUNTED, c.uncounted);
+	rows_unsigned(s->tracer.rows, LOSS_UNTIMED, c.untimed);
 	return 0;
 }
 
@@ -378,7 +335,7 @@ static int syscalls_read(void *state, struct rows *rows)
 	struct syscalls *s = state;
 	int r;
 
-	s->rows = rows;
+	s->tracer.rows = rows;
 	s->last_pid = 0;
 	memcpy(s->now, s->gone, sizeof(s->now));
 	r = tracer_each(&s->tracer, s->skel->maps.calls, put_call, s);
@@ -399,7 +356,7 @@ const struct collector collector_syscalls = {
 	.keys = COLLECTOR_LATENCY,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
-	.probe = syscalls_probe,
+	.probe = tracer_probe_btf,
 	.open = syscalls_open,
 	.read = syscalls_read,
 	.close = syscalls_close,

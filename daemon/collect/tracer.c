@@ -5,9 +5,11 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "collect/tracer_ring.h"
 #include "host/btf.h"
@@ -30,11 +32,6 @@ static _printf_(3, 4) int fail(struct tracer *t, int error, const char *format, 
 		t->error = NULL;
 	va_end(ap);
 	return error;
-}
-
-char *tracer_take_error(struct tracer *t)
-{
-	return TAKE_PTR(t->error);
 }
 
 /* The line of the verifier's log that says why: the last one that is not its statistics. */
@@ -84,25 +81,30 @@ static void find_btf(struct tracer *t, const char *option)
 	host_btf_done(&btf);
 }
 
-void tracer_init(struct tracer *t, const struct collector_settings *s)
+static int init(struct tracer *t, const struct collector_settings *s)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = libbpf_num_possible_cpus(), r;
 
 	/* What went wrong is told as a sentence; libbpf is not to tell it once more. */
 	libbpf_set_print(NULL);
 	*t = (struct tracer){
+		.settings = s,
 		.options = { .sz = sizeof(t->options) },
 		.btf_fd = -1,
 		.transport = s->transport,
 		.ring_bytes = RING_BYTES,
 		.cpus = cpus > 0 ? (size_t)cpus : 1,
 	};
+	r = roots_open(s, &t->roots);
+	if (r < 0)
+		return r;
 	find_btf(t, s->btf);
 	t->log = calloc(1, LOG_BYTES);
 	if (t->log) {
 		t->options.kernel_log_buf = t->log;
 		t->options.kernel_log_size = LOG_BYTES;
 	}
+	return 0;
 }
 
 static void drop_log(struct tracer *t)
@@ -167,22 +169,47 @@ int tracer_load(struct tracer *t, struct bpf_object *object)
 	return 0;
 }
 
-void tracer_detach(struct tracer *t)
+void tracer_done(struct tracer *t)
 {
 	while (t->n_links)
 		bpf_link__destroy(t->links[--t->n_links]);
-}
-
-void tracer_done(struct tracer *t)
-{
-	tracer_detach(t);
 	free(t->links);
 	tracer_ring_close(t->ring);
 	drop_log(t);
 	free(t->error);
 	free(t->btf);
 	safe_close(t->btf_fd);
-	*t = (struct tracer){ .btf_fd = -1 };
+	roots_close(&t->roots);
+	*t = (struct tracer){ .btf_fd = -1, .roots = { .proc = -1, .sys = -1 } };
+}
+
+int tracer_open(size_t size, const struct collector_settings *s, int (*start)(void *state),
+		void (*close)(void *state), void **ret, char **ret_error)
+{
+	struct tracer *t = calloc(1, size);
+	int r = t ? init(t, s) : -ENOMEM;
+
+	if (r < 0) {
+		free(t);
+		return r;
+	}
+	r = start(t);
+	if (r < 0) {
+		*ret_error = TAKE_PTR(t->error);
+		close(t);
+		return r;
+	}
+	t->settings = NULL;
+	*ret = t;
+	return 0;
+}
+
+int tracer_again(struct tracer *t)
+{
+	const struct collector_settings *s = t->settings;
+
+	tracer_done(t);
+	return init(t, s);
 }
 
 /* --- attaching ----------------------------------------------------------------------------------
@@ -217,6 +244,19 @@ int tracer_attach(struct tracer *t, struct bpf_program *p)
 	return keep(t, bpf_program__attach(p), "section", bpf_program__section_name(p));
 }
 
+int tracer_start(struct tracer *t, struct bpf_object *object)
+{
+	struct bpf_program *program;
+	int r = tracer_load(t, object);
+
+	bpf_object__for_each_program(program, object)
+	{
+		if (r == 0 && bpf_program__autoload(program))
+			r = tracer_attach(t, program);
+	}
+	return r;
+}
+
 int tracer_attach_tracepoint(struct tracer *t, struct bpf_program *p, const char *category,
 			     const char *name)
 {
@@ -237,8 +277,10 @@ int tracer_attach_kprobe(struct tracer *t, struct bpf_program *p, bool at_return
 /* --- events -------------------------------------------------------------------------------------
  */
 
-int tracer_fd(const struct tracer *t)
+int tracer_fd(void *state)
 {
+	const struct tracer *t = state;
+
 	return t->ring ? tracer_ring_fd(t->ring) : -1;
 }
 
@@ -305,6 +347,11 @@ int tracer_sum(const struct tracer *t, const struct bpf_map *map, uint32_t index
 			ret[i] += values[cpu * n + i];
 	}
 	return 0;
+}
+
+int tracer_counts(const struct tracer *t, const struct bpf_map *map, void *ret, size_t size)
+{
+	return tracer_sum(t, map, 0, ret, size / sizeof(uint64_t));
 }
 
 static size_t value_bytes(const struct tracer *t, const struct bpf_map *map)
@@ -387,4 +434,14 @@ int tracer_each(const struct tracer *t, const struct bpf_map *map,
 		if (!each(keys + i * key_size, values + i * value_size, userdata))
 			(void)bpf_map_delete_elem(fd, keys + i * key_size);
 	return r;
+}
+
+bool tracer_process_alive(const struct tracer *t, uint32_t pid)
+{
+	char name[16];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%u", pid);
+	return t->roots.proc < 0 || fstatat(t->roots.proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
 }

@@ -5,20 +5,19 @@
  * reading its maps. A collector with BPF programs is one C file, one BPF file and one row in
  * collectors.c; its open() goes like this:
  *
- *	tracer_init(&x->tracer, settings);
- *	x->skel = NAME_bpf__open_opts(&x->tracer.options);
- *	r = x->skel ? 0 : -errno;
- *	... autoload, map sizes, rodata ...
- *	if (r == 0)
- *		r = tracer_load(&x->tracer, x->skel->obj);
- *	... knobs in maps ...
- *	if (r == 0)
- *		r = tracer_attach(&x->tracer, x->skel->progs.one);
- *	if (r < 0)
- *		*ret_error = tracer_take_error(&x->tracer);
+ *	return tracer_open(sizeof(struct NAME), settings, start, NAME_close, ret, ret_error);
  *
- * and its close(): tracer_done(), then NAME_bpf__destroy(). Every function that fails leaves a
- * sentence behind for tracer_take_error().
+ * with a start() that finds the tracer, which the state begins with, initialised:
+ *
+ *	x->skel = NAME_bpf__open_opts(&x->tracer.options);
+ *	if (!x->skel)
+ *		return -errno;
+ *	... autoload, map sizes, rodata ...
+ *	return tracer_start(&x->tracer, x->skel->obj);
+ *
+ * or tracer_load() and, when knobs are in their maps, tracer_attach() one by one; and a close()
+ *that takes half-made states: tracer_done(), NAME_bpf__destroy(), free(). Every function that fails
+ * leaves a sentence behind for tracer_open().
  *
  * An object that includes event.bpf.h has a ring of its own, found by the names of its maps: a BPF
  * ring, or where the kernel has none a perf ring for each CPU (settings->transport forces one).
@@ -33,9 +32,12 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "collect/collector.h"
+#include "collect/roots.h"
 
 struct tracer {
+	const struct collector_settings *settings; /* borrowed; while it starts */
+	struct roots roots;
+	struct rows *rows; /* the collector's: of the read that runs */
 	struct bpf_object_open_opts options; /* for the skeleton's open function */
 	struct bpf_object *object; /* borrowed */
 	char *log, *error;
@@ -71,15 +73,24 @@ int tracer_probe(const struct collector_settings *s, unsigned int needs,
 bool tracer_has_kprobes(void);
 /* Whether tracefs is mounted and lets us read a tracepoint's number. */
 bool tracer_has_tracepoint(const char *category, const char *name);
+/* The probe of a collector that needs rights and BTF, nothing else. */
+int tracer_probe_btf(const struct collector_settings *s, char **ret_reason);
 
 /* --- loading and attaching --- */
 
-void tracer_init(struct tracer *t, const struct collector_settings *s);
+/*
+ * Makes a state of `size` zeroed bytes with a tracer at its beginning, and starts it; what does not
+ * start is closed.
+ */
+int tracer_open(size_t size, const struct collector_settings *s, int (*start)(void *state),
+		void (*close)(void *state), void **ret, char **ret_error);
+/* For a start() that has another way to try: the tracer as it was at first. 0 or -ENOMEM. */
+int tracer_again(struct tracer *t);
 void tracer_done(struct tracer *t);
-/* Takes the sentence about the last failure, which is the caller's; NULL: there is none. */
-char *tracer_take_error(struct tracer *t);
 
 int tracer_load(struct tracer *t, struct bpf_object *object);
+/* Loads, and attaches by their sections, in their order, all programs that are to be loaded. */
+int tracer_start(struct tracer *t, struct bpf_object *object);
 /* By the program's section. */
 int tracer_attach(struct tracer *t, struct bpf_program *p);
 int tracer_attach_tracepoint(struct tracer *t, struct bpf_program *p, const char *category,
@@ -89,13 +100,11 @@ int tracer_attach_kprobe(struct tracer *t, struct bpf_program *p, bool at_return
 			 const char *function);
 /* Takes over a link that was made otherwise; NULL: that failed, errno says why. */
 int tracer_keep_link(struct tracer *t, struct bpf_program *p, struct bpf_link *link);
-/* Detaches everything; what the rings and maps hold can still be read. */
-void tracer_detach(struct tracer *t);
 
 /* --- events --- */
 
-/* For fd(): readable when the ring fills. -1: there is no ring. */
-int tracer_fd(const struct tracer *t);
+/* A collector's fd(): readable when the ring fills. -1: there is no ring. */
+int tracer_fd(void *state);
 
 /*
  * Calls `each` for the events that came, in the order of their times, at most 20,000 of them. Each
@@ -119,12 +128,17 @@ int tracer_set(const struct bpf_map *map, uint32_t index, const void *value);
 /* Of a per-CPU array of __u64 numbers, n of them in an element: the sums over all CPUs. */
 int tracer_sum(const struct tracer *t, const struct bpf_map *map, uint32_t index, uint64_t *ret,
 	       size_t n);
+/* Of the per-CPU array of one element that a program keeps its counts in, all of them __u64. */
+int tracer_counts(const struct tracer *t, const struct bpf_map *map, void *ret, size_t size);
 /*
  * Calls `each` for every element of a hash; `value` holds one value, or one for each CPU, each of
  * them rounded up to 8 bytes. When `each` returns false, the element is deleted.
  */
 int tracer_each(const struct tracer *t, const struct bpf_map *map,
 		bool (*each)(const void *key, const void *value, void *userdata), void *userdata);
+
+/* Whether there is such a process; where /proc cannot tell, there is. */
+bool tracer_process_alive(const struct tracer *t, uint32_t pid);
 
 /* --- the row about all this --- */
 

@@ -132,3 +132,8 @@ int tracer_probe(const struct collector_settings *s, unsigned int needs,
 		r = check_tracepoint(*tracepoints, ret_reason);
 	return r;
 }
+
+int tracer_probe_btf(const struct collector_settings *s, char **ret_reason)
+{
+	return tracer_probe(s, TRACER_BTF, NULL, ret_reason);
+}

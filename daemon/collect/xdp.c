@@ -181,13 +181,6 @@ static int take_names(struct xdp *x, const char *names, char **ret_error)
 	return r;
 }
 
-static int load(struct xdp *x, const struct collector_settings *s)
-{
-	tracer_init(&x->tracer, s);
-	x->skel = xdp_bpf__open_opts(&x->tracer.options);
-	return x->skel ? tracer_load(&x->tracer, x->skel->obj) : -errno;
-}
-
 /* One that works is enough: the others are problems of each read. */
 static int attach_all(struct xdp *x, char **ret_error)
 {
@@ -221,28 +214,23 @@ static void xdp_close(void *state)
 	free(x);
 }
 
+static int start(void *state)
+{
+	struct xdp *x = state;
+	int r = take_names(x, x->tracer.settings->interfaces, &x->tracer.error);
+
+	if (r < 0)
+		return r;
+	x->skel = xdp_bpf__open_opts(&x->tracer.options);
+	if (!x->skel)
+		return -errno;
+	r = tracer_load(&x->tracer, x->skel->obj);
+	return r < 0 ? r : attach_all(x, &x->tracer.error);
+}
+
 static int xdp_open(const struct collector_settings *s, void **ret, char **ret_error)
 {
-	struct xdp *x = calloc(1, sizeof(*x));
-	int r;
-
-	if (!x)
-		return -ENOMEM;
-	x->tracer.btf_fd = -1;
-	r = take_names(x, s->interfaces, ret_error);
-	if (r == 0) {
-		r = load(x, s);
-		if (r < 0)
-			*ret_error = tracer_take_error(&x->tracer);
-	}
-	if (r == 0)
-		r = attach_all(x, ret_error);
-	if (r < 0) {
-		xdp_close(x);
-		return r;
-	}
-	*ret = x;
-	return 0;
+	return tracer_open(sizeof(struct xdp), s, start, xdp_close, ret, ret_error);
 }
 
 static int xdp_probe(const struct collector_settings *s, char **ret_reason)
