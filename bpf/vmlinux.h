@@ -85,6 +85,12 @@ struct bpf_perf_event_value {
 	__u64 running;
 };
 
+/* The context of a program that sees the packets of sockets (uapi/linux/bpf.h). */
+struct __sk_buff {
+	__u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto;
+	__u32 priority, ingress_ifindex, ifindex;
+};
+
 /* The context of an XDP program (uapi/linux/bpf.h). */
 struct xdp_md {
 	__u32 data, data_end, data_meta;

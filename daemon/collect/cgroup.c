@@ -60,12 +60,7 @@ void cgroup_add_row(const struct cgroup_part *p, enum cgroup_table table)
 
 	rows_add(p->rows, table);
 	rows_string(p->rows, CGROUP_KEY_PATH, g->path);
-	if (*g->names.name)
-		rows_string(p->rows, CGROUP_KEY_NAME, g->names.name);
-	else if (*g->container)
-		rows_text(p->rows, CGROUP_KEY_NAME, g->container, strnlen(g->container, 12));
-	else
-		rows_string(p->rows, CGROUP_KEY_NAME, g->unit);
+	cgroup_put_name(g, p->rows, CGROUP_KEY_NAME);
 }
 
 bool cgroup_read_keyed(const struct cgroup_part *p, enum cgroup_resource resource, const char *file,

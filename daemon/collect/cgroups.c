@@ -455,6 +455,27 @@ pid_t cgroups_process(struct cgroups *c, const struct cgroup *g)
 	return pid;
 }
 
+const struct cgroup *cgroups_around(const struct cgroups *c, const char *path)
+{
+	const struct cgroup *g = NULL;
+	char above[CGROUPS_PATH];
+
+	snprintf(above, sizeof(above), "%s", path);
+	while (*above && !(g = find_sorted(c->list, c->n, above)))
+		*strrchr(above, '/') = 0;
+	return g;
+}
+
+void cgroup_put_name(const struct cgroup *g, struct rows *rows, unsigned int column)
+{
+	if (*g->names.name)
+		rows_string(rows, column, g->names.name);
+	else if (*g->container)
+		rows_text(rows, column, g->container, strnlen(g->container, 12));
+	else
+		rows_string(rows, column, g->unit);
+}
+
 const char *cgroup_kind_name(enum cgroup_kind kind)
 {
 	static const char *const names[] = { [CGROUP_CONTAINER] = "container",

@@ -77,4 +77,9 @@ bool cgroups_exists(const struct cgroups *c, const struct cgroup *g);
  */
 pid_t cgroups_process(struct cgroups *c, const struct cgroup *g);
 
+/* The group of that path, or else the nearest above it that the walk found; NULL: there is none. */
+const struct cgroup *cgroups_around(const struct cgroups *c, const char *path);
+/* Its name into the row begun last: of the container, else its id's first digits, else the unit. */
+void cgroup_put_name(const struct cgroup *g, struct rows *rows, unsigned int column);
+
 const char *cgroup_kind_name(enum cgroup_kind kind);

@@ -45,6 +45,7 @@ extern const struct collector collector_runqueue;
 extern const struct collector collector_block_io;
 extern const struct collector collector_faults;
 extern const struct collector collector_irq;
+extern const struct collector collector_cgroup_traffic;
 extern const struct collector collector_xdp;
 
 const struct collector *const collectors[] = {
@@ -85,6 +86,7 @@ const struct collector *const collectors[] = {
 	&collector_block_io,
 	&collector_faults,
 	&collector_irq,
+	&collector_cgroup_traffic,
 	&collector_xdp,
 };
 

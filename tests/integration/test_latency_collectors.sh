@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The collectors of waits, I/O, faults, interrupts and packets agree with the kernel's own accounts of workloads of known numbers.
+# The collectors of waits, I/O, faults, interrupts, packets and cgroups' traffic agree with the kernel's own accounts of workloads of known numbers.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/collecting.sh"
 
@@ -104,6 +104,37 @@ else
 	skip "and what perf stat counts" "perf is not there, or counts nothing"
 fi
 
+# CPUs come and go in a sysfs of the test's own, which tells of them as the kernel's would.
+cpus_come_and_go() {
+	local first second third minor
+	mkdir -p "$work/sys/devices/system/cpu"
+	echo 0 >"$work/sys/devices/system/cpu/online"
+	collect faults -I 300ms --sysfs="$work/sys" || return
+	run taskset -c 1 "$workloads/pages" $pages
+	first=$pid
+	echo 0-1 >"$work/sys/devices/system/cpu/online"
+	two_reads || return
+	run taskset -c 1 "$workloads/pages" $pages
+	second=$pid
+	echo 0 >"$work/sys/devices/system/cpu/online"
+	two_reads || return
+	run taskset -c 1 "$workloads/pages" $pages
+	third=$pid
+	judge "not rows('faults_processes', pid=$first, command='pages') and not rows('faults_processes', pid=$third, command='pages')" \
+		"abs(total('faults_processes', pid=$second)['user_minor'] - $pages) < 0.02 * $pages" \
+		"rows('faults_losses')[-1]['unseen'] < 0.02 * rows('faults')[-1]['user_minor']"
+}
+two_reads() {
+	local reads
+	reads=$(grep -c '"table":"faults_losses"' "$work/rows")
+	until_true 10 sh -c "[ \$(grep -c '\"table\":\"faults_losses\"' '$work/rows') -ge $((reads + 2)) ]"
+}
+if taskset -c 0,1 true 2>/dev/null && [ "$(nproc --all)" -ge 2 ]; then
+	check "faults of a CPU that comes online are counted, and no more when it goes" cpus_come_and_go
+else
+	skip "faults of a CPU that comes online are counted" "this machine has one CPU"
+fi
+
 # In a mount namespace of its own: ramfs, whose pages never have to be read and count as if they were.
 known_majors() {
 	mkdir -p "$work/ram"
@@ -191,6 +222,7 @@ lay_cable() {
 	done
 }
 take_up_cable() {
+	[ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} +
 	ip netns del "$net-a" 2>/dev/null
 	ip netns del "$net-b" 2>/dev/null
 	cleanup
@@ -232,14 +264,83 @@ others() {
 	! "$PROFILER" collect xdp -n 1 2>"$work/none" && grep -q "no interface is named" "$work/none" &&
 		! "$PROFILER" collect xdp --set interfaces=nothing0 -n 1 2>"$work/none" && grep -q "no such interface" "$work/none"
 }
+
+# --- cgroup_traffic ---
+
+unified=/sys/fs/cgroup
+[ -e $unified/cgroup.procs ] || unified=$unified/unified
+group=$unified/ebpf-profiler-test-$$.slice
+container=docker-$(printf '0123456789abcdef%.0s' 1 2 3 4).scope
+as_member() { # GROUP NAMESPACE PROGRAM
+	sh -c 'echo $$ >"$1/cgroup.procs" && exec ip netns exec "$2" python3 -c "$3"' sh "$group/$1" "$net-$2" "$3"
+}
+
+# A container's inner group sends to a unit's; afterwards the root of cgroup v2 is as it was.
+between_groups() {
+	local receiver own="/${group##*/}" before
+	before=$(bpftool cgroup show $unified)
+	mkdir -p "$group/$container/inner" "$group/receiving.service" && ip -n "$net-a" link set lo up
+	collect cgroup_traffic || return
+	background as_member receiving.service b "$(cat <<-'END'
+		import socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		s.bind(("10.9.9.2", 999))
+		print("bound", flush=True)
+		for i in range(50):
+		    s.recv(2000)
+	END
+	)" >"$work/receiver"
+	receiver=$!
+	until_true 10 grep -q bound "$work/receiver" || return
+	as_member "$container/inner" a "$(cat <<-'END'
+		import socket
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		for i in range(50):
+		    s.sendto(b"x" * 100, ("10.9.9.2", 999))
+		r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		r.bind(("127.0.0.1", 998))
+		for i in range(7):
+		    s.sendto(b"x" * 10, ("127.0.0.1", 998))
+		    r.recv(2000)
+	END
+	)" || return
+	wait $receiver || return
+	judge "total('cgroup_traffic', cgroup='$own/receiving.service') == {'total': 'cgroup_traffic', 'cgroup': '$own/receiving.service', 'name': 'receiving.service', 'rx': 50 * (20 + 8 + 100), 'rx_packets': 50}" \
+		"total('cgroup_traffic', cgroup='$own/$container/inner')['tx'] == 50 * (20 + 8 + 100)" \
+		"total('cgroup_traffic', cgroup='$own/$container/inner')['lo_rx'] == 7 * (20 + 8 + 10)" \
+		"total('cgroup_traffic', cgroup='$own/$container/inner')['lo_tx_packets'] == 7" \
+		"total('cgroup_traffic', cgroup='$own/$container/inner')['name'] == '0123456789ab'" \
+		"not any(r['uncounted'] for r in rows('cgroup_traffic_losses'))" || return
+	[ "$(bpftool cgroup show $unified)" = "$before" ]
+}
+# A group that is gone is told once more, and then forgotten.
+gone_group() {
+	mkdir -p "$group/receiving.service"
+	collect cgroup_traffic -I 500ms || return
+	as_member receiving.service a 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x" * 72, ("10.9.9.2", 9))'
+	until_true 10 grep -q receiving.service "$work/rows" || return
+	rmdir "$group/receiving.service"
+	told() { [ "$(grep -c '"table":"cgroup_traffic_losses"' "$work/rows")" -ge $(($1 + 4)) ]; }
+	until_true 10 told "$(grep -c '"table":"cgroup_traffic_losses"' "$work/rows")" || return
+	judge "all(r['tx'] == 100 for r in rows('cgroup_traffic', name='receiving.service'))" \
+		"rows('cgroup_traffic', name='receiving.service')[-1]['monotonic_ns'] < rows('cgroup_traffic_losses')[-2]['monotonic_ns']"
+}
+
 trap take_up_cable EXIT
 if lay_cable 2>"$work/cable.err"; then
 	inside=(ip netns exec "$net-b")
 	check "50 datagrams are 50 IPv4 packets of the right bytes, and the interface is as before" datagrams
 	check "another's XDP program is not replaced; killing the collector frees the interface" taken
 	inside=()
+	if mkdir "$group" 2>"$work/group.err"; then
+		check "what cgroups send each other is counted for each, and named; the hierarchy is as before" between_groups
+		check "a cgroup that is gone is told once more, and forgotten" gone_group
+	else
+		skip "what cgroups send each other is counted for each" "$(<"$work/group.err")"
+	fi
 else
 	skip "50 datagrams are 50 IPv4 packets" "no network namespaces: $(<"$work/cable.err")"
+	skip "what cgroups send each other is counted for each" "no network namespaces: $(<"$work/cable.err")"
 fi
 check "interfaces that are not named, or not there, are sentences" others
 finish
