@@ -7,14 +7,14 @@
  *   pid -> struct unwind_process        a slice of
  *       -> struct unwind_mapping[]      sorted, each with the number of
  *       -> struct unwind_slot           a page index and rows, in
- *       -> words                        one array of 8 byte words, in chunks
+ *       -> words                        one row of 8 byte words, in chunks
  *
  * Include after the fixed-width types, like sample.h.
  */
 
 /*
- * Rows and page indexes lie in one array of words. It is a map of 2 MiB elements: a single large
- * element is refused above 4 MiB before Linux 6.1, and the look-up of an element is inlined anyway.
+ * Rows and page indexes lie in one row of words, in chunks that are made when they are needed: an
+ * array of maps of one element each. A whole array's memory would be taken, and mapped, at once.
  */
 #define UNWIND_CHUNK_SHIFT 18
 #define UNWIND_CHUNK_WORDS (1 << UNWIND_CHUNK_SHIFT)

@@ -30,12 +30,19 @@ enum context_words {
 	ARM64_PSTATE = 33,
 };
 
-struct {
+struct unwind_chunk_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct unwind_chunk));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct unwind_chunk);
+	__array(values, struct unwind_chunk_map);
 } unwind_chunks SEC(".maps");
 
 struct {
@@ -71,7 +78,10 @@ struct {
 
 static __always_inline struct unwind_chunk *unwind_chunk_at(__u32 i)
 {
-	return bpf_map_lookup_elem(&unwind_chunks, &i);
+	void *chunk = bpf_map_lookup_elem(&unwind_chunks, &i);
+	__u32 only = 0;
+
+	return chunk ? bpf_map_lookup_elem(chunk, &only) : NULL;
 }
 
 static __always_inline struct unwind_slot *unwind_slot_at(__u32 i)

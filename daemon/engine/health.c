@@ -167,6 +167,7 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 		.cpu_budget_percent = c->cpu_budget_percent,
 		.rate_factor = h->rate_factor,
 		.rss_bytes = resident_bytes(),
+		.unwind_bytes = n.unwind_bytes,
 		.ring_bytes = n.ring_bytes * pipeline_n_cpus(p),
 		.kernel_max_rate_hz = h->kernel_max_rate_hz,
 	};

@@ -20,6 +20,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "symbols/symbols.h"
+#include "unwind/unwind_maps.h"
 #include "unwind/unwinder.h"
 #include "util/buffer.h"
 #include "util/log.h"
@@ -736,6 +737,7 @@ void pipeline_get_counters(const struct pipeline *p, struct pipeline_counters *r
 	ret->processes = process_table_size(p->processes);
 	ret->files_gone = process_table_missed(p->processes);
 	ret->ring_bytes = p->sampler ? sampler_ring_bytes(p->sampler) : 0;
+	ret->unwind_bytes = p->unwinder ? unwind_maps_bytes(unwinder_maps(p->unwinder)) : 0;
 }
 
 void pipeline_get_kernel_status(const struct pipeline *p, struct kernel_space_status *ret)

@@ -22,6 +22,9 @@ static void put_daemon(const struct engine_status *s, struct buffer *out)
 		(double)s->rss_bytes);
 	put_one(out, "daemon_ring_bytes", "gauge", "memory of the rings of all CPUs",
 		(double)s->ring_bytes);
+	put_one(out, "daemon_unwind_bytes", "gauge",
+		"of its resident memory, the maps shared with the BPF unwinder",
+		(double)s->unwind_bytes);
 	put_one(out, "daemon_degraded", "gauge", "number of things that are not as they should be",
 		(double)s->n_degraded + s->writing_suspended + (s->lost_recently > 0));
 }

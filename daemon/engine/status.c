@@ -146,10 +146,13 @@ static void put_disk(const struct engine_status *s, struct buffer *out)
 
 static void put_memory(const struct engine_status *s, struct buffer *out)
 {
-	char rss[32], rings[32];
+	uint64_t own_bytes = s->rss_bytes - MIN(s->rss_bytes, s->unwind_bytes);
+	char own[32], rings[32], rows[32];
 
-	buffer_printf(out, "%s + %s rings", format_size(s->rss_bytes, rss, sizeof(rss)),
+	buffer_printf(out, "%s + %s rings", format_size(own_bytes, own, sizeof(own)),
 		      format_size(s->ring_bytes, rings, sizeof(rings)));
+	if (s->unwind_bytes)
+		buffer_printf(out, " + %s rows", format_size(s->unwind_bytes, rows, sizeof(rows)));
 }
 
 static void put_degraded(const struct buffer *l, struct buffer *out)
@@ -335,6 +338,7 @@ static void json_cost(struct json *j, const struct engine_status *s)
 	json_double(j, "rate_factor", s->rate_factor);
 	json_uint(j, "rss_bytes", s->rss_bytes);
 	json_uint(j, "ring_bytes", s->ring_bytes);
+	json_uint(j, "unwind_bytes", s->unwind_bytes);
 }
 
 static void json_degraded(struct json *j, const struct engine_status *s)

@@ -59,6 +59,7 @@ struct engine_status {
 	double cpu_budget_percent; /* 0: none */
 	double rate_factor; /* 1 unless the budget lowered the rates */
 	uint64_t rss_bytes;
+	uint64_t unwind_bytes; /* of rss_bytes, the maps shared with the BPF unwinder */
 	uint64_t ring_bytes; /* of all CPUs together; not part of the resident set */
 	uint64_t kernel_max_rate_hz; /* perf_event_max_sample_rate; 0: unknown */
 

@@ -179,9 +179,15 @@ static int write_table(struct row_store *s, uint32_t slot, const struct unwind_t
 	uint32_t index_words = (pages + 2) / 2, n = index_words + t->n_rows;
 	int64_t first = extents_take(&s->words, n, now_ns());
 	struct unwind_slot *to = &s->maps->slots[slot];
+	int r;
 
 	if (first < 0)
 		return (int)first;
+	r = unwind_maps_reach(s->maps, (size_t)first + n);
+	if (r < 0) {
+		(void)extents_give(&s->words, (uint32_t)first, n, now_ns());
+		return r;
+	}
 	s->owners[slot].first = (uint32_t)first;
 	s->owners[slot].n = n;
 	write_index(s->maps->words + first, t, pages);

@@ -40,12 +40,42 @@ static int create_mapped(const char *name, size_t value_size, size_t n, void **r
 	return fd;
 }
 
-static int open_all(struct unwind_maps *m, size_t n_chunks, size_t possible_cpus)
+static int create_chunk(void)
 {
-	m->chunks_fd = create_mapped("unwind_chunks", sizeof(struct unwind_chunk), n_chunks,
-				     (void **)&m->words, &m->words_bytes);
+	return create(BPF_MAP_TYPE_ARRAY, "unwind_chunk", sizeof(struct unwind_chunk), 1,
+		      BPF_F_MMAPABLE);
+}
+
+/* Addresses for all chunks, so that words of two neighbours are neighbours; and no chunk yet. */
+static int open_chunks(struct unwind_maps *m, size_t n_chunks)
+{
+	_cleanup_close_ int like = create_chunk();
+	LIBBPF_OPTS(bpf_map_create_opts, options);
+	void *memory;
+
+	if (like < 0)
+		return like;
+	options.inner_map_fd = (uint32_t)like;
+	m->chunks_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "unwind_chunks",
+				      sizeof(uint32_t), sizeof(uint32_t), (uint32_t)n_chunks,
+				      &options);
 	if (m->chunks_fd < 0)
 		return m->chunks_fd;
+	memory = mmap(NULL, n_chunks * sizeof(struct unwind_chunk), PROT_NONE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	m->words = memory;
+	m->words_bytes = n_chunks * sizeof(struct unwind_chunk);
+	return 0;
+}
+
+static int open_all(struct unwind_maps *m, size_t n_chunks, size_t possible_cpus)
+{
+	int r = open_chunks(m, n_chunks);
+
+	if (r < 0)
+		return r;
 	m->slots_fd = create_mapped("unwind_slots", sizeof(struct unwind_slot), UNWIND_MAX_SLOTS,
 				    (void **)&m->slots, &m->slots_bytes);
 	if (m->slots_fd < 0)
@@ -91,6 +121,38 @@ int unwind_maps_open(uint64_t bytes, size_t possible_cpus, struct unwind_maps **
 		return r;
 	*ret = TAKE_PTR(m);
 	return 0;
+}
+
+static int add_chunk(struct unwind_maps *m)
+{
+	_cleanup_close_ int fd = create_chunk();
+	void *memory;
+
+	if (fd < 0)
+		return fd;
+	memory = mmap(m->words + m->n_chunks * UNWIND_CHUNK_WORDS, sizeof(struct unwind_chunk),
+		      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	/* The map is kept by the array and by the mapping. */
+	return bpf_map_update_elem(m->chunks_fd, &m->n_chunks, &fd, BPF_ANY);
+}
+
+int unwind_maps_reach(struct unwind_maps *m, size_t n)
+{
+	while (m->chunks_fd >= 0 && (size_t)m->n_chunks * UNWIND_CHUNK_WORDS < n) {
+		int r = add_chunk(m);
+
+		if (r < 0)
+			return r;
+		m->n_chunks++;
+	}
+	return 0;
+}
+
+uint64_t unwind_maps_bytes(const struct unwind_maps *m)
+{
+	return m->n_chunks * sizeof(struct unwind_chunk) + m->slots_bytes + m->mappings_bytes;
 }
 
 static void unmap(void *memory, size_t bytes)

@@ -45,7 +45,8 @@ static const struct engine_status healthy = {
 	.cpu_percent = 0.31,
 	.cpu_budget_percent = 1,
 	.rate_factor = 1,
-	.rss_bytes = 24000000,
+	.rss_bytes = 30000000,
+	.unwind_bytes = 6000000,
 	.ring_bytes = 64 * 512 * 1024,
 	.kernel_max_rate_hz = 100000,
 };
@@ -70,7 +71,7 @@ static void healthy_daemon_in_all_renderings(void **state)
 	assert_string_equal(line,
 			    "sampling cycles at 99 Hz, LLC-load-misses every 100003 on 64 CPUs"
 			    " | 6.3k samples/s, 0 lost, <0.01 % not delivered"
-			    " | disk 41 MB of 2.1 GB | own CPU 0.31 %, memory 24 MB + 34 MB rings");
+			    " | disk 41 MB of 2.1 GB | own CPU 0.31 %, memory 24 MB + 34 MB rings + 6.0 MB rows");
 	assert_string_equal(text,
 			    "     State: running for 1 h 30 min, pid 1234\n"
 			    "    Events: cycles at 99 Hz on 64 CPUs, profile cpu\n"
@@ -78,7 +79,7 @@ static void healthy_daemon_in_all_renderings(void **state)
 			    "   Samples: 34000000, 6.3k/s now, 0 lost, <0.01 % not delivered\n"
 			    "      Disk: 41 MB of 2.1 GB in 3 files in /var/lib/ebpf-profiler\n"
 			    "   Writing: /var/lib/ebpf-profiler/x.seg.active\n"
-			    "  Own cost: 0.31 % of a CPU (budget 1 %), memory 24 MB + 34 MB rings\n"
+			    "  Own cost: 0.31 % of a CPU (budget 1 %), memory 24 MB + 34 MB rings + 6.0 MB rows\n"
 			    "    Kernel: perf transport, attached by link, at most 100000 Hz\n");
 	assert_non_null(strstr(json, "\"state\": \"running\""));
 	assert_non_null(strstr(json, "\"samples\": 34000000"));
@@ -122,7 +123,7 @@ static void degraded_daemon_says_so_first(void **state)
 		"rates lowered to 50 % to stay within 1 % of a CPU; and 3 more"
 		" | sampling cpu-clock at 50 Hz on 1 CPU | 6.3k samples/s, 12.0k lost, "
 		"<0.01 % not delivered | disk 41 MB of 2.1 GB | own CPU 0.31 %, "
-		"memory 24 MB + 34 MB rings");
+		"memory 24 MB + 34 MB rings + 6.0 MB rows");
 	assert_non_null(strstr(text, "  Degraded: writing suspended: No space left on device\n"
 				     "            12 samples lost recently\n"));
 	assert_non_null(strstr(text, "cpu-clock instead of cycles: no PMU (ENOENT)\\x0a\n"

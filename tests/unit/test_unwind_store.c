@@ -3,10 +3,12 @@
  * Claims: rows and lists of mappings lie where the unwinder looks for them, and a walk through what
  * was published finds the callers; what was given back rests before it is used again; when there is
  * no room, what nobody maps goes first; a list that was published before an exec or a replaced
- * mapping is known to be stale; return addresses that follow no call are seen.
+ * mapping is known to be stale; return addresses that follow no call are seen; memory for rows is
+ * taken when it is needed, and both sides of a map see the same words.
  */
 #include "tests/unit/unwind_shim.h"
 
+#include <bpf/bpf.h>
 #include <elf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -137,6 +139,61 @@ static void refuses_what_is_too_large(void **state)
 	object_unref(o);
 	object_table_free(objects);
 	shim_done();
+}
+
+/* --- the maps --- */
+
+static bool chunk_of_the_kernel(const struct unwind_maps *m, uint32_t i, struct unwind_chunk *ret)
+{
+	uint32_t id, only = 0;
+	int fd, r;
+
+	if (bpf_map_lookup_elem(m->chunks_fd, &i, &id) < 0)
+		return false;
+	fd = bpf_map_get_fd_by_id(id);
+	assert_true(fd >= 0);
+	r = bpf_map_lookup_elem(fd, &only, ret);
+	close(fd);
+	assert_int_equal(r, 0);
+	return true;
+}
+
+static void takes_memory_when_it_is_needed(void **state)
+{
+	const uint64_t bound = 8 * sizeof(struct unwind_chunk);
+	_cleanup_(unwind_maps_closep) struct unwind_maps *m = NULL;
+	struct unwind_chunk *seen = calloc(1, sizeof(*seen));
+	uint64_t bytes;
+	int r = unwind_maps_open(bound, 1, &m);
+
+	(void)state;
+	assert_non_null(seen);
+	if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS) {
+		free(seen);
+		skip();
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(m->n_words, 8 * UNWIND_CHUNK_WORDS);
+	bytes = unwind_maps_bytes(m);
+	assert_false(chunk_of_the_kernel(m, 0, seen));
+	/* A word into the second chunk, no third one. */
+	assert_int_equal(unwind_maps_reach(m, UNWIND_CHUNK_WORDS + 1), 0);
+	assert_int_equal(unwind_maps_bytes(m) - bytes, 2 * sizeof(struct unwind_chunk));
+	for (uint32_t i = 0; i < 2 * UNWIND_CHUNK_WORDS; i++)
+		m->words[i] = i + 7;
+	for (uint32_t chunk = 0; chunk < 2; chunk++) {
+		assert_true(chunk_of_the_kernel(m, chunk, seen));
+		for (uint32_t i = 0; i < UNWIND_CHUNK_WORDS; i += 511)
+			assert_int_equal(seen->words[i], chunk * UNWIND_CHUNK_WORDS + i + 7);
+	}
+	assert_false(chunk_of_the_kernel(m, 2, seen));
+	/* What is there stays, to the bound. */
+	assert_int_equal(unwind_maps_reach(m, 1), 0);
+	assert_int_equal(unwind_maps_reach(m, m->n_words), 0);
+	m->words[m->n_words - 1] = 1;
+	assert_int_equal(m->words[UNWIND_CHUNK_WORDS], UNWIND_CHUNK_WORDS + 7);
+	assert_true(chunk_of_the_kernel(m, 7, seen));
+	free(seen);
 }
 
 /* Every row of a table that spans two chunks is found. */
@@ -307,6 +364,7 @@ int main(void)
 		cmocka_unit_test(gives_and_takes_back),
 		cmocka_unit_test(evicts_what_nobody_maps),
 		cmocka_unit_test(refuses_what_is_too_large),
+		cmocka_unit_test(takes_memory_when_it_is_needed),
 		cmocka_unit_test(finds_rows_across_chunks),
 		cmocka_unit_test(shares_lists_and_knows_stale_ones),
 		cmocka_unit_test(tells_calls),
