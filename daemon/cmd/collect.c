@@ -29,6 +29,7 @@ struct named {
 	struct collector_settings settings;
 	uint64_t batches;
 	uint64_t *cost_ns; /* of each read, for --bench */
+	uint64_t cpu_ns; /* of all of them */
 	size_t n_costs, capacity;
 	bool failed, done;
 };
@@ -52,7 +53,8 @@ static const char help[] =
 	"  -d, --duration=TIME   stop after 10, 500ms, 2min ...\n"
 	"  -n, --iterations=N    stop after N reads of each; 1 of those that are read once\n"
 	"      --json            one JSON object a line\n"
-	"      --bench           no rows: minimum, median and maximum cost of a read\n"
+	"      --bench           no rows: minimum, median and maximum time of a read,\n"
+	"                        and its CPU time in the mean\n"
 	"      --set=KEY=VALUE   a key of [collector NAME], for all that are named: top=5\n"
 	"      --procfs=DIR, --sysfs=DIR, --dev=DIR   in place of /proc, /sys and /dev\n"
 	"  -h, --help\n\n"
@@ -278,7 +280,7 @@ static void on_failed(const struct collector *c, const char *sentence, void *use
 		fail(n, sentence);
 }
 
-static void keep_cost(struct named *n, uint64_t ns)
+static void keep_cost(struct named *n, const struct batch *b)
 {
 	if (n->n_costs == n->capacity) {
 		size_t capacity = MAX(2 * n->capacity, (size_t)64);
@@ -289,7 +291,8 @@ static void keep_cost(struct named *n, uint64_t ns)
 		n->cost_ns = grown;
 		n->capacity = capacity;
 	}
-	n->cost_ns[n->n_costs++] = ns;
+	n->cost_ns[n->n_costs++] = b->wall_ns;
+	n->cpu_ns += b->cpu_ns;
 }
 
 static bool print_rows(struct collect_command *o, const struct rows *rows)
@@ -312,7 +315,7 @@ static bool take_batch(struct collect_command *o, const struct batch *b)
 	if (n->done)
 		return true;
 	n->batches++;
-	keep_cost(n, b->wall_ns);
+	keep_cost(n, b);
 	if (!o->bench)
 		good = print_rows(o, &b->rows);
 	collect_totals_add(o->totals, &b->rows);
@@ -426,8 +429,8 @@ static double us(uint64_t ns)
 static void print_bench(struct collect_command *o)
 {
 	if (!o->json)
-		printf("%-16s %8s %12s %12s %12s\n", "collector", "reads", "min us", "median us",
-		       "max us");
+		printf("%-16s %8s %12s %12s %12s %12s\n", "collector", "reads", "min us",
+		       "median us", "max us", "CPU us");
 	for (size_t i = 0; i < o->n; i++) {
 		struct named *n = &o->named[i];
 		_cleanup_(buffer_donep) struct buffer out = {};
@@ -437,9 +440,9 @@ static void print_bench(struct collect_command *o)
 			continue;
 		qsort(n->cost_ns, n->n_costs, sizeof(*n->cost_ns), compare_u64);
 		if (!o->json) {
-			printf("%-16s %8zu %12.1f %12.1f %12.1f\n", n->collector->name, n->n_costs,
-			       us(n->cost_ns[0]), us(n->cost_ns[n->n_costs / 2]),
-			       us(n->cost_ns[n->n_costs - 1]));
+			printf("%-16s %8zu %12.1f %12.1f %12.1f %12.1f\n", n->collector->name,
+			       n->n_costs, us(n->cost_ns[0]), us(n->cost_ns[n->n_costs / 2]),
+			       us(n->cost_ns[n->n_costs - 1]), us(n->cpu_ns / n->n_costs));
 			continue;
 		}
 		json_init(&j, &out, false);
@@ -449,6 +452,7 @@ static void print_bench(struct collect_command *o)
 		json_double(&j, "min_us", us(n->cost_ns[0]));
 		json_double(&j, "median_us", us(n->cost_ns[n->n_costs / 2]));
 		json_double(&j, "max_us", us(n->cost_ns[n->n_costs - 1]));
+		json_double(&j, "cpu_us", us(n->cpu_ns / n->n_costs));
 		json_close_object(&j);
 		fwrite(out.data, 1, out.size, stdout);
 	}

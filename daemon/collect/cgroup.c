@@ -69,7 +69,7 @@ bool cgroup_read_keyed(const struct cgroup_part *p, enum cgroup_resource resourc
 	struct scan s, line;
 	bool found = false;
 
-	if (cgroups_read(p->groups, p->group, resource, file) < 0)
+	if (cgroups_read(p->groups, resource, file) < 0)
 		return false;
 	s = scan_buffer(&p->groups->roots->text);
 	while (scan_line(&s, &line)) {
@@ -102,7 +102,7 @@ bool cgroup_read_number(const struct cgroup_part *p, enum cgroup_resource resour
 	struct scan s;
 	uint64_t v;
 
-	if (cgroups_read(p->groups, p->group, resource, file) < 0)
+	if (cgroups_read(p->groups, resource, file) < 0)
 		return false;
 	s = scan_buffer(&p->groups->roots->text);
 	if (scan_literal(&s, "max"))
@@ -161,7 +161,7 @@ static void read_group(struct cgroup_collector *c, struct cgroup *g, struct cgro
 		cgroup_network_read, cgroup_pids_read,	 cgroup_pressure_read,
 	};
 
-	if (g->gone || !cgroups_exists(&c->groups, g)) {
+	if (g->gone || !cgroups_enter(&c->groups, g)) {
 		if (!g->gone)
 			rows_missing(p->rows);
 		g->gone = true;

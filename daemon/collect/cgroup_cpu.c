@@ -26,7 +26,7 @@ static bool read_v2(const struct cgroup_part *p)
 	if (!cgroup_read_keyed(p, CGROUP_CPU, "cpu.stat", stat, ARRAY_SIZE(stat)))
 		return false;
 	/* "max 100000" */
-	if (cgroups_read(p->groups, p->group, CGROUP_CPU, "cpu.max") == 0) {
+	if (cgroups_read(p->groups, CGROUP_CPU, "cpu.max") == 0) {
 		s = scan_buffer(&p->groups->roots->text);
 		if (scan_unsigned(&s, &v))
 			rows_unsigned(p->rows, CGROUP_CPU_QUOTA, v);

@@ -72,7 +72,7 @@ static bool read_v2(const struct cgroup_part *p, struct devices *devices)
 {
 	struct scan s, line;
 
-	if (cgroups_read(p->groups, p->group, CGROUP_IO, "io.stat") < 0)
+	if (cgroups_read(p->groups, CGROUP_IO, "io.stat") < 0)
 		return false;
 	s = scan_buffer(&p->groups->roots->text);
 	while (scan_line(&s, &line)) {
@@ -100,7 +100,7 @@ static bool read_v1_file(const struct cgroup_part *p, const char *file, struct d
 {
 	struct scan s, line;
 
-	if (cgroups_read(p->groups, p->group, CGROUP_IO, file) < 0)
+	if (cgroups_read(p->groups, CGROUP_IO, file) < 0)
 		return false;
 	s = scan_buffer(&p->groups->roots->text);
 	while (scan_line(&s, &line)) {

@@ -30,7 +30,7 @@ void cgroup_pressure_read(const struct cgroup_part *p)
 		char file[32];
 
 		snprintf(file, sizeof(file), "%s.pressure", resources[i]);
-		if (cgroups_read(p->groups, p->group, CGROUP_PRESSURE, file) < 0)
+		if (cgroups_read(p->groups, CGROUP_PRESSURE, file) < 0)
 			continue;
 		s = scan_buffer(&p->groups->roots->text);
 		while (scan_line(&s, &line))

@@ -36,7 +36,7 @@ static bool exists(const struct roots *r, const char *base, const char *file)
 
 static void set(struct cgroup_hierarchy *h, bool v2, const char *base)
 {
-	*h = (struct cgroup_hierarchy){ .present = true, .v2 = v2 };
+	*h = (struct cgroup_hierarchy){ .present = true, .v2 = v2, .group = -1 };
 	snprintf(h->base, sizeof(h->base), "%s", base);
 }
 
@@ -77,16 +77,39 @@ static void find_v1(struct cgroups *c, const char *directory)
 				set(&c->at[i], false, base);
 }
 
+static bool same_hierarchy(const struct cgroups *c, size_t a, size_t b)
+{
+	return c->at[a].present && c->at[b].present && strcmp(c->at[a].base, c->at[b].base) == 0;
+}
+
+/* Whether any was found. */
+static bool find_shared(struct cgroups *c)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < CGROUP_RESOURCES; i++) {
+		size_t k = 0;
+
+		while (k < i && !same_hierarchy(c, k, i))
+			k++;
+		c->at[i].first = k;
+		found |= c->at[i].present;
+	}
+	return found;
+}
+
 int cgroups_open(struct cgroups *c, struct roots *roots, const char *procfs)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	struct dirent *d;
-	bool found = false;
 
 	*c = (struct cgroups){ .roots = roots };
+	for (size_t i = 0; i < CGROUP_RESOURCES; i++)
+		c->at[i].group = -1;
 	container_names_open(&c->names, procfs);
 	if (exists(roots, BASE, "cgroup.controllers")) {
 		find_v2(c, BASE, true);
+		(void)find_shared(c);
 		return 0;
 	}
 	if (exists(roots, BASE "/unified", "cgroup.controllers"))
@@ -95,9 +118,7 @@ int cgroups_open(struct cgroups *c, struct roots *roots, const char *procfs)
 		while ((d = readdir(dir)))
 			if (d->d_name[0] != '.')
 				find_v1(c, d->d_name);
-	for (size_t i = 0; i < CGROUP_RESOURCES; i++)
-		found |= c->at[i].present;
-	if (found)
+	if (find_shared(c))
 		return 0;
 	cgroups_close(c);
 	return -ENOENT;
@@ -110,8 +131,15 @@ static void forget_all(struct cgroups *c)
 	c->n = 0;
 }
 
+static void leave(struct cgroups *c)
+{
+	for (size_t i = 0; i < CGROUP_RESOURCES; i++)
+		c->at[i].group = safe_close(c->at[i].group);
+}
+
 void cgroups_close(struct cgroups *c)
 {
+	leave(c);
 	forget_all(c);
 	free(c->list);
 	c->list = NULL;
@@ -338,19 +366,6 @@ static void walk_below(struct walk *w, const char *base, unsigned int depth)
 	}
 }
 
-static bool same_hierarchy(const struct cgroups *c, size_t a, size_t b)
-{
-	return c->at[a].present && c->at[b].present && strcmp(c->at[a].base, c->at[b].base) == 0;
-}
-
-static bool walked_before(const struct cgroups *c, size_t resource)
-{
-	for (size_t i = 0; i < resource; i++)
-		if (same_hierarchy(c, i, resource))
-			return true;
-	return false;
-}
-
 void cgroups_renew(struct cgroups *c, uint64_t now_ns)
 {
 	struct walk w = { .c = c, .before = c->list, .n_before = c->n };
@@ -361,11 +376,11 @@ void cgroups_renew(struct cgroups *c, uint64_t now_ns)
 	c->n = c->capacity = 0;
 	c->too_many = false;
 	for (size_t i = 0; i < CGROUP_RESOURCES; i++) {
-		if (!c->at[i].present || walked_before(c, i))
+		if (!c->at[i].present || c->at[i].first != i)
 			continue;
 		w.resources = 0;
 		for (size_t k = 0; k < CGROUP_RESOURCES; k++)
-			w.resources |= same_hierarchy(c, i, k) ? 1U << k : 0;
+			w.resources |= c->at[k].present && c->at[k].first == i ? 1U << k : 0;
 		walk_below(&w, c->at[i].base, 0);
 		if (c->n)
 			qsort(c->list, c->n, sizeof(*c->list), compare);
@@ -380,30 +395,29 @@ void cgroups_renew(struct cgroups *c, uint64_t now_ns)
 
 /* --- files --- */
 
-int cgroups_read(struct cgroups *c, const struct cgroup *g, enum cgroup_resource resource,
-		 const char *file)
-{
-	const struct cgroup_hierarchy *h = &c->at[resource];
-	char path[CGROUPS_PATH + 256];
-
-	if (!(g->in & 1U << resource))
-		return -ENOENT;
-	snprintf(path, sizeof(path), "%s%s/%s", h->base, g->path, file);
-	return roots_read(c->roots, c->roots->sys, path);
-}
-
-bool cgroups_exists(const struct cgroups *c, const struct cgroup *g)
+bool cgroups_enter(struct cgroups *c, const struct cgroup *g)
 {
 	char path[CGROUPS_PATH + 160];
+	bool found = false;
 
+	leave(c);
 	for (size_t i = 0; i < CGROUP_RESOURCES; i++) {
-		if (!(g->in & 1U << i) || walked_before(c, i))
+		struct cgroup_hierarchy *h = &c->at[i];
+
+		if (!(g->in & 1U << i) || h->first != i)
 			continue;
-		snprintf(path, sizeof(path), "%s%s", c->at[i].base, g->path);
-		if (faccessat(c->roots->sys, path, F_OK, 0) == 0)
-			return true;
+		snprintf(path, sizeof(path), "%s%s", h->base, g->path);
+		h->group = openat(c->roots->sys, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		found |= h->group >= 0;
 	}
-	return false;
+	return found;
+}
+
+int cgroups_read(struct cgroups *c, enum cgroup_resource resource, const char *file)
+{
+	const struct cgroup_hierarchy *h = &c->at[resource];
+
+	return h->present ? roots_read_piece(c->roots, c->at[h->first].group, file) : -ENOENT;
 }
 
 /* The first of those a container's init put its processes into, where it has any. */
@@ -447,7 +461,7 @@ pid_t cgroups_process(struct cgroups *c, const struct cgroup *g)
 	pid_t pid = 0;
 
 	for (size_t i = 0; i < CGROUP_RESOURCES && !pid; i++) {
-		if (!(g->in & 1U << i) || walked_before(c, i))
+		if (!(g->in & 1U << i) || c->at[i].first != i)
 			continue;
 		snprintf(path, sizeof(path), "%s%s", c->at[i].base, g->path);
 		pid = process_below(c, path, sizeof(path), 0);

@@ -35,6 +35,8 @@ enum cgroup_kind { CGROUP_CONTAINER, CGROUP_POD, CGROUP_UNIT, CGROUP_OTHER };
 struct cgroup_hierarchy {
 	bool present, v2;
 	char base[128]; /* below sysfs: "fs/cgroup/memory" */
+	size_t first; /* of the resources that share it */
+	int group; /* of the first one: the directory of the group entered last, or -1 */
 };
 
 struct cgroup {
@@ -65,13 +67,13 @@ void cgroups_close(struct cgroups *c);
 /* Walks the tree when the last walk is too old. */
 void cgroups_renew(struct cgroups *c, uint64_t now_ns);
 
+/* Opens the group's directories for cgroups_read(); false: no hierarchy has it any more. */
+bool cgroups_enter(struct cgroups *c, const struct cgroup *g);
 /*
- * Reads a file of the group into c->roots->text. -ENOENT: there is no such hierarchy, or file.
+ * Reads a file of the group entered last into c->roots->text. -ENOENT: there is no such hierarchy,
+ * or file.
  */
-int cgroups_read(struct cgroups *c, const struct cgroup *g, enum cgroup_resource resource,
-		 const char *file);
-/* Whether any hierarchy still has it. */
-bool cgroups_exists(const struct cgroups *c, const struct cgroup *g);
+int cgroups_read(struct cgroups *c, enum cgroup_resource resource, const char *file);
 /*
  * A process of the group, or of one below it: 0 when it has none, or none that is seen from here.
  */

@@ -5,8 +5,8 @@
  * start: a pid that is used again is another process, whose CPU time counts from its own start.
  *
  * Adding up a process's pages (smaps_rollup) takes milliseconds for each GiB, and holds the lock of
- * its memory meanwhile. So what a process's last sum cost decides when the next one comes; until
- * then its pss and uss are absent.
+ * its memory meanwhile. So all sums together may take one part in ROLLUP_SHARE of the time, with a
+ * burst after a pause, and each process its part of that; until then its pss and uss are absent.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,8 +23,9 @@
 #include "util/file.h"
 #include "util/parse.h"
 
-#define ROLLUP_PATIENCE 500 /* a fifth of a percent of a CPU for each process */
-#define ROLLUP_PAUSE_NS (10 * NSEC_PER_SEC) /* at least */
+#define ROLLUP_SHARE 1000 /* a tenth of a percent of a CPU */
+#define ROLLUP_BURST_NS (5 * NSEC_PER_SEC) /* worth five milliseconds of sums */
+#define ROLLUP_PAUSE_NS (10 * NSEC_PER_SEC) /* between two of a process, at least */
 #define MAX_COMMAND 1024
 
 enum {
@@ -143,10 +144,11 @@ struct process_collector {
 	struct roots roots;
 	struct buffer text;
 	struct hash_table known;
-	struct candidate *candidates;
-	size_t n, capacity, top;
+	struct candidate *candidates; /* [2 * top]; the first `kept` are the best so far, in order */
+	size_t n, kept, top;
 	bool full_command;
-	bool is_procfs; /* the root, and not a tree of files */
+	bool counts_fds; /* the size of a directory fd is the number of its entries (Linux 6.2) */
+	uint64_t rollups_ns; /* the time for which those that were taken stand */
 	uint64_t pass, last_ns, boot_ns; /* boot_ns: since the epoch, 0: unknown */
 	uint64_t hz; /* USER_HZ */
 	uint64_t counts[ARRAY_SIZE(count_columns)];
@@ -177,6 +179,7 @@ static int process_open(const struct collector_settings *s, void **ret, char **r
 	struct process_collector *p = calloc(1, sizeof(*p));
 	int r = p ? roots_open(s, &p->roots) : -ENOMEM;
 	struct statfs fs;
+	struct stat st;
 
 	(void)ret_error;
 	if (r < 0) {
@@ -185,7 +188,14 @@ static int process_open(const struct collector_settings *s, void **ret, char **r
 	}
 	p->top = s->top;
 	p->full_command = s->argv == COLLECTOR_ARGV_FULL;
-	p->is_procfs = fstatfs(p->roots.proc, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+	p->candidates = calloc(2 * p->top, sizeof(*p->candidates));
+	if (!p->candidates) {
+		process_close(p);
+		return -ENOMEM;
+	}
+	/* This process has some. */
+	p->counts_fds = fstatfs(p->roots.proc, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+			fstatat(p->roots.proc, "self/fd", &st, 0) == 0 && st.st_size > 0;
 	p->hz = (uint64_t)sysconf(_SC_CLK_TCK);
 	p->text.limit = 1U << 20;
 	*ret = p;
@@ -221,19 +231,31 @@ static struct known *add_known(struct process_collector *p, struct process_id id
 	return k;
 }
 
-static bool add_candidate(struct process_collector *p, struct candidate c)
+static int compare(const void *a, const void *b)
 {
-	if (p->n == p->capacity) {
-		size_t capacity = MAX(2 * p->capacity, (size_t)256);
-		struct candidate *grown = reallocarray(p->candidates, capacity, sizeof(*grown));
+	const struct candidate *x = a, *y = b;
 
-		if (!grown)
-			return false;
-		p->candidates = grown;
-		p->capacity = capacity;
-	}
+	if (x->cpu_percent != y->cpu_percent)
+		return x->cpu_percent > y->cpu_percent ? -1 : 1;
+	if (x->ticks != y->ticks)
+		return x->ticks > y->ticks ? -1 : 1;
+	return x->known->id.pid < y->known->id.pid ? -1 : 1;
+}
+
+static void keep_best(struct process_collector *p)
+{
+	if (p->n)
+		qsort(p->candidates, p->n, sizeof(*p->candidates), compare);
+	p->kept = p->n = MIN(p->n, p->top);
+}
+
+static void add_candidate(struct process_collector *p, struct candidate c)
+{
+	if (p->kept == p->top && compare(&c, &p->candidates[p->kept - 1]) > 0)
+		return;
 	p->candidates[p->n++] = c;
-	return true;
+	if (p->n == 2 * p->top)
+		keep_best(p);
 }
 
 static void count_state(struct process_collector *p, char state)
@@ -271,7 +293,7 @@ static void look_at(struct process_collector *p, pid_t pid, const char *name, st
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/stat", name);
+	strcpy(stpcpy(path, name), "/stat");
 	fd = openat(p->roots.proc, path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	if (fd >= 0)
@@ -290,10 +312,11 @@ static void look_at(struct process_collector *p, pid_t pid, const char *name, st
 	percent = cpu_percent(p, k, !k, brief.ticks, rows->time_ns);
 	if (!k)
 		k = add_known(p, brief.id);
-	if (!k || !add_candidate(p, (struct candidate){ k, percent, brief.ticks })) {
+	if (!k) {
 		rows->dropped++;
 		return;
 	}
+	add_candidate(p, (struct candidate){ k, percent, brief.ticks });
 	k->ticks = brief.ticks;
 	k->pass = p->pass;
 }
@@ -328,17 +351,6 @@ static void forget_gone(struct hash_node *node, void *userdata)
 	free(k);
 }
 
-static int compare(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	if (x->cpu_percent != y->cpu_percent)
-		return x->cpu_percent > y->cpu_percent ? -1 : 1;
-	if (x->ticks != y->ticks)
-		return x->ticks > y->ticks ? -1 : 1;
-	return x->known->id.pid < y->known->id.pid ? -1 : 1;
-}
-
 /* --- the top ones --- */
 
 static int read_of(struct process_collector *p, pid_t pid, const char *file)
@@ -346,7 +358,7 @@ static int read_of(struct process_collector *p, pid_t pid, const char *file)
 	char path[48];
 
 	snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
-	return file_read(p->roots.proc, path, &p->text);
+	return file_read_piece(p->roots.proc, path, &p->text);
 }
 
 static uint64_t now_ns(void)
@@ -431,7 +443,6 @@ static void read_command(struct process_collector *p, pid_t pid, struct rows *ro
 		rows_text(rows, PROCESS_COMMAND, text, n);
 }
 
-/* From 6.2 on the directory's size is the number of its entries. */
 static void read_fds(struct process_collector *p, pid_t pid, struct rows *rows)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
@@ -441,12 +452,12 @@ static void read_fds(struct process_collector *p, pid_t pid, struct rows *rows)
 	struct dirent *d;
 
 	snprintf(path, sizeof(path), "%d/fd", (int)pid);
-	if (roots_list(p->roots.proc, path, &dir) < 0) {
-		rows_missing(rows);
+	if (p->counts_fds && fstatat(p->roots.proc, path, &st, 0) == 0) {
+		rows_unsigned(rows, PROCESS_FDS, (uint64_t)st.st_size);
 		return;
 	}
-	if (p->is_procfs && fstat(dirfd(dir), &st) == 0 && st.st_size > 0) {
-		rows_unsigned(rows, PROCESS_FDS, (uint64_t)st.st_size);
+	if (roots_list(p->roots.proc, path, &dir) < 0) {
+		rows_missing(rows);
 		return;
 	}
 	while ((d = readdir(dir)))
@@ -457,17 +468,18 @@ static void read_fds(struct process_collector *p, pid_t pid, struct rows *rows)
 static void read_rollup(struct process_collector *p, struct known *k, struct rows *rows)
 {
 	struct process_memory m;
-	uint64_t start = now_ns(), end;
+	uint64_t start = now_ns(), cost;
 
-	if (start < k->rollup_after_ns)
+	if (start < k->rollup_after_ns || p->rollups_ns > start + ROLLUP_BURST_NS)
 		return;
 	if (read_of(p, k->id.pid, "smaps_rollup") < 0) {
 		k->rollup_after_ns = start + ROLLUP_PAUSE_NS;
 		rows_missing(rows);
 		return;
 	}
-	end = now_ns();
-	k->rollup_after_ns = end + MAX(ROLLUP_PATIENCE * (end - start), ROLLUP_PAUSE_NS);
+	cost = ROLLUP_SHARE * (now_ns() - start);
+	p->rollups_ns = MAX(p->rollups_ns, start) + cost;
+	k->rollup_after_ns = start + MAX(p->top * cost, ROLLUP_PAUSE_NS);
 	if (!process_memory_parse(scan_buffer(&p->text), &m))
 		return; /* a kernel thread's is empty */
 	rows_unsigned(rows, PROCESS_PSS, m.pss_bytes);
@@ -522,15 +534,14 @@ static int process_read(void *state, struct rows *rows)
 
 	find_boot(p, rows);
 	p->pass++;
-	p->n = 0;
+	p->n = p->kept = 0;
 	memset(p->counts, 0, sizeof(p->counts));
 	r = look_at_all(p, rows);
 	if (r < 0)
 		return r;
 	hash_table_each(&p->known, forget_gone, p);
-	if (p->n)
-		qsort(p->candidates, p->n, sizeof(*p->candidates), compare);
-	for (size_t i = 0; i < MIN(p->n, p->top); i++)
+	keep_best(p);
+	for (size_t i = 0; i < p->n; i++)
 		put_process(p, &p->candidates[i], rows);
 	rows_add(rows, TABLE_COUNTS);
 	for (unsigned int i = 0; i < ARRAY_SIZE(p->counts); i++)
@@ -542,7 +553,7 @@ static int process_read(void *state, struct rows *rows)
 const struct collector collector_process = {
 	.name = "process",
 	.summary = "the processes that use most CPU, and how many there are in which state",
-	.needs = "/proc/PID; CAP_SYS_PTRACE for pss, uss and fds of others",
+	.needs = "/proc/PID; CAP_SYS_PTRACE for pss, uss and, before Linux 6.2, fds of others",
 	.kind = COLLECTOR_PERIODIC,
 	.keys = COLLECTOR_TOP | COLLECTOR_ARGV,
 	.tables = tables,

@@ -54,18 +54,33 @@ static bool parse_numbers(struct scan rest, uint64_t *fields, size_t n)
 	return true;
 }
 
+/* Single blanks separate the fields, of which this passes over n. */
+static bool skip_fields(struct scan *s, size_t n)
+{
+	while (n--) {
+		const char *blank = memchr(s->at, ' ', (size_t)(s->end - s->at));
+
+		if (!blank)
+			return false;
+		s->at = blank + 1;
+	}
+	return true;
+}
+
+/* Called for every process of the host: what is not asked for is not looked at. */
 bool process_brief_parse(struct scan text, struct process_brief *ret)
 {
-	uint64_t fields[STARTTIME + 1], pid;
+	uint64_t pid, user, system, start;
 	struct process_brief b;
 	struct record_bytes comm;
 	struct scan rest;
 
-	if (!split(text, &pid, &comm, &b.state, &rest) ||
-	    !parse_numbers(rest, fields, ARRAY_SIZE(fields)) ||
-	    __builtin_add_overflow(fields[UTIME], fields[STIME], &b.ticks))
+	if (!split(text, &pid, &comm, &b.state, &rest) || !skip_fields(&rest, 1 + UTIME) ||
+	    !scan_unsigned(&rest, &user) || !scan_unsigned(&rest, &system) ||
+	    !skip_fields(&rest, STARTTIME - STIME) || !scan_unsigned(&rest, &start) ||
+	    __builtin_add_overflow(user, system, &b.ticks))
 		return false;
-	b.id = (struct process_id){ .pid = (pid_t)pid, .start_ticks = fields[STARTTIME] };
+	b.id = (struct process_id){ .pid = (pid_t)pid, .start_ticks = start };
 	*ret = b;
 	return true;
 }

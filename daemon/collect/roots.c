@@ -64,6 +64,15 @@ int roots_read(struct roots *r, int root, const char *path)
 	return error;
 }
 
+int roots_read_piece(struct roots *r, int directory, const char *path)
+{
+	int error = directory < 0 ? -ENOENT : file_read_piece(directory, path, &r->text);
+
+	if (error < 0)
+		buffer_reset(&r->text);
+	return error;
+}
+
 int roots_need(struct roots *r, int root, const char *path, struct rows *rows)
 {
 	int error = roots_read(r, root, path);
@@ -76,7 +85,7 @@ int roots_need(struct roots *r, int root, const char *path, struct rows *rows)
 
 int roots_read_unsigned(struct roots *r, int root, const char *path, uint64_t *ret)
 {
-	int error = roots_read(r, root, path);
+	int error = roots_read_piece(r, root, path);
 	struct scan s = scan_buffer(&r->text);
 
 	if (error < 0)
@@ -86,7 +95,7 @@ int roots_read_unsigned(struct roots *r, int root, const char *path, uint64_t *r
 
 int roots_read_string(struct roots *r, int root, const char *path, char *out, size_t size)
 {
-	int error = roots_read(r, root, path);
+	int error = roots_read_piece(r, root, path);
 	struct scan s = scan_buffer(&r->text), line;
 
 	if (error < 0)

@@ -32,7 +32,9 @@ int roots_open_host(const char *procfs);
 
 /* Reads the whole of a file into r->text; `path` is relative to r->proc or r->sys (`root`). */
 int roots_read(struct roots *r, int root, const char *path);
-/* The same; on failure a problem of `rows` that names the file. */
+/* The same of a file in one piece (file_read_piece()), below any directory. */
+int roots_read_piece(struct roots *r, int directory, const char *path);
+/* As roots_read(); on failure a problem of `rows` that names the file. */
 int roots_need(struct roots *r, int root, const char *path, struct rows *rows);
 /* The first word of a small file as text or number; -EINVAL: it is none. */
 int roots_read_unsigned(struct roots *r, int root, const char *path, uint64_t *ret);

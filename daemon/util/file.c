@@ -10,7 +10,7 @@
 #define READ_AT_LEAST 4000 /* with its NUL below a page; /proc answers in pieces of a page or so   \
 			    */
 
-int file_read(int dir_fd, const char *path, struct buffer *b)
+static int read_all(int dir_fd, const char *path, struct buffer *b, bool piece)
 {
 	_cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
@@ -30,7 +30,19 @@ int file_read(int dir_fd, const char *path, struct buffer *b)
 		if (n == 0)
 			break;
 		b->size += (size_t)n;
+		if (piece && b->size < b->capacity - 1)
+			break;
 	}
 	b->data[b->size] = '\0';
 	return 0;
+}
+
+int file_read(int dir_fd, const char *path, struct buffer *b)
+{
+	return read_all(dir_fd, path, b, false);
+}
+
+int file_read_piece(int dir_fd, const char *path, struct buffer *b)
+{
+	return read_all(dir_fd, path, b, true);
 }

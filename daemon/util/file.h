@@ -12,3 +12,8 @@
  * content is of no use.
  */
 int file_read(int dir_fd, const char *path, struct buffer *b);
+/*
+ * The same of a file that the kernel writes in one piece (one value or object of /proc, /sys, cgroups):
+ * a read that leaves room in the buffer was all of it, and no second one is made.
+ */
+int file_read_piece(int dir_fd, const char *path, struct buffer *b);
