@@ -42,7 +42,10 @@ struct {
 	__type(value, struct syscalls_start);
 } task_starts SEC(".maps");
 
-/* By thread, where tasks have no storage. */
+/*
+ * By thread, where tasks have no storage: before Linux 5.11, and where kmalloc_nolock(), from which
+ * newer kernels take it, has none to give, as on CPUs that cannot exchange 16 bytes at once (ARMv8.0).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
@@ -176,8 +179,34 @@ static __always_inline int is_child(const struct call *call)
 
 /* --- timing ---------------------------------------------------------------------------------- */
 
+static __always_inline struct syscalls_start *find_start_by_thread(void)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&starts, &tid);
+}
+
+static __always_inline struct syscalls_start *get_start_by_thread(void)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct syscalls_start *s = bpf_map_lookup_elem(&starts, &tid), fresh = {};
+
+	if (s)
+		return s;
+	bpf_map_update_elem(&starts, &tid, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(&starts, &tid);
+}
+
 static __always_inline void begin(struct syscalls_start *s, __u32 number)
 {
+	struct syscalls_counts *c;
+
+	if (!s) {
+		c = get_counts();
+		if (c)
+			c->untimed++;
+		return;
+	}
 	s->number = number;
 	s->time_ns = bpf_ktime_get_ns();
 }
@@ -201,14 +230,6 @@ static __always_inline void end(struct syscalls_start *s, struct call *call)
 		bucket = SYSCALLS_BUCKETS - 1;
 	__sync_fetch_and_add(&v->time_ns, took);
 	__sync_fetch_and_add(&v->buckets[bucket], 1);
-}
-
-static __always_inline void no_start(void)
-{
-	struct syscalls_counts *c = get_counts();
-
-	if (c)
-		c->untimed++;
 }
 
 /* --- the tracepoints ------------------------------------------------------------------------- */
@@ -265,30 +286,18 @@ int begin_direct(__u64 *ctx)
 	struct syscalls_start *s = bpf_task_storage_get(&task_starts, bpf_get_current_task_btf(), 0,
 							BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	if (s)
-		begin(s, (__u32)ctx[1] |
-				 (CALL_IS_32BIT(ctx[0], REGISTERS_ACCESS) ? SYSCALLS_32BIT : 0));
-	else
-		no_start();
+	if (!s)
+		s = get_start_by_thread();
+	begin(s, (__u32)ctx[1] | (CALL_IS_32BIT(ctx[0], REGISTERS_ACCESS) ? SYSCALLS_32BIT : 0));
 	return 0;
 }
 
 SEC("?raw_tracepoint/sys_enter")
 int begin_copying(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct syscalls_start *s = bpf_map_lookup_elem(&starts, &tid), fresh = {};
-
-	if (!s) {
-		bpf_map_update_elem(&starts, &tid, &fresh, BPF_ANY);
-		s = bpf_map_lookup_elem(&starts, &tid);
-	}
-	if (s)
-		begin(s,
-		      (__u32)ctx->args[1] |
-			      (CALL_IS_32BIT(ctx->args[0], REGISTERS_COPY) ? SYSCALLS_32BIT : 0));
-	else
-		no_start();
+	begin(get_start_by_thread(),
+	      (__u32)ctx->args[1] |
+		      (CALL_IS_32BIT(ctx->args[0], REGISTERS_COPY) ? SYSCALLS_32BIT : 0));
 	return 0;
 }
 
@@ -296,23 +305,23 @@ SEC("?tp_btf/sys_exit")
 int end_direct(__u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct syscalls_start *s = bpf_task_storage_get(&task_starts, task, 0, 0);
 	struct call call;
 
 	look_at_task(&call, task);
 	FILL(call, ctx[0], (long)ctx[1], REGISTERS_ACCESS);
-	end(bpf_task_storage_get(&task_starts, task, 0, 0), &call);
+	end(s ? s : find_start_by_thread(), &call);
 	return 0;
 }
 
 SEC("?raw_tracepoint/sys_exit")
 int end_copying(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct call call;
 
 	ask_for_task(&call);
 	FILL(call, ctx->args[0], (long)ctx->args[1], REGISTERS_COPY);
-	end(bpf_map_lookup_elem(&starts, &tid), &call);
+	end(find_start_by_thread(), &call);
 	return 0;
 }
 

@@ -10,7 +10,7 @@
 # objects must come out byte for byte the same everywhere.
 #
 # Below the output directory (build/vm):
-#   kernels/ARCH/NAME/{vmlinuz,release,package}   roots/{ARCH,amd64-systemd}.cpio   build/ARCH (the cross builds)   debs/ apt/ (caches)
+#   kernels/ARCH/NAME/{vmlinuz,modules,packages}   roots/{ARCH,amd64-systemd}.cpio   build/ARCH (the cross builds)   debs/ apt/ (caches)
 #
 # Exit code: 0; 2 wrong usage; 3 a package, a tool or disk space is missing; 1 a build failed.
 set -euo pipefail
@@ -46,30 +46,40 @@ chosen() { # NAME LIST...: is in the list, or the list is empty
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
-# The package that holds vmlinuz: since 7.x linux-image-* only depends on linux-binary-*.
-kernel_package() {
+# The package that holds vmlinuz, and since 7.x, where linux-image-* only depends on others, the one that holds the modules.
+kernel_packages() {
 	local suite=$1 arch=$2 meta=$3 image
 	image=$(lab_apt "$suite" apt-cache depends "$meta:$arch" | sed -n 's/.*Depends: \(linux-image-[0-9][^: ]*\).*/\1/p')
 	[ -n "$image" ] || die "$suite has no kernel package behind $meta for $arch"
 	lab_apt "$suite" apt-cache depends "$image:$arch" |
-		sed -n 's/.*Depends: \(linux-binary-[^: ]*\).*/\1/p' | grep . || echo "$image"
+		sed -n 's/.*Depends: \(linux-\(binary\|modules\)-[^: ]*\).*/\1/p' | grep . || echo "$image"
 }
 
+# Of the modules a guest needs one alone: the disk that is a file.
 build_kernel() {
-	local name=$1 arch=$2 suite=$3 meta=$4 package deb dir=$lab/kernels/$2/$1
+	local name=$1 arch=$2 suite=$3 meta=$4 packages deb debs module release dir=$lab/kernels/$2/$1
 
-	package=$(kernel_package "$suite" "$arch" "$meta")
-	if [ "$(cat "$dir/package" 2>/dev/null)" = "$package" ]; then return; fi
-	deb=$(lab_download "$suite" "$package:$arch")
+	packages=$(kernel_packages "$suite" "$arch" "$meta")
+	if [ "$(cat "$dir/packages" 2>/dev/null)" = "$packages" ]; then return; fi
+	debs=$(lab_download "$suite" ${packages//$'\n'/:$arch }:$arch)
 	rm -rf "$dir"
 	mkdir -p "$dir/unpacked"
 	# linux-image-* has it as boot/vmlinuz-RELEASE, linux-binary-* as usr/lib/modules/RELEASE/vmlinuz.
-	dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/unpacked" --wildcards '*/vmlinu[xz]*' ||
-		die "the kernel image of $package cannot be unpacked; free: $(df -h --output=avail "$lab" | tail -1)"
-	mv "$(find "$dir/unpacked" -type f -name 'vmlinu*')" "$dir/vmlinuz"
+	for deb in $debs; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/unpacked" --wildcards '*/vmlinu[xz]*' '*/loop.ko*' 2>/dev/null || true
+	done
+	mv "$(find "$dir/unpacked" -type f -name 'vmlinu*')" "$dir/vmlinuz" &&
+		module=$(find "$dir/unpacked" -name 'loop.ko*' | grep .) ||
+		die "the kernel of $packages cannot be unpacked; free: $(df -h --output=avail "$lab" | tail -1)"
+	release=${module#*/modules/}
+	mkdir -p "$dir/modules/${release%%/*}"
+	case $module in
+	*.xz) xz -dc "$module" ;;
+	*) cat "$module" ;;
+	esac >"$dir/modules/${release%%/*}/loop.ko"
 	rm -r "$dir/unpacked"
-	echo "$package" >"$dir/package"
-	echo "kernel $arch $name: $package"
+	echo "$packages" >"$dir/packages"
+	echo "kernel $arch $name: ${packages//$'\n'/ }"
 }
 
 # --- the product, per architecture ------------------------------------------------------------------------------------
@@ -178,6 +188,8 @@ install_product() {
 	for f in "$tree"/build/ebpf-profiler "$tree"/build/{vm-programs,hardware,workloads}/*; do
 		[ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
 	done
+	mkdir -p "$root/usr/lib/modules"
+	cp -a "$lab/kernels/$arch"/*/modules/. "$root/usr/lib/modules/"
 	install -m 755 tests/vm/init "$root/init"
 	if [ -d "$root/usr/lib/systemd/system" ]; then
 		mkdir -p "$root/etc/systemd/system"

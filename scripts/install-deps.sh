@@ -15,10 +15,10 @@ build=(
 tests=(
 	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb elfutils chromium
 	systemd groff-base procps passwd util-linux diffutils
-	iproute2 prometheus
+	iproute2 prometheus busybox
 )
 vm=(
-	qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd
+	qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd xz-utils
 	gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu
 )
 case ${1:-} in

@@ -84,6 +84,12 @@ ask() {
 		    """Interrupts of emulated CPUs are late, so that shares are rough: burn_seventy is found, and is the largest."""
 		    seventy, twenty, ten = (share(e, f) for f in ("burn_seventy", "burn_twenty", "burn_ten"))
 		    return seventy > 25 and seventy > 1.3 * max(twenty, ten)
+		def functions_have_names(e):
+		    """Debian's C library and dynamic linker are stripped, and a command starts in them: where a guest gets few
+		    samples that is a share of any size. All else has symbols."""
+		    stripped = ("ld-linux", "libc.so")
+		    nameless = [x for x in e["rows"] if x["name"].startswith("[") and not x["module"].startswith(stripped)]
+		    return sum(x["self_weight"] for x in nameless) * 20 < e["weight"]
 		def balanced(e):
 		    l = e["ledger"]
 		    return (l["seen"] == l["filtered"] + l["sent"] + l["full"] + l["fault"] and l["lost"] == 0 and

@@ -141,8 +141,8 @@ static void choose_programs(struct syscalls *s, bool direct)
 	bpf_program__set_autoload(skel->progs.count_copying, !direct && !s->latency);
 	bpf_program__set_autoload(skel->progs.begin_copying, !direct && s->latency);
 	bpf_program__set_autoload(skel->progs.end_copying, !direct && s->latency);
-	bpf_program__set_autoload(skel->progs.thread_ended, !direct && s->latency);
-	bpf_map__set_autocreate(skel->maps.starts, !direct && s->latency);
+	bpf_program__set_autoload(skel->progs.thread_ended, s->latency);
+	bpf_map__set_autocreate(skel->maps.starts, s->latency);
 	bpf_map__set_autocreate(skel->maps.task_starts, direct && s->latency);
 }
 

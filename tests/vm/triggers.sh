@@ -60,13 +60,12 @@ fault() {
 	umount /run/holes
 }
 
-# The guests of the lab have their files in memory.
+# A disk that is a file in memory, where the lab has the kernel's module for that.
+make_disk() {
+	[ -b /dev/loop0 ] || busybox insmod "/lib/modules/$(uname -r)/loop.ko" || return
+	truncate -s 8M "$work/disk" && losetup /dev/loop0 "$work/disk"
+}
+
 read_disk() {
-	local disk
-	disk=$(lsblk -dnro NAME,TYPE | awk '$2 == "disk" { print "/dev/" $1; exit }')
-	if [ -z "$disk" ]; then
-		echo "there is no block device"
-		return 77
-	fi
-	dd if="$disk" of=/dev/null bs=1M count=8 iflag=direct
+	dd if=/dev/loop0 of=/dev/null bs=1M count=8 iflag=direct
 }

@@ -16,7 +16,7 @@ attempt sampler/sample_to_perf_ring "BTF hidden, a BTF file given: everything wo
 
 without_any_btf() {
 	profile none -F 199 -- "$workloads/shares" functions 2 || return
-	ask none "known_function(e)" "balanced(e)"
+	ask none "known_function(e)" "balanced(e)" "functions_have_names(e)"
 }
 attempt sampler/sample_to_perf_ring "no BTF at all: the sampler works" without_any_btf
 

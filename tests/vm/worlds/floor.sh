@@ -11,7 +11,7 @@ attempt - "no program of sampler and exec is longer than 4,096 instructions" pro
 mount -t tmpfs none /sys/kernel/btf
 at_the_floor() {
 	profile floor -F 199 --attach ioctl --transport perf "$@" -- "$workloads/shares" functions 2 || return
-	ask floor "known_function(e)" "balanced(e)"
+	ask floor "known_function(e)" "balanced(e)" "functions_have_names(e)"
 }
 attempt sampler/sample_to_perf_ring "as on 4.18: perf ring, ioctl, no BTF" at_the_floor
 attempt sampler/count_to_perf_ring "as on 4.18: perf ring, ioctl, no BTF" at_the_floor --counters page-faults

@@ -22,13 +22,16 @@ mapped_rings() { # PID
 
 memory_formula() {
 	local recording rings expected
+	echo 1 >/proc/sys/kernel/bpf_stats_enabled
 	"$PROFILER" record -F 19 -d 300 --ring-size 256K -o $work/many.seg 2>$work/many.err &
 	recording=$!
-	for _ in $(seq 300); do
-		rings=$(mapped_rings $recording)
-		[ "$rings" -eq 0 ] || break
+	# It samples when all rings are mapped.
+	until "$O/vm-programs/program_runs" $recording | grep -q '_to_.*ring [1-9]'; do
+		kill -0 $recording || { cat $work/many.err; return 1; }
 		sleep 0.2
 	done
+	echo 0 >/proc/sys/kernel/bpf_stats_enabled
+	rings=$(mapped_rings $recording)
 	kill -INT $recording
 	wait $recording || { cat $work/many.err; return 1; }
 	expected=$(((256 + 128) * 1024 * 16))

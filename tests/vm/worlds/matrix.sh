@@ -131,7 +131,7 @@ attempt sampler/sample_to_bpf_ring "sum of periods = the event's own count" page
 
 whole_way() {
 	profile whole -F 199 -- "$workloads/shares" functions 2 &&
-		ask whole "known_function(e)" "balanced(e)" "e['unsymbolised_weight'] * 20 < e['weight']" &&
+		ask whole "known_function(e)" "balanced(e)" "functions_have_names(e)" &&
 		"$PROFILER" verify "$work/whole.seg" &&
 		"$PROFILER" export --format folded -o - "$work/whole.seg" | grep -q burn_seventy &&
 		"$PROFILER" flame -o "$work/flame.html" "$work/whole.seg" && grep -q burn_seventy "$work/flame.html"
