@@ -47,12 +47,22 @@ struct sample_counter {
 	__u64 enabled_ns, running_ns;
 };
 
+/* The memory access a sample stands for, as far as the hardware tells it. */
+struct sample_access {
+	__u64 address; /* 0: not told */
+	__u64 source; /* union perf_mem_data_src; 0 or PERF_MEM_NA: not told */
+	__u64 latency; /* in cycles; 0: not told */
+};
+
 #define SAMPLE_COUNTER_WORDS 3
-#define SAMPLE_MAX_WORDS (2 * SAMPLE_MAX_FRAMES + SAMPLE_MAX_COUNTERS * SAMPLE_COUNTER_WORDS)
+#define SAMPLE_ACCESS_WORDS 3
+#define SAMPLE_MAX_WORDS                                                                           \
+	(2 * SAMPLE_MAX_FRAMES + SAMPLE_MAX_COUNTERS * SAMPLE_COUNTER_WORDS + SAMPLE_ACCESS_WORDS)
 
 enum sample_flags_bits {
 	SAMPLE_MIXED = 1 << 0, /* other tasks ran on this CPU within the counters' deltas */
 	SAMPLE_CUT = 1 << 1, /* the deltas began at a context switch, not at the previous sample */
+	SAMPLE_ACCESS = 1 << 2, /* a struct sample_access is the last of the words */
 };
 
 struct sample_record {
@@ -76,7 +86,8 @@ struct sample_record {
 	__u32 counters; /* how many struct sample_counter follow the frames */
 	__u32 flags; /* enum sample_flags_bits */
 	__u64 mappings; /* generation of the list the user stack was unwound with; 0: none */
-	/* kernel_frames addresses, leaf first, user_frames addresses, leaf first, the counters */
+	/* kernel_frames addresses, leaf first, user_frames addresses, leaf first, the counters, the
+	 * memory access */
 	__u64 words[SAMPLE_MAX_WORDS];
 };
 
@@ -89,6 +100,7 @@ enum sampler_flags {
 	SAMPLER_FILTER_PID = 1 << 3, /* only pids in `pids` */
 	SAMPLER_FILTER_CGROUP = 1 << 4, /* only cgroups in `cgroups` */
 	SAMPLER_FILTER_COMM = 1 << 5, /* only thread names in `comms` */
+	SAMPLER_ACCESS = 1 << 6, /* the memory access goes into the record */
 };
 
 /* One element, written by user space before the attach; `flags` may change at any time. */
@@ -143,7 +155,7 @@ struct sampler_counts {
 };
 
 _Static_assert(sizeof(struct record_head) == 24, "head is shared");
-_Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 24) * 8,
+_Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 24 + 3) * 8,
 	       "record is shared and has no padding");
 _Static_assert(sizeof(struct off_cpu_knobs) == 48, "knobs are shared");
 _Static_assert(sizeof(struct sampler_knobs) == 40, "knobs are shared");

@@ -249,6 +249,53 @@ static __always_inline __u64 put_counters(const struct sampler_knobs *k,
 	return n;
 }
 
+/*
+ * The latency and the data source lie in what the kernel keeps of the sample. From 6.1 on its flags
+ * say which of them were filled in; older kernels set all of them before they ask the hardware.
+ */
+static __always_inline void read_access(struct bpf_perf_event_data *ctx, struct sample_access *ret)
+{
+	struct bpf_perf_event_data_kern *kern = (void *)ctx;
+	struct perf_sample_data *data = 0;
+	__u64 given = ~0ULL;
+
+	ret->address = ctx->addr;
+	ret->source = 0;
+	ret->latency = 0;
+	if (!bpf_core_field_exists(kern->data) || !bpf_core_field_exists(data->data_src) ||
+	    bpf_core_read(&data, sizeof(data), &kern->data))
+		return;
+	if (bpf_core_field_exists(data->sample_flags))
+		bpf_core_read(&given, sizeof(given), &data->sample_flags);
+	if (!(given & PERF_SAMPLE_ADDR))
+		ret->address = 0;
+	if (given & PERF_SAMPLE_DATA_SRC)
+		bpf_core_read(&ret->source, sizeof(ret->source), &data->data_src);
+	if (!(given & PERF_SAMPLE_WEIGHT))
+		return;
+	if (bpf_core_field_exists(data->weight.full))
+		bpf_core_read(&ret->latency, sizeof(ret->latency), &data->weight);
+	else if (bpf_core_field_exists(((struct perf_sample_data___5_11 *)0)->weight))
+		bpf_core_read(&ret->latency, sizeof(ret->latency),
+			      &((struct perf_sample_data___5_11 *)data)->weight);
+}
+
+/* Likewise. */
+static __always_inline __u64 put_access(struct bpf_perf_event_data *ctx, struct sample_record *rec,
+					__u64 n)
+{
+	struct sample_access a;
+
+	if (n > SAMPLE_MAX_WORDS - SAMPLE_ACCESS_WORDS)
+		return n;
+	read_access(ctx, &a);
+	rec->words[n] = a.address;
+	rec->words[n + 1] = a.source;
+	rec->words[n + 2] = a.latency;
+	rec->flags |= SAMPLE_ACCESS;
+	return n + SAMPLE_ACCESS_WORDS;
+}
+
 /* Fills the scratch record; returns it with its size, or NULL when the sample is not wanted or
  * cannot be built. */
 static __always_inline struct sample_record *
@@ -282,6 +329,8 @@ build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sam
 	rec->flags = 0;
 	if (st)
 		size = put_counters(k, st, rec, size);
+	if (k->flags & SAMPLER_ACCESS)
+		size = put_access(ctx, rec, size);
 	size = size * sizeof(__u64) + SAMPLE_RECORD_MIN;
 	if (size > sizeof(*rec))
 		size = sizeof(*rec);

@@ -77,7 +77,15 @@ enum {
  */
 struct bpf_perf_event_data {
 	__u64 sample_period;
+	__u64 addr;
 } __attribute__((preserve_access_index));
+
+/* In perf_sample_data.sample_flags (uapi/linux/perf_event.h). */
+enum perf_event_sample_format {
+	PERF_SAMPLE_ADDR = 1U << 3,
+	PERF_SAMPLE_WEIGHT = 1U << 14,
+	PERF_SAMPLE_DATA_SRC = 1U << 15,
+};
 
 struct bpf_perf_event_value {
 	__u64 counter;
@@ -122,6 +130,29 @@ struct pt_regs___arm64 {
 
 struct pt_regs___riscv {
 	unsigned long a0, a1, a2, a3, a7, orig_a0;
+};
+
+union perf_mem_data_src {
+	__u64 val;
+};
+
+union perf_sample_weight {
+	__u64 full;
+};
+
+struct perf_sample_data {
+	u64 sample_flags; /* 6.1 */
+	union perf_sample_weight weight; /* 5.12 */
+	union perf_mem_data_src data_src;
+};
+
+struct perf_sample_data___5_11 {
+	u64 weight;
+};
+
+/* What is behind the context of a perf_event program. */
+struct bpf_perf_event_data_kern {
+	struct perf_sample_data *data;
 };
 
 struct percpu_counter {

@@ -38,18 +38,13 @@ void counter_event_done(struct counter_event *e)
 	*e = (struct counter_event){ 0 };
 }
 
-/* Counts, and nothing else: no samples, no pinning. */
-static void make_counting(const struct pmu_counters *c, struct perf_event_attr *attr)
+static void make_counting(const struct pmu_counters *c, struct pmu_event *ev)
 {
-	pmu_set_precise(attr, 0);
-	pmu_set_period(attr, 0);
-	attr->sample_type = 0;
-	attr->pinned = 0;
-	attr->exclusive = 0;
+	pmu_event_count_only(ev);
 	if (c->guests)
-		attr->exclude_guest = 0;
-	attr->inherit = counters_of_tasks(c);
-	attr->enable_on_exec = c->at_exec;
+		ev->attr.exclude_guest = 0;
+	ev->attr.inherit = counters_of_tasks(c);
+	ev->attr.enable_on_exec = c->at_exec;
 }
 
 static int add_instance(struct pmu_counters *c, struct counter_event *e, const char *spec,
@@ -69,7 +64,7 @@ static int add_instance(struct pmu_counters *c, struct counter_event *e, const c
 		return r;
 	/* a comma inside braces or slashes ends no name, so that there is one */
 	grown[e->n_instances] = parsed[0];
-	make_counting(c, &grown[e->n_instances].attr);
+	make_counting(c, &grown[e->n_instances]);
 	e->n_instances++;
 	free(parsed);
 	return 0;

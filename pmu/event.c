@@ -81,6 +81,16 @@ int pmu_event_fallback(const struct pmu_event *ev, struct pmu_event *ret)
 	return 0;
 }
 
+void pmu_event_count_only(struct pmu_event *ev)
+{
+	pmu_set_precise(&ev->attr, 0);
+	pmu_set_period(&ev->attr, 0);
+	ev->attr.sample_type = 0;
+	ev->attr.pinned = 0;
+	ev->attr.exclusive = 0;
+	ev->attr.disabled = 1;
+}
+
 /* Whether `cpu` is in the list; *ret_first is the list's first. Lists come from the kernel. */
 static bool list_has(const char *list, int cpu, int *ret_first)
 {

@@ -90,6 +90,9 @@ bool pmu_error_means_no_pmu(int error);
  */
 int pmu_event_fallback(const struct pmu_event *ev, struct pmu_event *ret);
 
+/* Makes it one that only counts: no samples, no pinning. */
+void pmu_event_count_only(struct pmu_event *ev);
+
 /* True when the two would be counted by the same hardware event in the same way. */
 bool pmu_event_equal(const struct pmu_event *a, const struct pmu_event *b);
 

@@ -75,7 +75,7 @@ static int open_sampler(const char *btf, struct trial *ret, char **ret_error)
 {
 	_cleanup_(sampler_closep) struct sampler *sampler = NULL;
 	struct sampler_event event = { .profile = (char *)"check",
-				       .stacks = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK };
+				       .flags = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK };
 	struct sampler_options options = { .ring_bytes = 64 << 10, .depth = 127, .btf = btf };
 	_cleanup_free_ int *cpus = NULL;
 	struct pmu_event *parsed = NULL;

@@ -31,6 +31,7 @@ static const struct key_option {
 	{ "count", 'c', CONFIG_PROFILE_SECTION, "period", NULL },
 	{ "counters", 0, CONFIG_PROFILE_SECTION, "counters", NULL },
 	{ "split-at-switch", 0, CONFIG_PROFILE_SECTION, "split-at-switch", "yes" },
+	{ "memory-access", 0, CONFIG_PROFILE_SECTION, "memory-access", "yes" },
 	{ "pid", 'p', CONFIG_PROFILE_SECTION, "pid", NULL },
 	{ "comm", 0, CONFIG_PROFILE_SECTION, "comm", NULL },
 	{ "unit", 'u', CONFIG_PROFILE_SECTION, "unit", NULL },
@@ -69,6 +70,8 @@ static const char help[] =
 	"  -c, --count N             period of the events that give none\n"
 	"      --counters LIST       events read at each sample, for ratios per function; at most 8\n"
 	"      --split-at-switch     end their deltas at each context switch\n"
+	"      --memory-access       address, data source and latency of each sample, where the\n"
+	"                            hardware gives them: precise events (PEBS, IBS), page faults\n"
 	"  -o, --output FILE         write FILE (./" DEFAULT_OUTPUT ")\n"
 	"  -a, --all                 the whole host beside COMMAND\n"
 	"\n"

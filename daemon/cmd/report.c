@@ -51,7 +51,7 @@ static void help(void)
 	       "      --help\n\n" SAMPLE_METRIC_HELP "\n" SELECTION_HELP
 	       "\nExit codes: 0 done, 1 failed, 2 wrong options, "
 	       "4 not allowed to read, 7 no segments, no\n"
-	       "samples, or not the counters of the metric.\n",
+	       "samples, or not the counters of the metric or the memory access.\n",
 	       report_grouping_names(), SAMPLE_METRIC_MIN_SAMPLES);
 }
 
@@ -194,6 +194,38 @@ static int print(const struct report_options *o, const struct report *r)
 	return 0;
 }
 
+/* False, and said so: no sample tells the part of the memory access that is asked for. */
+static bool has_access(const struct report_options *o, const struct profile *p)
+{
+	const struct report_grouping *g = o->grouping;
+
+	for (size_t i = 0; i < p->n_events; i++)
+		if (report_told(g, &p->events[i].accesses))
+			return true;
+	for (size_t i = 0; i < p->n_events; i++) {
+		const struct profile_event *e = &p->events[i];
+
+		if (!e->samples)
+			continue;
+		if (e->memory_access)
+			fprintf(stderr,
+				"ebpf-profiler report: no sample of %s came with a %s; precise "
+				"events of the hardware\nhave one (PEBS, IBS)%s, see "
+				"'ebpf-profiler events'\n",
+				e->fired, g->part,
+				g->dimensions & (PROFILE_BY_ADDRESS | PROFILE_BY_PAGE)
+					? ", and so do page faults"
+					: "");
+		else
+			fprintf(stderr,
+				"ebpf-profiler report: the samples of %s were taken without their "
+				"memory access;\n'record --memory-access' or memory-access = yes "
+				"asks for it\n",
+				e->fired);
+	}
+	return false;
+}
+
 static int run(struct report_options *o)
 {
 	_cleanup_(profile_freep) struct profile *p = NULL;
@@ -209,6 +241,8 @@ static int run(struct report_options *o)
 	error = report_new(p, o->grouping, o->sort, metric, &r);
 	if (error >= 0 && metric && code == EXIT_OK &&
 	    !selection_has_metric(&o->selection, p, metric))
+		code = EXIT_NO_DATA;
+	if (error >= 0 && o->grouping->part && code == EXIT_OK && !has_access(o, p))
 		code = EXIT_NO_DATA;
 	if (error >= 0 && (code == EXIT_OK || o->json))
 		error = print(o, r);

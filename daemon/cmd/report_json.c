@@ -135,6 +135,13 @@ static void json_event(struct json *j, const struct report *r, const struct repo
 	json_put_statuses(j, "user_stacks", e->user_status, true);
 	if (r->grouping->by_stack)
 		json_uint(j, "unsymbolised_weight", e->unknown_weight);
+	if (e->event->memory_access) {
+		json_open_object(j, "memory_access");
+		json_uint(j, "addresses", e->accesses.addresses);
+		json_uint(j, "data_sources", e->accesses.sources);
+		json_uint(j, "latencies", e->accesses.latencies);
+		json_close_object(j);
+	}
 	json_metric(j, r, e);
 	json_open_array(j, "rows");
 	for (size_t i = 0; i < n; i++)

@@ -264,6 +264,21 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 	buffer_put_byte(b, '\n');
 }
 
+/* --- memory access ---------------------------------------------------------------------------*/
+
+static void put_access(struct buffer *b, const struct report_event *e)
+{
+	const struct profile_accesses *a = &e->accesses;
+
+	if (!e->event->memory_access)
+		return;
+	buffer_printf(b, "Access    ");
+	put_part(b, "told were address", a->addresses, e->samples);
+	put_part(b, ", data source", a->sources, e->samples);
+	put_part(b, ", latency", a->latencies, e->samples);
+	buffer_put_byte(b, '\n');
+}
+
 /* --- metric ------------------------------------------------------------------------------------*/
 
 static void put_value(struct buffer *b, const struct sample_metric_value *v, const char *unit)
@@ -528,6 +543,7 @@ void report_print(const struct report *r, const struct report_style *style, stru
 		if (e->samples == 0)
 			continue;
 		put_stacks(out, r, e);
+		put_access(out, e);
 		if (r->metric)
 			put_metric(out, r, e);
 		buffer_put_byte(out, '\n');

@@ -12,19 +12,26 @@
 
 #include "cmd/report_metric.h"
 #include "cmd/report_nodes.h"
+#include "profile/memory_access.h"
 #include "profile/profile_dictionary.h"
 
 static const struct report_grouping groupings[] = {
-	{ "function", "function", 0, true, true },
-	{ "module", "module", 0, true, false },
-	{ "process", "process", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
-	{ "thread", "thread", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
-	{ "comm", "comm", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
-	{ "unit", "unit", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
-	{ "container", "container", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false },
-	{ "cpu", "cpu", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false },
-	{ "node", "numa node", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false },
-	{ "kernel-user", "where", PROFILE_BY_STATUS | PROFILE_NO_STACK, false, false },
+	{ "function", "function", 0, true, true, NULL },
+	{ "module", "module", 0, true, false, NULL },
+	{ "process", "process", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false, NULL },
+	{ "thread", "thread", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false, NULL },
+	{ "comm", "comm", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false, NULL },
+	{ "unit", "unit", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false, NULL },
+	{ "container", "container", PROFILE_BY_THREAD | PROFILE_NO_STACK, false, false, NULL },
+	{ "cpu", "cpu", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false, NULL },
+	{ "node", "numa node", PROFILE_BY_CPU | PROFILE_NO_STACK, false, false, NULL },
+	{ "kernel-user", "where", PROFILE_BY_STATUS | PROFILE_NO_STACK, false, false, NULL },
+	{ "data-source", "data source", PROFILE_BY_SOURCE | PROFILE_NO_STACK, false, false,
+	  "data source" },
+	{ "tlb", "TLB", PROFILE_BY_TLB | PROFILE_NO_STACK, false, false, "data source" },
+	{ "latency", "latency", PROFILE_BY_LATENCY | PROFILE_NO_STACK, false, false, "latency" },
+	{ "address", "cache line", PROFILE_BY_ADDRESS | PROFILE_NO_STACK, false, false, "address" },
+	{ "page", "page", PROFILE_BY_PAGE | PROFILE_NO_STACK, false, false, "address" },
 };
 
 enum grouping {
@@ -38,6 +45,7 @@ enum grouping {
 	BY_CPU,
 	BY_NODE,
 	BY_KERNEL_USER,
+	BY_ACCESS, /* and the following, in the order of enum memory_access_part */
 };
 
 static enum grouping grouping_of(const struct report *r)
@@ -55,7 +63,15 @@ const struct report_grouping *report_grouping_find(const char *name)
 
 const char *report_grouping_names(void)
 {
-	return "function, module, process, thread, comm, unit, container, cpu, node, kernel-user";
+	return "function, module, process, thread, comm, unit, container, cpu, node, kernel-user,\n"
+	       "           data-source, tlb, latency, address, page";
+}
+
+uint64_t report_told(const struct report_grouping *g, const struct profile_accesses *a)
+{
+	if (g->dimensions & PROFILE_BY_LATENCY)
+		return a->latencies;
+	return g->dimensions & (PROFILE_BY_ADDRESS | PROFILE_BY_PAGE) ? a->addresses : a->sources;
 }
 
 /* --- rows of a profile -------------------------------------------------------------------------*/
@@ -119,6 +135,9 @@ static const char *row_name(enum grouping by, const struct profile *p, size_t i,
 	case BY_KERNEL_USER:
 		return i ? "[kernel]" : "[user]";
 	default:
+		if (by >= BY_ACCESS)
+			return memory_access_name((enum memory_access_part)(by - BY_ACCESS),
+						  p->accesses[i], text, size);
 		return thread_row_name(by, p, i, text, size);
 	}
 }
@@ -135,7 +154,7 @@ static size_t count_keys(enum grouping by, const struct profile *p)
 	case BY_KERNEL_USER:
 		return 2;
 	default:
-		return p->n_threads;
+		return by >= BY_ACCESS ? p->n_accesses : p->n_threads;
 	}
 }
 
@@ -222,7 +241,7 @@ static size_t cell_key(enum grouping by, const struct profile_cell *c)
 	case BY_KERNEL_USER:
 		return c->kernel_status != 0;
 	default:
-		return c->thread;
+		return by >= BY_ACCESS ? c->access : c->thread;
 	}
 }
 
@@ -353,6 +372,9 @@ static int add_event(struct report *r, uint32_t number)
 	e->weight += event->weight;
 	e->mixed += event->mixed;
 	e->cut += event->cut;
+	e->accesses.addresses += event->accesses.addresses;
+	e->accesses.sources += event->accesses.sources;
+	e->accesses.latencies += event->accesses.latencies;
 	for (size_t i = 0; i < PROFILE_STATUSES; i++) {
 		e->kernel_status[i] += event->kernel_status[i];
 		e->user_status[i] += event->user_status[i];

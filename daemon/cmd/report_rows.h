@@ -18,11 +18,15 @@ struct report_grouping {
 	unsigned int dimensions; /* enum profile_dimension */
 	bool by_stack; /* a stack touches several rows: there are children */
 	bool has_module;
+	const char *part; /* of the memory access, as in "no latency"; NULL: the rows are others */
 };
+
+/* Samples of the event that tell the part of the access that the rows are of. */
+uint64_t report_told(const struct report_grouping *g, const struct profile_accesses *a);
 
 /* NULL: there is none of that name. */
 const struct report_grouping *report_grouping_find(const char *name);
-/* "function, process, ..." */
+/* "function, process, ...", on two lines, the second as deep as the options of --help */
 const char *report_grouping_names(void);
 
 enum report_sort {
@@ -61,6 +65,7 @@ struct report_event {
 	struct profile_ledger ledger;
 	uint64_t unknown_weight; /* whose leaf function has no name; by_stack only */
 	uint64_t mixed, cut; /* samples, see struct profile_event */
+	struct profile_accesses accesses;
 	struct report_values *values; /* NULL: no metric was asked for */
 	struct report_row *rows; /* sorted, those without weight left out */
 	size_t n_rows;

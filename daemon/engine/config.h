@@ -19,6 +19,7 @@ struct profile_config {
 	struct sample_filter filter;
 	char **counters; /* events counted on the CPU and read at each sample; at most 8 */
 	bool split; /* a program at each context switch ends the counters' deltas */
+	bool memory_access; /* samples carry address, data source and latency */
 	bool kernel_stacks, user_stacks;
 	bool idle; /* keep pid 0 */
 	bool enabled;

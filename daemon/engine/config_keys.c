@@ -458,6 +458,7 @@ static const struct config_key keys[] = {
 	{ PROFILE(counters), .name = "counters", .type = &type_list, .initial = "", .zero = "none",
 	  .what = "names of events" },
 	{ PROFILE(split), .name = "split-at-switch", .type = &type_bool, .initial = "no" },
+	{ PROFILE(memory_access), .name = "memory-access", .type = &type_bool, .initial = "no" },
 	{ PROFILE(kernel_stacks), .name = "kernel-stacks", .type = &type_bool, .initial = "yes" },
 	{ PROFILE(user_stacks), .name = "user-stacks", .type = &type_bool, .initial = "yes" },
 	{ PROFILE(idle), .name = "idle", .type = &type_bool, .initial = "no" },

@@ -358,6 +358,7 @@ static int describe_event(struct pipeline *p, size_t i)
 		.config = attr->config,
 		.freq = attr->freq,
 		.value = attr->freq ? attr->sample_freq : attr->sample_period,
+		.memory_access = e->flags & SAMPLER_ACCESS,
 	};
 
 	return recorder_set_event(p->recorder, i, &record);

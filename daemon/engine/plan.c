@@ -108,10 +108,11 @@ static bool planned_already(const struct plan *p, const struct pmu_event *ev, co
 	return false;
 }
 
-static unsigned int stacks_of(const struct profile_config *c)
+static unsigned int flags_of(const struct profile_config *c, bool off_cpu)
 {
 	return (c->kernel_stacks ? SAMPLER_KERNEL_STACK : 0) |
-	       (c->user_stacks ? SAMPLER_USER_STACK : 0) | (c->idle ? SAMPLER_IDLE : 0);
+	       (c->user_stacks ? SAMPLER_USER_STACK : 0) | (c->idle ? SAMPLER_IDLE : 0) |
+	       (c->memory_access && !off_cpu ? SAMPLER_ACCESS : 0);
 }
 
 /* An event that cannot be had: an error when it was asked for by name, else a note. Takes text. */
@@ -123,22 +124,12 @@ static int leave_out(struct plan *p, int error, char *text, bool strict, char **
 	return error;
 }
 
-/* As an event that only counts. */
-static void make_counter(struct pmu_event *ev)
-{
-	ev->attr.freq = 0;
-	ev->attr.sample_period = 0;
-	ev->attr.sample_type = 0;
-	ev->attr.precise_ip = 0;
-	ev->attr.disabled = 1;
-}
-
 /* Opens it as it will be used, and closes it again. */
 static int try_counter(struct pmu_event *ev, int cpu)
 {
 	int fd;
 
-	make_counter(ev);
+	pmu_event_count_only(ev);
 	fd = pmu_event_open(ev, -1, pmu_event_cpu(ev, cpu), -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		return fd;
@@ -237,7 +228,7 @@ static int add_event(struct plan *p, struct profile_config *c, struct pmu_event 
 		.profile = strdup(c->name ? c->name : ""),
 		.requested = requested,
 		.reason = reason,
-		.stacks = stacks_of(c),
+		.flags = flags_of(c, is_off_cpu(ev)),
 		.filter = &c->filter,
 		.off_cpu = is_off_cpu(ev),
 	};
@@ -249,6 +240,32 @@ static int add_event(struct plan *p, struct profile_config *c, struct pmu_event 
 	}
 	p->events[p->n_events++] = e;
 	return 0;
+}
+
+/* What stands for no access of the hardware's has none in its samples. */
+static bool tells_access(const struct pmu_event *ev)
+{
+	const struct perf_event_attr *a = &ev->attr;
+
+	if (a->type == PERF_TYPE_SOFTWARE)
+		return a->config == PERF_COUNT_SW_PAGE_FAULTS ||
+		       a->config == PERF_COUNT_SW_PAGE_FAULTS_MIN ||
+		       a->config == PERF_COUNT_SW_PAGE_FAULTS_MAJ ||
+		       a->config == PERF_COUNT_SW_ALIGNMENT_FAULTS;
+	return a->precise_ip || strncmp(ev->pmu, "ibs_", 4) == 0 ||
+	       strncmp(ev->pmu, "arm_spe", 7) == 0;
+}
+
+static int note_access(struct plan *p, const struct pmu_event *ev)
+{
+	char *text;
+
+	if (asprintf(&text,
+		     "%s tells no memory access of its samples: precise events (PEBS, IBS) and "
+		     "page faults do",
+		     ev->name) < 0)
+		return -ENOMEM;
+	return add_note(p, text);
 }
 
 static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event *ev, bool strict,
@@ -274,6 +291,11 @@ static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event
 			     EVENTS_MAX) < 0)
 			text = NULL;
 		return leave_out(p, -EINVAL, text, strict, ret_error);
+	}
+	if (c->memory_access && !is_off_cpu(ev) && !tells_access(ev)) {
+		r = note_access(p, ev);
+		if (r < 0)
+			return r;
 	}
 	return add_event(p, c, ev, TAKE_PTR(requested), TAKE_PTR(reason));
 }
@@ -419,7 +441,7 @@ char *sampler_event_note(const struct sampler_event *e)
 
 int plan_replacement(const struct sampler_event *e, const char *reason, struct sampler_event *ret)
 {
-	struct sampler_event by = { .stacks = e->stacks, .filter = e->filter };
+	struct sampler_event by = { .flags = e->flags, .filter = e->filter };
 	int r;
 
 	if (!is_cycles(&e->pmu))

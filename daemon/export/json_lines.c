@@ -5,7 +5,8 @@
  *   profile   format (1), generator, host, first_ns, last_ns (CLOCK_REALTIME), samples, unreadable,
  *             stack_status: samples by status, for the kernel and the user half
  *   event     id, requested, fired, reason, pmu, unit, mode ("frequency" or "period"), value,
- *             samples, weight, ledger
+ *             samples, weight, memory_access (samples that tell a part of it, when asked for),
+ *             ledger
  *   object    id, kind, name, path, build_id (hex)
  *   note      time_ns, text
  *   stack     event (its id), pid, tid, process, thread, unit, container, cpu (when asked for),
@@ -64,6 +65,13 @@ static void put_event(struct json *j, const struct profile *p, uint32_t id)
 	json_uint(j, "value", e->value);
 	json_uint(j, "samples", e->samples);
 	json_uint(j, "weight", e->weight);
+	if (e->memory_access) {
+		json_open_object(j, "memory_access");
+		json_uint(j, "addresses", e->accesses.addresses);
+		json_uint(j, "data_sources", e->accesses.sources);
+		json_uint(j, "latencies", e->accesses.latencies);
+		json_close_object(j);
+	}
 	json_put_ledger(j, &p->ledgers[id]);
 	json_close_object(j);
 }

@@ -38,6 +38,10 @@
 #define ROUND_NS (20 * NSEC_PER_SEC)
 #define REORDER_NS (5 * NSEC_PER_SEC) /* more than samples ever are out of order */
 #define REBOOT_NS (60 * NSEC_PER_SEC) /* going back further than this is another boot */
+/* PERF_MEM_NA of the kernel: what perf shows as N/A. */
+#define NO_SOURCE                                                                                  \
+	(PERF_MEM_S(OP, NA) | PERF_MEM_S(LVL, NA) | PERF_MEM_S(SNOOP, NA) | PERF_MEM_S(LOCK, NA) | \
+	 PERF_MEM_S(TLB, NA) | PERF_MEM_S(LVLNUM, NA))
 #define MAX_CHAIN 4096 /* a record's size has 16 bits */
 
 struct perf_data {
@@ -350,6 +354,7 @@ static void put_sample(struct perf_data *d, const struct profile *p, const struc
 {
 	const struct profile_thread *t = &p->threads[s->thread];
 	size_t n_kernel, n = stack_addresses(d, p, t->process, &n_kernel);
+	bool access = p->events[s->event].memory_access;
 	uint16_t mode = n_kernel > 0 ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
 
 	record_begin(d, PERF_RECORD_SAMPLE, n > 0 ? mode : PERF_RECORD_MISC_CPUMODE_UNKNOWN);
@@ -358,10 +363,16 @@ static void put_sample(struct perf_data *d, const struct profile *p, const struc
 	put_u32(&d->b, p->processes[t->process].pid);
 	put_u32(&d->b, t->tid);
 	put_u64(&d->b, time_ns);
+	if (access)
+		put_u64(&d->b, s->access.address);
 	put_u32(&d->b, s->cpu);
 	put_u32(&d->b, 0);
 	put_u64(&d->b, s->weight);
 	put_chain(&d->b, d->addresses, n, n_kernel);
+	if (access) {
+		put_u64(&d->b, s->access.latency);
+		put_u64(&d->b, s->access.source ? s->access.source : NO_SOURCE);
+	}
 	record_end(d);
 }
 

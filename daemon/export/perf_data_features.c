@@ -81,7 +81,8 @@ static void fill_attr(const struct profile *p, uint32_t event, struct perf_event
 		.size = sizeof(*ret),
 		.type = e->type,
 		.config = e->config,
-		.sample_type = PERF_DATA_SAMPLE_TYPE,
+		.sample_type =
+			PERF_DATA_SAMPLE_TYPE | (e->memory_access ? PERF_DATA_ACCESS_TYPE : 0),
 		.read_format = PERF_FORMAT_ID,
 		.sample_id_all = 1,
 		.freq = e->freq,

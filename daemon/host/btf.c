@@ -244,7 +244,7 @@ const char *host_btf_custom_path(const struct host_btf *btf)
 	return btf->kind == HOST_BTF_OPTION || btf->kind == HOST_BTF_EXTERNAL ? btf->path : NULL;
 }
 
-/* Only the field the programs read; a gap before it is as good as the registers. */
+/* Only the fields the programs read; a gap before them is as good as the registers. */
 static int describe_sampler_context(struct btf *btf)
 {
 	int u64 = btf__add_int(btf, "unsigned long long", sizeof(__u64), 0);
@@ -255,8 +255,11 @@ static int describe_sampler_context(struct btf *btf)
 	r = btf__add_struct(btf, "bpf_perf_event_data", sizeof(struct bpf_perf_event_data));
 	if (r < 0)
 		return r;
-	return btf__add_field(btf, "sample_period", u64,
-			      offsetof(struct bpf_perf_event_data, sample_period) * 8, 0);
+	r = btf__add_field(btf, "sample_period", u64,
+			   offsetof(struct bpf_perf_event_data, sample_period) * 8, 0);
+	return r < 0 ? r
+		     : btf__add_field(btf, "addr", u64,
+				      offsetof(struct bpf_perf_event_data, addr) * 8, 0);
 }
 
 /* The field that only this architecture's registers have; the programs look at nothing else. */

@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "profile/memory_access.h"
 #include "profile/profile_load.h"
 #include "util/parse.h"
 
-#define CELL_DIMENSIONS (PROFILE_BY_THREAD | PROFILE_BY_CPU | PROFILE_BY_STATUS | PROFILE_BY_SECOND)
+#define CELL_DIMENSIONS (PROFILE_BY_THREAD | PROFILE_BY_CPU | PROFILE_BY_STATUS | PROFILE_BY_ACCESS)
 
 struct worker {
 	struct load *load;
@@ -48,9 +49,9 @@ int load_init(struct load *l, const struct profile_filter *filter, unsigned int 
 	       l->filter->counters[l->n_counters])
 		l->n_counters++;
 	pthread_mutex_init(&l->lock, NULL);
-	struct dictionary *all[] = { &l->boots,	  &l->event_names, &l->events,
-				     &l->objects, &l->processes,   &l->mappings,
-				     &l->threads, &l->frames,	   &l->functions };
+	struct dictionary *all[] = { &l->boots,	    &l->event_names, &l->events,  &l->objects,
+				     &l->processes, &l->mappings,    &l->threads, &l->frames,
+				     &l->functions, &l->accesses };
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		dictionary_init(all[i], mix64(seeds[1] + i));
 	return 0;
@@ -80,6 +81,7 @@ void load_done(struct load *l)
 	dictionary_done(&l->threads);
 	dictionary_done(&l->frames);
 	dictionary_done(&l->functions);
+	dictionary_done(&l->accesses);
 	free(l->error_text);
 	free(l->unopened_text);
 	pthread_mutex_destroy(&l->lock);
@@ -114,13 +116,32 @@ static struct tree_label label_of(unsigned int dimensions, const struct profile_
 		.plain = !(dimensions & CELL_DIMENSIONS),
 	};
 
-	if (dimensions & PROFILE_BY_SECOND)
-		l.second = (uint32_t)(s->realtime_ns / NSEC_PER_SEC);
 	if (dimensions & PROFILE_BY_STATUS) {
 		l.kernel_status = s->kernel_status;
 		l.user_status = s->user_status;
 	}
 	return l;
+}
+
+static enum memory_access_part access_part(unsigned int dimensions)
+{
+	static const unsigned int by[] = {
+		[ACCESS_BY_SOURCE] = PROFILE_BY_SOURCE,	  [ACCESS_BY_TLB] = PROFILE_BY_TLB,
+		[ACCESS_BY_LATENCY] = PROFILE_BY_LATENCY, [ACCESS_BY_ADDRESS] = PROFILE_BY_ADDRESS,
+		[ACCESS_BY_PAGE] = PROFILE_BY_PAGE,
+	};
+	unsigned int i = 0;
+
+	while (i + 1 < ARRAY_SIZE(by) && !(dimensions & by[i]))
+		i++;
+	return (enum memory_access_part)i;
+}
+
+static int find_access(struct load *l, const struct record_access *a, uint32_t *ret)
+{
+	uint64_t key = memory_access_key(access_part(l->dimensions), a);
+
+	return dictionary_add(&l->accesses, &key, sizeof(key), sizeof(key), ret);
 }
 
 /*
@@ -145,6 +166,10 @@ static int count_sample(struct worker *w, struct epoch *e, struct pending *p,
 	if (r < 0)
 		return r;
 	next.label = label_of(w->load->dimensions, &s->sample);
+	if (w->load->dimensions & PROFILE_BY_ACCESS)
+		r = find_access(w->load, &s->sample.access, &next.label.access);
+	if (r < 0)
+		return r;
 	next.key = tree_key(&w->tree, s->path, &next.label);
 	r = count_pending(w, e, p);
 	*p = next;
@@ -369,6 +394,7 @@ struct profile *profile_free(struct profile *p)
 	free(p->nodes);
 	free(p->cells);
 	free(p->counters);
+	free(p->accesses);
 	free(p->notes);
 	free(p);
 	return NULL;

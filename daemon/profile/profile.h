@@ -51,8 +51,22 @@ enum profile_dimension {
 	PROFILE_BY_THREAD = 1 << 0, /* and so by process, unit, container */
 	PROFILE_BY_CPU = 1 << 1, /* and so by NUMA node */
 	PROFILE_BY_STATUS = 1 << 2,
-	PROFILE_BY_SECOND = 1 << 3, /* cell.second: realtime / 1 s */
-	PROFILE_NO_STACK = 1 << 4, /* not by stack: no node but the root */
+	PROFILE_NO_STACK = 1 << 3, /* not by stack: no node but the root */
+	/* One of these at most: cell.access. */
+	PROFILE_BY_SOURCE = 1 << 4,
+	PROFILE_BY_TLB = 1 << 5,
+	PROFILE_BY_LATENCY = 1 << 6,
+	PROFILE_BY_ADDRESS = 1 << 7,
+	PROFILE_BY_PAGE = 1 << 8,
+};
+
+#define PROFILE_BY_ACCESS                                                                          \
+	(PROFILE_BY_SOURCE | PROFILE_BY_TLB | PROFILE_BY_LATENCY | PROFILE_BY_ADDRESS |            \
+	 PROFILE_BY_PAGE)
+
+/* How many samples tell a part of their memory access. */
+struct profile_accesses {
+	uint64_t addresses, sources, latencies;
 };
 
 struct profile_event {
@@ -66,6 +80,8 @@ struct profile_event {
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES]; /* samples */
 	uint64_t mixed; /* samples within whose deltas other tasks ran: they contribute to none */
 	uint64_t cut; /* others whose deltas began at a switch: theirs is not the whole period */
+	bool memory_access; /* asked for at each sample */
+	struct profile_accesses accesses;
 };
 
 struct profile_object {
@@ -121,7 +137,7 @@ struct profile_cell {
 	uint32_t node;
 	uint32_t thread; /* PROFILE_NONE unless PROFILE_BY_THREAD */
 	uint32_t cpu; /* PROFILE_NONE unless PROFILE_BY_CPU */
-	uint32_t second; /* 0 unless PROFILE_BY_SECOND */
+	uint32_t access; /* index into profile.accesses; 0 unless PROFILE_BY_ACCESS */
 	uint8_t kernel_status, user_status; /* 0 unless PROFILE_BY_STATUS */
 	uint64_t samples;
 	uint64_t weight; /* sum of the periods */
@@ -205,6 +221,8 @@ struct profile {
 	/* filter.counters[k] in cell i is counters[i * n_counters + k]; NULL when none is asked. */
 	struct profile_counter *counters;
 	size_t n_counters;
+	uint64_t *accesses; /* keys of memory_access_key(), by PROFILE_BY_ACCESS */
+	size_t n_accesses;
 	struct profile_note *notes;
 	size_t n_notes;
 	/* Samples by [enum stack_status]; the last element is for what this program does not know.
@@ -239,6 +257,7 @@ struct profile_sample {
 	uint64_t weight;
 	uint8_t kernel_status, user_status;
 	bool mixed, cut; /* see struct profile_event */
+	struct record_access access;
 };
 
 /*

@@ -141,9 +141,11 @@ static int find_counters(struct epoch *e, const struct record_event *v)
 
 static int on_event(struct epoch *e, const struct record_event *v)
 {
-	struct event_key fixed = {
-		.config = v->config, .value = v->value, .type = v->type, .freq = v->freq
-	};
+	struct event_key fixed = { .config = v->config,
+				   .value = v->value,
+				   .type = v->type,
+				   .freq = v->freq,
+				   .memory_access = v->memory_access };
 	uint32_t id = PROFILE_NONE, name;
 	struct event_tally *tally;
 	int r;
@@ -448,6 +450,7 @@ static bool on_sample(struct epoch *e, const struct record_sample *s, struct epo
 			.user_status = known_status(s->user_status),
 			.mixed = s->mixed,
 			.cut = s->cut && !s->mixed,
+			.access = s->access,
 		},
 		.path = &e->paths[s->cpu % EPOCH_PATHS],
 	};

@@ -70,6 +70,8 @@ static void lay_out_event(struct profile *p, struct profile_event *e, uint32_t i
 		.weight = tally->weight,
 		.mixed = tally->mixed,
 		.cut = tally->cut,
+		.memory_access = key->memory_access,
+		.accesses = tally->accesses,
 	};
 	e->profile = next_string(&at);
 	e->requested = next_string(&at);
@@ -268,7 +270,7 @@ static int lay_out_cells(struct profile *p)
 			.node = l->node,
 			.thread = l->thread,
 			.cpu = l->cpu,
-			.second = l->second,
+			.access = l->access,
 			.kernel_status = l->kernel_status,
 			.user_status = l->user_status,
 			.samples = c->samples,
@@ -278,6 +280,19 @@ static int lay_out_cells(struct profile *p)
 	p->n_cells = t->n_labels;
 	p->counters = TAKE_PTR(t->counters);
 	p->n_counters = t->n_counters;
+	return 0;
+}
+
+static int lay_out_accesses(struct profile *p)
+{
+	const struct dictionary *d = &p->memory->load.accesses;
+
+	p->accesses = calloc(d->n + 1, sizeof(*p->accesses));
+	if (!p->accesses)
+		return -ENOMEM;
+	for (; p->n_accesses < d->n; p->n_accesses++)
+		memcpy(&p->accesses[p->n_accesses], dictionary_get(d, (uint32_t)p->n_accesses),
+		       sizeof(*p->accesses));
 	return 0;
 }
 
@@ -364,8 +379,9 @@ static int lay_out_notes(struct profile *p)
 int profile_lay_out(struct profile *p)
 {
 	static int (*const parts[])(struct profile *) = {
-		lay_out_events, lay_out_processes, lay_out_threads, lay_out_mappings, lay_out_nodes,
-		lay_out_cells,	lay_out_host,	   lay_out_notes,   profile_resolve,
+		lay_out_events, lay_out_processes, lay_out_threads,  lay_out_mappings,
+		lay_out_nodes,	lay_out_cells,	   lay_out_accesses, lay_out_host,
+		lay_out_notes,	profile_resolve,
 	};
 	const struct profile_memory *m = p->memory;
 

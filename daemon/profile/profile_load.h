@@ -30,7 +30,8 @@
 
 struct event_key { /* profile, requested, fired, reason, pmu, unit, counters */
 	uint64_t config, value;
-	uint32_t type, freq;
+	uint32_t type;
+	uint16_t freq, memory_access;
 };
 
 struct object_key_data { /* path; the build-id is in front of it */
@@ -87,7 +88,7 @@ struct load {
 	size_t n_counters; /* in filter->counters */
 	uint64_t seed;
 	struct dictionary boots, event_names, events, objects, processes, mappings, threads, frames,
-		functions;
+		functions, accesses;
 
 	pthread_mutex_t lock; /* for what follows */
 	struct source *sources;
@@ -138,6 +139,7 @@ struct event_tally {
 	uint64_t samples, weight;
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
 	uint64_t mixed, cut;
+	struct profile_accesses accesses;
 	struct profile_ledger ledger;
 };
 

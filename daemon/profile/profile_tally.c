@@ -53,6 +53,9 @@ int tally_sample(struct tally *t, const struct profile_sample *s)
 	e->weight += s->weight;
 	e->mixed += s->mixed;
 	e->cut += s->cut;
+	e->accesses.addresses += s->access.address != 0;
+	e->accesses.sources += s->access.source != 0;
+	e->accesses.latencies += s->access.latency != 0;
 	e->kernel_status[s->kernel_status]++;
 	e->user_status[s->user_status]++;
 	if (t->first_ns == 0 || s->realtime_ns < t->first_ns)
@@ -94,6 +97,9 @@ static int merge_events(struct tally *t, const struct tally *from)
 		e->weight += more->weight;
 		e->mixed += more->mixed;
 		e->cut += more->cut;
+		e->accesses.addresses += more->accesses.addresses;
+		e->accesses.sources += more->accesses.sources;
+		e->accesses.latencies += more->accesses.latencies;
 		for (size_t k = 0; k < PROFILE_STATUSES; k++) {
 			e->kernel_status[k] += more->kernel_status[k];
 			e->user_status[k] += more->user_status[k];

@@ -35,9 +35,9 @@ struct tree_label {
 	uint32_t event;
 	uint32_t thread;
 	uint32_t cpu;
-	uint32_t second;
+	uint32_t access;
 	uint8_t kernel_status, user_status;
-	bool plain; /* thread, cpu, second and the two statuses are not told apart */
+	bool plain; /* thread, cpu, access and the two statuses are not told apart */
 };
 
 struct tree_cell {

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "profile/id_table.h"
+#include "profile/memory_access.h"
 #include "util/hash_table.h"
 #include "util/parse.h"
 
@@ -714,6 +715,19 @@ static void take_counters(const struct sample_record *s, struct record_sample *r
 	}
 }
 
+/* Behind the counters. That there was no access is told in many ways. */
+static void take_access(const struct sample_record *s, struct record_access *ret)
+{
+	const __u64 *w =
+		s->words + s->kernel_frames + s->user_frames + s->counters * SAMPLE_COUNTER_WORDS;
+
+	*ret = (struct record_access){
+		.address = w[0],
+		.source = memory_access_source(w[1]),
+		.latency = w[2],
+	};
+}
+
 /* How far the user stack can be trusted that is left. */
 static uint8_t user_status(const struct sample_record *s, const struct previous *prev)
 {
@@ -744,6 +758,8 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 		leaf_first[prev->n - i] = prev->id[i - 1];
 	if (s->counters)
 		take_counters(s, &record.sample);
+	if (s->flags & SAMPLE_ACCESS)
+		take_access(s, &record.sample.access);
 	put(r, &record);
 }
 

@@ -95,7 +95,8 @@ static const struct sample_record *checked(const struct sample_record *rec, size
 	    rec->counters > SAMPLE_MAX_COUNTERS)
 		return NULL;
 	words = (size_t)rec->kernel_frames + rec->user_frames +
-		rec->counters * SAMPLE_COUNTER_WORDS;
+		rec->counters * SAMPLE_COUNTER_WORDS +
+		(rec->flags & SAMPLE_ACCESS ? SAMPLE_ACCESS_WORDS : 0);
 	if (SAMPLE_RECORD_MIN + words * sizeof(__u64) > size)
 		return NULL;
 	return rec;

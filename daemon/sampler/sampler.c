@@ -23,6 +23,7 @@
 /* One event on one CPU. */
 struct slot {
 	int fd; /* -1: not open (CPU offline) */
+	int leader; /* what it has to stand behind, -1: nothing */
 	int link; /* bpf_link, -1: attached by ioctl */
 	uint64_t id; /* the kernel's, as in THROTTLE records */
 	int counters[SAMPLE_MAX_COUNTERS + 1]; /* fds, -1: none; context switches behind the last */
@@ -69,7 +70,7 @@ void sampler_event_done(struct sampler_event *e)
 static int sampler_event_copy(const struct sampler_event *from, struct sampler_event *ret)
 {
 	struct sampler_event e = {
-		.stacks = from->stacks,
+		.flags = from->flags,
 		.filter = from->filter,
 		.split = from->split,
 		.off_cpu = from->off_cpu,
@@ -96,7 +97,7 @@ static int sampler_event_copy(const struct sampler_event *from, struct sampler_e
 
 static void slot_init(struct slot *slot)
 {
-	*slot = (struct slot){ .fd = -1, .link = -1 };
+	*slot = (struct slot){ .fd = -1, .leader = -1, .link = -1 };
 	for (size_t i = 0; i < ARRAY_SIZE(slot->counters); i++)
 		slot->counters[i] = -1;
 }
@@ -107,6 +108,16 @@ static void slot_close(struct slot *slot)
 		slot->counters[i] = safe_close(slot->counters[i]);
 	slot->link = safe_close(slot->link);
 	slot->fd = safe_close(slot->fd);
+	slot->leader = safe_close(slot->leader);
+}
+
+static int slot_switch(const struct slot *slot, unsigned long request)
+{
+	int r = ioctl(slot->fd, request, 0) < 0 ? -errno : 0;
+
+	if (slot->leader >= 0 && ioctl(slot->leader, request, 0) < 0 && r == 0)
+		r = -errno;
+	return r;
 }
 
 static void event_done(struct sampler *s, struct event *e)
@@ -212,6 +223,36 @@ static void open_counters(struct sampler *s, struct event *e, int cpu)
 	(void)open_counter(s, e, e->spec.n_counters, &switches, cpu);
 }
 
+/*
+ * From Alder Lake and Sapphire Rapids on, loads have a data source only in a group with
+ * mem-loads-aux, which counts; without it the kernel says ENODATA.
+ */
+static int open_behind_aux(struct event *e, struct slot *slot, pid_t pid, int cpu)
+{
+	static const struct pmu_defaults defaults;
+	_cleanup_free_ char *spec = NULL, *error = NULL;
+	struct pmu_event *aux = NULL;
+	size_t n = 0;
+	int r;
+
+	if (asprintf(&spec, "%s/mem-loads-aux/", e->spec.pmu.pmu) < 0)
+		return -ENOMEM;
+	r = pmu_events_parse(spec, &defaults, &aux, &n, &error);
+	if (r < 0)
+		return r == -ENOMEM ? r : -ENODATA;
+	pmu_event_count_only(aux);
+	aux->attr.inherit = e->spec.pmu.attr.inherit;
+	aux->attr.enable_on_exec = e->spec.pmu.attr.enable_on_exec;
+	slot->leader = pmu_event_open(aux, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	pmu_events_free(aux, n);
+	if (slot->leader < 0)
+		return slot->leader;
+	r = pmu_event_open(&e->spec.pmu, pid, cpu, slot->leader, PERF_FLAG_FD_CLOEXEC);
+	if (r < 0)
+		slot->leader = safe_close(slot->leader);
+	return r;
+}
+
 /* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline or not to be sampled. */
 static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_error)
 {
@@ -222,6 +263,8 @@ static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_err
 	if (!samples_cpu(e, cpu))
 		return -ENODEV;
 	fd = pmu_event_open(&e->spec.pmu, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd == -ENODATA)
+		fd = open_behind_aux(e, slot, pid, cpu);
 	if (fd < 0) {
 		if (fd != -ENODEV && ret_error)
 			*ret_error = pmu_event_strerror(&e->spec.pmu, fd);
@@ -257,9 +300,11 @@ static struct ledger_rate rate_of(const struct pmu_event *ev)
 }
 
 /* What the sampler needs of every event beside what the event is. */
-static void complete_attr(const struct sampler *s, struct perf_event_attr *attr)
+static void complete_attr(const struct sampler *s, struct perf_event_attr *attr, unsigned int flags)
 {
 	attr->disabled = 1;
+	if (flags & SAMPLER_ACCESS)
+		attr->sample_type |= PERF_SAMPLE_ADDR | PERF_SAMPLE_WEIGHT | PERF_SAMPLE_DATA_SRC;
 	attr->read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
 	/* THROTTLE records go to the sideband's ring, which asks for the same clock and the same
 	 * trailer. */
@@ -277,7 +322,7 @@ static void complete_attr(const struct sampler *s, struct perf_event_attr *attr)
 static int load_unwinding(struct sampler *s, struct program_options *o, struct event *e,
 			  char **ret_error)
 {
-	bool stacks = e->spec.stacks & SAMPLER_USER_STACK;
+	bool stacks = e->spec.flags & SAMPLER_USER_STACK;
 	int r;
 
 	o->unwind = stacks ? s->options.unwind : NULL;
@@ -345,7 +390,7 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 	if (e->spec.off_cpu)
 		o.off_cpu = &off_cpu;
 	o.knobs = (struct sampler_knobs){
-		.flags = e->spec.stacks | sample_filter_flags(e->spec.filter),
+		.flags = e->spec.flags | sample_filter_flags(e->spec.filter),
 		.event = index,
 		.depth = s->options.depth,
 		.exclude_pid = s->options.exclude_self ? (uint32_t)getpid() : 0,
@@ -380,7 +425,7 @@ static int event_init(struct sampler *s, struct event *e, uint32_t index,
 		return r < 0 ? r : -ENOMEM;
 	for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++)
 		slot_init(&e->slots[cpu]);
-	complete_attr(s, &e->spec.pmu.attr);
+	complete_attr(s, &e->spec.pmu.attr, spec->flags);
 	if (spec->off_cpu)
 		e->spec.pmu.attr.sample_period = s->options.off_cpu.min_ns;
 	e->rate = rate_of(&e->spec.pmu);
@@ -531,7 +576,7 @@ static int slot_enable(struct sampler *s, struct event *e, int cpu)
 	ledger_start_event(&slot->ledger, s->idle_ns[cpu]);
 	if (s->options.task > 0 || (s->yielded && holds_counter(&e->spec.pmu)))
 		return 0;
-	return ioctl(slot->fd, PERF_EVENT_IOC_ENABLE, 0) < 0 ? -errno : 0;
+	return slot_switch(slot, PERF_EVENT_IOC_ENABLE);
 }
 
 int sampler_enable(struct sampler *s)
@@ -558,10 +603,10 @@ int sampler_disable(struct sampler *s)
 		program_stop(s->events[i].program);
 	for (size_t i = 0; i < s->n_events; i++)
 		for (size_t cpu = 0; cpu < s->options.possible_cpus; cpu++) {
-			int fd = s->events[i].slots[cpu].fd;
+			const struct slot *slot = &s->events[i].slots[cpu];
+			int one = slot->fd < 0 ? 0 : slot_switch(slot, PERF_EVENT_IOC_DISABLE);
 
-			if (fd >= 0 && ioctl(fd, PERF_EVENT_IOC_DISABLE, 0) < 0)
-				r = -errno;
+			r = one < 0 ? one : r;
 		}
 	return r;
 }
@@ -571,7 +616,7 @@ static void switch_slot(struct sampler *s, struct event *e, size_t cpu, unsigned
 	struct slot *slot = &e->slots[cpu];
 
 	if (s->enabled && slot->fd >= 0 && holds_counter(&e->spec.pmu))
-		(void)ioctl(slot->fd, request, 0);
+		(void)slot_switch(slot, request);
 	for (size_t i = 0; i < e->spec.n_counters; i++)
 		if (slot->counters[i] >= 0 && holds_counter(&e->spec.counters[i]))
 			(void)ioctl(slot->counters[i], request, 0);

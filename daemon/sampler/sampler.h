@@ -30,7 +30,7 @@ struct sampler_event {
 	size_t n_counters;
 	bool split; /* their deltas end at each context switch */
 	bool off_cpu; /* time off the CPU, weight in nanoseconds; pmu is a dummy */
-	unsigned int stacks; /* SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK | SAMPLER_IDLE */
+	unsigned int flags; /* SAMPLER_KERNEL_STACK, _USER_STACK, _IDLE, _ACCESS */
 	struct sample_filter *filter; /* borrowed; NULL: everything */
 };
 

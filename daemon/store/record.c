@@ -76,7 +76,7 @@ static const struct layout layouts[] = {
 		BYTES(event.profile), BYTES(event.requested), BYTES(event.fired), BYTES(event.reason),
 		BYTES(event.pmu), BYTES(event.unit), BYTES(event.counters),
 		U32(event.type), U64(event.config), BOOLEAN(event.freq),
-		U64(event.value) } },
+		U64(event.value), BOOLEAN(event.memory_access) } },
 	[RECORD_OBJECT] = { true, DICTIONARY_OBJECT, {
 		OBJECT_KIND(object.kind), BYTES(object.path), BYTES(object.build_id), U64(object.base) } },
 	[RECORD_PROCESS] = { true, DICTIONARY_PROCESS, {

@@ -65,6 +65,7 @@ struct record_event {
 	uint64_t config;
 	bool freq; /* value is Hz, else a period */
 	uint64_t value;
+	bool memory_access; /* asked for at each sample */
 };
 
 enum object_kind {
@@ -133,6 +134,13 @@ struct record_counter {
 
 #define RECORD_MAX_COUNTERS 8
 
+/* The memory access a sample stands for. What the hardware did not tell is 0. */
+struct record_access {
+	uint64_t address;
+	uint64_t source; /* union perf_mem_data_src of <linux/perf_event.h> */
+	uint64_t latency; /* in cycles */
+};
+
 struct record_sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC; stored in microseconds */
 	uint32_t cpu;
@@ -148,6 +156,7 @@ struct record_sample {
 	bool cut; /* they began at a context switch, later than the sample's period */
 	uint64_t counted_ns; /* the time they cover; stored in microseconds */
 	struct record_counter counters[RECORD_MAX_COUNTERS];
+	struct record_access access;
 };
 
 /* What happened on one CPU to one event since the previous ledger record of the two. */

@@ -49,6 +49,7 @@ struct coder_clock {
 	uint64_t time_us; /* of its previous sample */
 	uint64_t step; /* expected until the next, in 1/16 us; 0: not known */
 	uint64_t period;
+	uint64_t address; /* of the last access that had one */
 };
 
 /* One CPU. */

@@ -162,21 +162,31 @@ static void put_changes(struct buffer *b, uint8_t changes, const struct record_s
 		buffer_put_byte(b, status);
 }
 
-#define EXTENSION_COUNTERS 1
+/*
+ * Extensions stand one behind the other in the bytes of SAMPLE_MORE, by ascending number, each a
+ * byte that says which and what it says. A reader stops at the first one it does not know.
+ */
+enum sample_extension {
+	EXTENSION_COUNTERS = 1,
+	EXTENSION_ACCESS = 2,
+};
+
 #define EXTENSION_MIXED 1
 #define EXTENSION_CUT 2
 #define RAN_ALWAYS 1000
 
+enum access_parts {
+	ACCESS_ADDRESS = 1 << 0,
+	ACCESS_SOURCE = 1 << 1,
+	ACCESS_LATENCY = 1 << 2,
+	ACCESS_KNOWN = ACCESS_ADDRESS | ACCESS_SOURCE | ACCESS_LATENCY,
+};
+
 enum counter_state { COUNTER_ABSENT, COUNTER_WHOLE, COUNTER_PART };
 
-/* The extension with the counters: kind, flags, the time they cover, their number, then delta and
- * state in one number each. */
+/* Flags, the time they cover, their number, then delta and state in one number each. */
 static void put_counters(struct buffer *b, const struct record_sample *s)
 {
-	size_t at = b->size;
-
-	/* A byte for the length: 3 + 10 + 8 x (10 + 2) bytes at most. */
-	buffer_put_byte(b, 0);
 	buffer_put_byte(b, EXTENSION_COUNTERS);
 	buffer_put_byte(b,
 			(uint8_t)((s->mixed ? EXTENSION_MIXED : 0) | (s->cut ? EXTENSION_CUT : 0)));
@@ -192,39 +202,120 @@ static void put_counters(struct buffer *b, const struct record_sample *s)
 		if (state == COUNTER_PART)
 			buffer_put_varint(b, k->running_permille);
 	}
-	if (!b->error)
-		b->data[at] = (uint8_t)(b->size - at - 1);
 }
 
-/* An extension of another kind is for other readers; a damaged one is an error. */
-static int get_counters(const uint8_t *data, size_t size, struct record_sample *ret)
+static unsigned int access_parts(const struct record_access *a)
 {
-	struct cursor in = { .pos = data, .end = data + size };
-	uint8_t flags;
+	return (a->address ? ACCESS_ADDRESS : 0) | (a->source ? ACCESS_SOURCE : 0) |
+	       (a->latency ? ACCESS_LATENCY : 0);
+}
 
-	if (cursor_get_byte(&in) != EXTENSION_COUNTERS)
-		return in.error;
-	flags = cursor_get_byte(&in);
-	ret->counted_ns = cursor_get_varint(&in) * 1000;
-	ret->n_counters = cursor_get_byte(&in);
-	if (ret->n_counters > RECORD_MAX_COUNTERS)
+/* Which parts there are, then each. */
+static void put_access(struct buffer *b, struct coder_clock *clock, const struct record_access *a)
+{
+	unsigned int parts = access_parts(a);
+
+	buffer_put_byte(b, EXTENSION_ACCESS);
+	buffer_put_byte(b, (uint8_t)parts);
+	if (parts & ACCESS_ADDRESS) {
+		buffer_put_varint(b, zigzag_encode((int64_t)(a->address - clock->address)));
+		clock->address = a->address;
+	}
+	if (parts & ACCESS_SOURCE)
+		buffer_put_varint(b, a->source);
+	if (parts & ACCESS_LATENCY)
+		buffer_put_varint(b, a->latency);
+}
+
+/* At most 3 + 10 + 8 x (10 + 2) bytes of counters, and 2 + 3 x 10 of the access: both together may
+ * need a second byte of length. */
+static void put_extensions(struct buffer *b, struct coder_clock *clock,
+			   const struct record_sample *s)
+{
+	bool access = access_parts(&s->access), two = s->n_counters && access;
+	size_t at = b->size, size;
+
+	buffer_put_byte(b, 0);
+	if (two)
+		buffer_put_byte(b, 0);
+	size = b->size;
+	if (s->n_counters)
+		put_counters(b, s);
+	if (access)
+		put_access(b, clock, &s->access);
+	if (b->error)
+		return;
+	size = b->size - size;
+	b->data[at] = (uint8_t)(size & 127) | (two ? 128 : 0);
+	if (two)
+		b->data[at + 1] = (uint8_t)(size >> 7);
+}
+
+static int get_counters(struct cursor *in, struct record_sample *ret)
+{
+	uint8_t flags = cursor_get_byte(in);
+
+	ret->counted_ns = cursor_get_varint(in) * 1000;
+	ret->n_counters = cursor_get_byte(in);
+	if (ret->n_counters > RECORD_MAX_COUNTERS) {
+		ret->n_counters = 0;
 		return -EBADMSG;
+	}
 	ret->mixed = flags & EXTENSION_MIXED;
 	ret->cut = flags & EXTENSION_CUT;
 	for (size_t i = 0; i < ret->n_counters; i++) {
-		uint64_t value = cursor_get_varint(&in), permille = 0;
+		uint64_t value = cursor_get_varint(in), permille = 0;
 
 		if ((value & 3) == COUNTER_WHOLE)
 			permille = RAN_ALWAYS;
 		else if ((value & 3) == COUNTER_PART)
-			permille = cursor_get_varint(&in);
+			permille = cursor_get_varint(in);
 		if (permille > RAN_ALWAYS)
 			return -EBADMSG;
 		ret->counters[i] =
 			(struct record_counter){ .delta = value >> 2,
 						 .running_permille = (uint16_t)permille };
 	}
-	return in.error;
+	return in->error;
+}
+
+/* A part that is not known cannot be skipped, nor what is behind it. */
+static int get_access(struct cursor *in, struct coder_clock *clock, struct record_access *ret)
+{
+	uint8_t parts = cursor_get_byte(in);
+
+	if (parts & ACCESS_ADDRESS) {
+		clock->address += (uint64_t)zigzag_decode(cursor_get_varint(in));
+		ret->address = clock->address;
+	}
+	if (parts & ACCESS_SOURCE)
+		ret->source = cursor_get_varint(in);
+	if (parts & ACCESS_LATENCY)
+		ret->latency = cursor_get_varint(in);
+	if (parts & ~ACCESS_KNOWN)
+		in->pos = in->end;
+	return in->error;
+}
+
+/* An extension of another kind is for other readers; a damaged one is an error. */
+static int get_extensions(const uint8_t *data, size_t size, struct coder_clock *clock,
+			  struct record_sample *ret)
+{
+	struct cursor in = { .pos = data, .end = data + size };
+	int r = 0;
+
+	while (r == 0 && cursor_left(&in) > 0)
+		switch (cursor_get_byte(&in)) {
+		case EXTENSION_COUNTERS:
+			r = get_counters(&in, ret);
+			break;
+		case EXTENSION_ACCESS:
+			r = get_access(&in, clock, &ret->access);
+			break;
+		default:
+			return 0;
+		}
+	return r;
 }
 
 static int put_sample(struct buffer *b, struct record_coder *c, const struct record_sample *s)
@@ -258,7 +349,7 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 			  (s->thread != cpu->thread ? SAMPLE_THREAD : 0) |
 			  (changes ? SAMPLE_CHANGES : 0) | (d.gone ? SAMPLE_GONE : 0) |
 			  (d.user ? SAMPLE_USER : 0) | (d.kernel ? SAMPLE_KERNEL : 0) |
-			  (s->n_counters ? SAMPLE_MORE : 0));
+			  (s->n_counters || access_parts(&s->access) ? SAMPLE_MORE : 0));
 	buffer_put_byte(b, flags);
 	if (flags & SAMPLE_CPU)
 		buffer_put_varint(b, s->cpu);
@@ -270,8 +361,8 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 	if (r < 0)
 		return r;
 	buffer_put_varint(b, zigzag_encode((int64_t)(time_us - coder_clock_expect(clock))));
-	if (s->n_counters)
-		put_counters(b, s);
+	if (flags & SAMPLE_MORE)
+		put_extensions(b, clock, s);
 
 	previous->next = s->cpu;
 	c->cpu = s->cpu;
@@ -491,5 +582,5 @@ int record_get_sample(struct cursor *in, struct record_coder *c, uint8_t flags,
 		.frames = stack->frames + RECORD_MAX_STACK - stack->kernel_frames -
 			  stack->user_frames,
 	};
-	return extra ? get_counters(extra, extra_size, ret) : 0;
+	return extra ? get_extensions(extra, extra_size, clock, ret) : 0;
 }

@@ -53,8 +53,8 @@ int main(int argc, char **argv)
 		events[i] = (struct sampler_event){ .pmu = parsed[i],
 						    .profile = (char *)"",
 						    .requested = parsed[i].spec,
-						    .stacks = SAMPLER_KERNEL_STACK |
-							      SAMPLER_USER_STACK };
+						    .flags = SAMPLER_KERNEL_STACK |
+							     SAMPLER_USER_STACK };
 	started = now_ms();
 	btf_fd = host_btf_for_sampler(btf);
 	options.btf = btf_fd >= 0 ? btf : NULL;

@@ -4,10 +4,12 @@
 
 usage: read_segment.py FILE [EXPORT]
        read_segment.py FILE --rows ROWS
+       read_segment.py FILE --pages REPORT
 
 Prints what is in the file. With EXPORT, the output of `ebpf-profiler export --format json --by-cpu`, compares it
 with the samples in the file: process, thread, CPU, weight, and every stack frame. With ROWS, the output of
-`ebpf-profiler cat -o json`, compares it with the rows of collectors.
+`ebpf-profiler cat -o json`, compares it with the rows of collectors. With REPORT, the output of `ebpf-profiler report
+--by page --json`, compares it with the addresses of the samples.
 """
 import collections
 import json
@@ -159,10 +161,11 @@ class Epoch:
         self.next = {}
         self.threads = collections.defaultdict(int)
         self.events = collections.defaultdict(int)
-        self.clocks = collections.defaultdict(lambda: [0, 0, 0])  # time in us, period, step
+        self.clocks = collections.defaultdict(lambda: [0, 0, 0, 0])  # time in us, period, step, address
         self.stacks = collections.defaultdict(lambda: ([], []))  # user, kernel; root first
         self.status = collections.defaultdict(int)
         self.callees = Callees()
+        self.pages = collections.Counter()  # samples by the page of their memory access
 
     def samples(self):
         c = self.cursor
@@ -252,7 +255,7 @@ class Epoch:
         clock = self.clocks[cpu, event]
         time = (clock[0] + clock[2] // 16 + c.zigzag()) & M64
         if flags & 0x40:
-            c.bytes()
+            self.extensions(c.bytes(), clock)
         assert event < len(self.given[EVENT])
         halves = (bool(kernel), bool(user))
         if status is not None:
@@ -263,6 +266,27 @@ class Epoch:
         self.advance(clock, time)
         stack = tuple(self.given[FRAME][f] for f in user + kernel)
         return time, cpu, self.given[THREAD][thread], clock[1], stack
+
+    def extensions(self, data, clock):
+        c = Cursor(data)
+        while c.left():
+            kind = c.byte()
+            if kind == 1:
+                c.byte()
+                c.varint()
+                for _ in range(c.byte()):
+                    if c.varint() & 3 == 2:
+                        assert c.varint() < 1000
+            elif kind == 2:
+                parts = c.byte()
+                if parts & 1:
+                    clock[3] = (clock[3] + c.zigzag()) & M64
+                    self.pages[clock[3] & -4096] += 1
+                for part in (2, 4):
+                    if parts & part:
+                        assert c.varint()
+            else:
+                return
 
     @staticmethod
     def advance(clock, time):
@@ -350,11 +374,30 @@ def compare_rows(epochs, path):
     return 0
 
 
+def compare_pages(epochs, path):
+    ours, theirs = collections.Counter(), collections.Counter()
+    for _, payloads in epochs:
+        epoch = Epoch(decompress(payloads))
+        for _ in epoch.samples():
+            pass
+        ours += epoch.pages
+    with open(path, encoding="utf-8") as f:
+        for event in json.load(f)["events"]:
+            for row in event["rows"]:
+                if row["name"].startswith("0x"):
+                    theirs[int(row["name"], 16)] += row["self_samples"]
+    assert ours == theirs and ours, (ours - theirs, theirs - ours)
+    print(f"{len(ours)} pages are the same in both readers")
+    return 0
+
+
 def main():
     epochs, sealed = read_file(sys.argv[1])
     cells, kinds, total, rows = collections.Counter(), collections.Counter(), 0, []
     if sys.argv[2:3] == ["--rows"]:
         return compare_rows(epochs, sys.argv[3])
+    if sys.argv[2:3] == ["--pages"]:
+        return compare_pages(epochs, sys.argv[3])
     for (_, _, _, _, samples), payloads in epochs:
         epoch = Epoch(decompress(payloads))
         n = 0

@@ -79,6 +79,7 @@ static void add_event(struct stream *s)
 	e->config = some_number(s);
 	e->freq = below(s, 2);
 	e->value = some_number(s);
+	e->memory_access = below(s, 2);
 	s->defined[DICTIONARY_EVENT]++;
 }
 
@@ -202,6 +203,13 @@ static void add_counters(struct stream *s, struct record_sample *n)
 	}
 }
 
+static void add_access(struct stream *s, struct record_access *a)
+{
+	a->address = below(s, 4) ? some_number(s) : 0;
+	a->source = below(s, 4) ? some_number(s) : 0;
+	a->latency = below(s, 4) ? some_number(s) : 0;
+}
+
 /* A stack that shares something with the one before, or not. */
 static void add_sample(struct stream *s, uint32_t *frames, struct record_sample *last)
 {
@@ -224,6 +232,8 @@ static void add_sample(struct stream *s, uint32_t *frames, struct record_sample 
 		n->kernel_frames = n->user_frames = 0;
 	if (below(s, 2))
 		add_counters(s, n);
+	if (below(s, 2))
+		add_access(s, &n->access);
 	copy = malloc(4 * (size_t)(n->kernel_frames + n->user_frames) + 1);
 	assert_non_null(copy);
 	memcpy(copy, frames, 4 * (size_t)(n->kernel_frames + n->user_frames));
@@ -346,8 +356,9 @@ static bool same_counters(const struct record_sample *a, const struct record_sam
 
 static bool same_sample(const struct record_sample *a, const struct record_sample *b)
 {
-	return same_counters(a, b) && a->time_ns == b->time_ns && a->cpu == b->cpu &&
-	       a->event == b->event && a->thread == b->thread && a->period == b->period &&
+	return same_counters(a, b) && memcmp(&a->access, &b->access, sizeof(a->access)) == 0 &&
+	       a->time_ns == b->time_ns && a->cpu == b->cpu && a->event == b->event &&
+	       a->thread == b->thread && a->period == b->period &&
 	       a->kernel_status == b->kernel_status && a->user_status == b->user_status &&
 	       a->kernel_frames == b->kernel_frames && a->user_frames == b->user_frames &&
 	       memcmp(a->frames, b->frames, 4 * (size_t)(a->kernel_frames + a->user_frames)) == 0;
@@ -374,7 +385,8 @@ static bool same_record(const struct record *a, const struct record *b)
 		       same_bytes(a->event.unit, b->event.unit) &&
 		       same_bytes(a->event.counters, b->event.counters) &&
 		       a->event.type == b->event.type && a->event.config == b->event.config &&
-		       a->event.freq == b->event.freq && a->event.value == b->event.value;
+		       a->event.freq == b->event.freq && a->event.value == b->event.value &&
+		       a->event.memory_access == b->event.memory_access;
 	case RECORD_OBJECT:
 		return a->object.kind == b->object.kind &&
 		       same_bytes(a->object.path, b->object.path) &&

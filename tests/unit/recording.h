@@ -38,6 +38,7 @@ struct recording {
 	uint64_t first_ns, last_ns, samples;
 	bool epoch_start;
 	int64_t offset_ns; /* realtime - monotonic */
+	struct record_access access; /* of the samples that follow */
 };
 
 static void recording_put(struct recording *r, const struct record *record)
@@ -54,7 +55,7 @@ static void recording_events(struct recording *r)
 	    .fired = record_string("cpu-clock"), .reason = record_string("no PMU: ENOENT"),
 	    .unit = record_string("ns"), .freq = true, .value = 99);
 	PUT(r, RECORD_EVENT, event, .requested = record_string("page-faults"),
-	    .fired = record_string("page-faults"), .value = 1009);
+	    .fired = record_string("page-faults"), .value = 1009, .memory_access = true);
 }
 
 static void recording_processes(struct recording *r)
@@ -203,5 +204,5 @@ static inline void recording_sample(struct recording *r, uint64_t monotonic_ns, 
 	PUT(r, RECORD_SAMPLE, sample, .time_ns = monotonic_ns, .cpu = cpu, .event = event,
 	    .thread = thread, .period = period, .kernel_status = s->kernel ? 1 : 0,
 	    .user_status = s->user ? 4 : 0, .kernel_frames = s->kernel, .user_frames = s->user,
-	    .frames = s->frames);
+	    .frames = s->frames, .access = r->access);
 }

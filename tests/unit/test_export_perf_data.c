@@ -53,6 +53,7 @@ static void record_cells(struct recording *ret, struct fixture *f, uint64_t firs
 			.cpu = 1,
 			.node = f->cells[i].node,
 			.weight = 1000 + i,
+			.access = { 0x1000 + i, i % 2 ? 0x268801042 : 0, i },
 		};
 
 		assert_int_equal(perf_data_sample(&f->p, &s, d), 0);
@@ -209,6 +210,44 @@ static void test_samples(void **state)
 	assert_int_equal(word(h, 6), 0);
 }
 
+/* An event with memory accesses has three more words in its samples, and only that one. */
+static void test_memory_access(void **state)
+{
+	_cleanup_(recording_done) struct recording r = { 0 };
+	struct perf_event_attr attrs[2];
+	struct fixture f;
+	size_t sources = 0;
+
+	(void)state;
+	fixture_init(&f);
+	f.events[0].memory_access = true;
+	record_cells(&r, &f, 10 * NSEC_PER_SEC, 1000);
+	for (size_t i = 0; i < 2; i++)
+		memcpy(&attrs[i], r.bytes + r.header.attrs.offset + i * r.header.attr_size,
+		       sizeof(attrs[i]));
+	assert_int_equal(attrs[0].sample_type ^ attrs[1].sample_type,
+			 PERF_SAMPLE_ADDR | PERF_SAMPLE_WEIGHT | PERF_SAMPLE_DATA_SRC);
+	for (size_t i = 0; i < f.p.n_cells; i++) {
+		const struct perf_event_header *h = nth(&r, PERF_RECORD_SAMPLE, i);
+		uint64_t chain = word(h, f.cells[i].event == 0 ? 7 : 6);
+		union perf_mem_data_src source;
+
+		if (f.cells[i].event != 0) {
+			assert_int_equal(8 + 8 * (7 + chain), h->size);
+			continue;
+		}
+		assert_int_equal(8 + 8 * (10 + chain), h->size);
+		assert_int_equal(word(h, 3), 10 * NSEC_PER_SEC + i * 1000);
+		assert_int_equal(word(h, 4), 0x1000 + i);
+		assert_int_equal(word(h, 5), 1); /* the CPU */
+		assert_int_equal(word(h, 8 + chain), i);
+		source.val = word(h, 9 + chain);
+		assert_int_equal(source.mem_op, i % 2 ? PERF_MEM_OP_LOAD : PERF_MEM_OP_NA);
+		sources += source.mem_op != PERF_MEM_OP_NA;
+	}
+	assert_true(sources > 0);
+}
+
 /* What a sample needs stands before it: names, mappings, the kernel's objects; each once. */
 static void test_introductions(void **state)
 {
@@ -350,7 +389,7 @@ int main(void)
 		cmocka_unit_test(test_header),	  cmocka_unit_test(test_features),
 		cmocka_unit_test(test_samples),	  cmocka_unit_test(test_introductions),
 		cmocka_unit_test(test_pid_again), cmocka_unit_test(test_context_address),
-		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_times),	  cmocka_unit_test(test_memory_access),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -282,7 +282,7 @@ static void test_custom_path(void **state)
 	}
 }
 
-/* The generated BTF puts sample_period where this build's uapi header has it. */
+/* The generated BTF puts the context's fields where this build's uapi header has them. */
 static void test_sampler_btf(void **state)
 {
 	_cleanup_close_ int fd = -1;
@@ -299,11 +299,14 @@ static void test_sampler_btf(void **state)
 	id = btf__find_by_name_kind(btf, "bpf_perf_event_data", BTF_KIND_STRUCT);
 	assert_true(id > 0);
 	type = btf__type_by_id(btf, (__u32)id);
-	assert_int_equal(btf_vlen(type), 1);
+	assert_int_equal(btf_vlen(type), 2);
 	assert_string_equal(btf__name_by_offset(btf, btf_members(type)[0].name_off),
 			    "sample_period");
 	assert_int_equal(btf_member_bit_offset(type, 0),
 			 offsetof(struct bpf_perf_event_data, sample_period) * 8);
+	assert_string_equal(btf__name_by_offset(btf, btf_members(type)[1].name_off), "addr");
+	assert_int_equal(btf_member_bit_offset(type, 1),
+			 offsetof(struct bpf_perf_event_data, addr) * 8);
 	btf__free(btf);
 }
 
@@ -319,26 +322,33 @@ static void object_path(char *out, size_t size)
 	snprintf(out, size, "%s/../bpf/sampler.bpf.o", self);
 }
 
-/* Offsets of the program's 64-bit loads from its context, after relocation, as a bit per 8 bytes.
- */
-static uint64_t load_and_find_context_loads(const char *btf_path, int *ret_error)
+/* The sampler with one program, relocated by a BTF file (NULL: the kernel's) and loaded. */
+static struct bpf_object *load_sampler(const char *btf_path, struct bpf_program **ret_program,
+				       int *ret_error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = btf_path);
-	const char *name = "sample_to_perf_ring";
-	struct bpf_program *program;
-	const struct bpf_insn *insns;
 	struct bpf_object *object;
 	char path[PATH_MAX];
-	uint64_t seen = 0;
 
 	object_path(path, sizeof(path));
 	object = bpf_object__open_file(path, &options);
 	assert_non_null(object);
-	program = bpf_object__find_program_by_name(object, name);
-	assert_non_null(program);
-	bpf_program__set_autoload(program, true);
+	*ret_program = bpf_object__find_program_by_name(object, "sample_to_perf_ring");
+	assert_non_null(*ret_program);
+	bpf_program__set_autoload(*ret_program, true);
 	bpf_map__set_autocreate(bpf_object__find_map_by_name(object, "bpf_rings"), false);
 	*ret_error = bpf_object__load(object);
+	return object;
+}
+
+/* The number of the program's 64-bit loads from where its context has the period. */
+static uint64_t load_and_find_context_loads(const char *btf_path, int *ret_error)
+{
+	struct bpf_program *program;
+	struct bpf_object *object = load_sampler(btf_path, &program, ret_error);
+	const struct bpf_insn *insns;
+	uint64_t seen = 0;
+
 	insns = *ret_error ? NULL : bpf_program__insns(program);
 	/* Every other pointer of this program is a map value or a stack slot, whose offsets stay
 	 * those of the record; only the context load moves with the architecture. */
@@ -374,13 +384,57 @@ static void test_sampler_loads(void **state)
 		assert_int_equal(own, native);
 }
 
+/* Offset of a member of a kernel structure in bytes; -1: there is none. */
+static int kernel_offset(const struct btf *btf, const char *type, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+
+	for (__u32 i = 0; t && i < btf_vlen(t); i++)
+		if (strcmp(btf__name_by_offset(btf, btf_members(t)[i].name_off), member) == 0)
+			return (int)btf_member_bit_offset(t, i) / 8;
+	return -1;
+}
+
+/* What the kernel keeps of a memory access is read from where its BTF says that it lies. */
+static void test_access_offsets(void **state)
+{
+	static const char *const members[] = { "data_src", "weight" };
+	struct btf *btf = btf__load_vmlinux_btf();
+	struct bpf_program *program;
+	struct bpf_object *object;
+	int error;
+
+	(void)state;
+	if (!btf)
+		skip();
+	object = load_sampler(NULL, &program, &error);
+	for (size_t m = 0; error == 0 && m < ARRAY_SIZE(members); m++) {
+		int offset = kernel_offset(btf, "perf_sample_data", members[m]);
+		const struct bpf_insn *insns = bpf_program__insns(program);
+		size_t found = 0;
+
+		assert_true(offset > 0);
+		for (size_t i = 0; i < bpf_program__insn_cnt(program); i++)
+			found += (insns[i].code == (BPF_ALU64 | BPF_ADD | BPF_K) ||
+				  insns[i].code == (BPF_ALU64 | BPF_MOV | BPF_K)) &&
+				 insns[i].imm == offset;
+		if (found == 0)
+			fail_msg("nothing is read %d bytes into perf_sample_data, where %s is",
+				 offset, members[m]);
+	}
+	bpf_object__close(object);
+	btf__free(btf);
+	if (error)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_custom_path),
-		cmocka_unit_test(test_sampler_btf),
-		cmocka_unit_test(test_sampler_loads),
+		cmocka_unit_test(test_order),	       cmocka_unit_test(test_custom_path),
+		cmocka_unit_test(test_sampler_btf),    cmocka_unit_test(test_sampler_loads),
+		cmocka_unit_test(test_access_offsets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,33 @@ static void bad_counters(void **state)
 	free(error);
 }
 
+/* Events whose samples never tell a memory access say so, each; it is asked for all the same. */
+static void memory_access(void **state)
+{
+	struct profile_config profile = { .name = "a",
+					  .events = "cpu-clock,page-faults,minor-faults",
+					  .memory_access = true,
+					  .enabled = true };
+	const struct config c = { .profiles = &profile, .n_profiles = 1 };
+	struct plan p = {};
+	char *error = NULL;
+
+	(void)state;
+	assert_int_equal(plan_make(&c, true, 0, &p, &error), 0);
+	assert_int_equal(p.n_events, 3);
+	for (size_t i = 0; i < p.n_events; i++)
+		assert_true(p.events[i].flags & SAMPLER_ACCESS);
+	assert_int_equal(p.n_notes, 1);
+	assert_non_null(strstr(p.notes[0], "cpu-clock tells no memory access"));
+	plan_done(&p);
+	profile.memory_access = false;
+	assert_int_equal(plan_make(&c, true, 0, &p, &error), 0);
+	for (size_t i = 0; i < p.n_events; i++)
+		assert_false(p.events[i].flags & SAMPLER_ACCESS);
+	assert_int_equal(p.n_notes, 0);
+	plan_done(&p);
+}
+
 /* Names are checked without opening anything: what a file for many machines has wrong here. */
 static void names_alone(void **state)
 {
@@ -175,6 +202,7 @@ int main(void)
 		cmocka_unit_test(bad_specs),
 		cmocka_unit_test(bad_counters),
 		cmocka_unit_test(names_alone),
+		cmocka_unit_test(memory_access),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

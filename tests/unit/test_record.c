@@ -204,6 +204,14 @@ static void test_bytes(void **state)
 		{ __LINE__, DEFINED "c0 02 07 01 01 07 01 16 e9 07", -EBADMSG, 6 }, /* 1001 */
 		{ __LINE__, DEFINED "c0 02 04 01 00 07 09", -EBADMSG, 6 }, /* nine counters */
 		{ __LINE__, DEFINED "c0 02 04 01 00 07 01", -EBADMSG, 6 }, /* no value */
+		{ __LINE__, DEFINED "c0 02 02 02 00", 0, 7 }, /* an access that says nothing */
+		{ __LINE__, DEFINED "c0 02 08 02 07 80 02 22 c8 01 ff", 0, 7 }, /* and unknown */
+		{ __LINE__, DEFINED "c0 02 02 02 01", -EBADMSG, 6 }, /* no address */
+		{ __LINE__, DEFINED "c0 02 03 02 04 80", -EBADMSG, 6 }, /* half a latency */
+		{ __LINE__, DEFINED "c0 02 04 02 09 02 77", 0, 7 }, /* a part not known yet */
+		{ __LINE__, DEFINED "c0 02 08 01 00 07 01 15 02 04 07", 0, 7 }, /* both */
+		{ __LINE__, DEFINED "c0 02 07 01 00 07 01 15 02 04", -EBADMSG, 6 },
+		{ __LINE__, DEFINED "c0 02 88 00 01 00 07 01 15 02 04 07", 0, 7 }, /* long length */
 	};
 
 	(void)state;
@@ -229,7 +237,7 @@ static void test_example(void **state)
 {
 	static const uint32_t first[] = { 1, 0 }, second[] = { 2, 1, 0 };
 	static const char hex[] =
-		"03 14 00 00 09 63 70 75 2d 63 6c 6f 63 6b 00 00 00 00 00 00 01 63"
+		"03 15 00 00 09 63 70 75 2d 63 6c 6f 63 6b 00 00 00 00 00 00 01 63 00"
 		"05 0a 2a 00 00 02 73 68 00 00 00 00  07 05 00 2a 02 73 68"
 		"04 0b 00 07 2f 62 69 6e 2f 73 68 00 00"
 		"04 0c 01 08 5b 6b 65 72 6e 65 6c 5d 00 00"
@@ -289,6 +297,35 @@ static void test_example(void **state)
 	assert_int_equal(n, ARRAY_SIZE(want));
 	assert_int_equal(b.size, size);
 	assert_memory_equal(b.data, data, size);
+}
+
+/* The example of a memory access in docs/format.md, and one whose address is told against it */
+static void test_access_example(void **state)
+{
+	static const struct record_access want[] = {
+		{ .address = 0x7f0000001040, .source = 0x268801042, .latency = 200 },
+		{ .address = 0x7f0000001000 },
+	};
+	_cleanup_(record_coder_freep) struct record_coder *c = record_coder_new(),
+							  *d = record_coder_new();
+	_cleanup_(buffer_donep) struct buffer b = { 0 };
+	uint8_t data[256];
+	size_t size = from_hex(DEFINED "c0 02 10 02 07 80 c1 80 80 80 c0 3f c2 a0 80 c4 26 c8 01"
+				       " c0 02 03 02 01 7f",
+			       data),
+	       n = 0;
+	struct cursor in = { .pos = data, .end = data + size };
+	struct record r;
+
+	(void)state;
+	while (record_get(&in, c, &r) == 1) {
+		record_put(&b, d, &r);
+		if (r.type == RECORD_SAMPLE)
+			assert_memory_equal(&r.sample.access, &want[n++], sizeof(want[0]));
+	}
+	assert_int_equal(in.error, 0);
+	assert_int_equal(n, ARRAY_SIZE(want));
+	assert_int_equal(b.error, 0);
 }
 
 /* A writer is told when it refers to what it did not define, or goes beyond a limit */
@@ -403,7 +440,7 @@ int main(void)
 		cmocka_unit_test(test_truncation),  cmocka_unit_test(test_tampering),
 		cmocka_unit_test(test_bytes),	    cmocka_unit_test(test_example),
 		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_id_limit),
-		cmocka_unit_test(test_full_buffer),
+		cmocka_unit_test(test_full_buffer), cmocka_unit_test(test_access_example),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/perf_event.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,6 +188,81 @@ static void test_groupings(void **state)
 	assert_null(report_grouping_find("colour"));
 }
 
+#define SOURCE(op, lvl, num, snoop, tlb)                                                           \
+	(PERF_MEM_S(OP, op) | PERF_MEM_S(LVL, lvl) | PERF_MEM_S(LVLNUM, num) |                     \
+	 PERF_MEM_S(SNOOP, snoop) | PERF_MEM_S(LOCK, NA) | PERF_MEM_S(TLB, tlb))
+
+/* Samples with their memory access are told apart by each part of it, and those without are rows
+ * of their own */
+static void test_memory_access(void **state)
+{
+	const struct {
+		int line;
+		const char *by, *name;
+		uint64_t weight;
+	} rows[] = {
+		{ __LINE__, "data-source", "load, L1 hit", 3 },
+		{ __LINE__, "data-source", "load, L3 miss, snoop HITM", 5 },
+		{ __LINE__, "data-source", "store, remote RAM, one hop hit", 7 },
+		{ __LINE__, "data-source", "[no data source]", 11 },
+		{ __LINE__, "tlb", "L1 hit", 3 },
+		{ __LINE__, "tlb", "L2 miss", 12 },
+		{ __LINE__, "latency", "4 to 7 cycles", 3 },
+		{ __LINE__, "latency", "256 to 511 cycles", 5 },
+		{ __LINE__, "latency", "[no latency]", 18 },
+		{ __LINE__, "address", "0x7f0000001000", 3 },
+		{ __LINE__, "address", "0x7f0000001040", 5 },
+		{ __LINE__, "page", "0x7f0000001000", 8 },
+		{ __LINE__, "page", "[no address]", 18 },
+	};
+	const struct {
+		unsigned int n;
+		struct record_access access;
+	} samples[] = {
+		{ 3, { 0x7f0000001001, SOURCE(LOAD, HIT, L1, NA, HIT) | PERF_MEM_S(TLB, L1), 5 } },
+		{ 5,
+		  { 0x7f000000107f, SOURCE(LOAD, MISS, L3, HITM, MISS) | PERF_MEM_S(TLB, L2),
+		    256 } },
+		/* As older kernels and CPUs write it. */
+		{ 7,
+		  { 0,
+		    SOURCE(STORE, HIT, NA, NA, MISS) | PERF_MEM_S(LVL, REM_RAM1) |
+			    PERF_MEM_S(TLB, L2),
+		    0 } },
+		{ 11, { 0 } },
+	};
+	const struct stack user = { 0, 1, { BURN } };
+	struct recording r;
+
+	(void)state;
+	recording_open(&r, path);
+	recording_epoch(&r, SECOND);
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		r.access = samples[i].access;
+		record_stacks(&r, EVENT_FAULTS, THREAD_WEB, 0, samples[i].n, 1, &user);
+	}
+	recording_close(&r);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct profile *p;
+		struct report *report = make(rows[i].by, false, &p);
+		const struct report_event *e = &report->events[1];
+		const struct report_row *found = row(e, rows[i].name);
+		uint64_t sum = 0;
+
+		if (!found || found->self_weight != rows[i].weight)
+			fail_msg("line %d: %s, %llu", rows[i].line, rows[i].name,
+				 found ? (unsigned long long)found->self_weight : 0ULL);
+		for (size_t k = 0; k < e->n_rows; k++)
+			sum += e->rows[k].self_weight;
+		assert_int_equal(sum, 26);
+		assert_int_equal(e->accesses.addresses, 8);
+		assert_int_equal(e->accesses.sources, 15);
+		assert_int_equal(e->accesses.latencies, 8);
+		report_free(report);
+		profile_free(p);
+	}
+}
+
 /* Lost and not delivered are never negative, and what the ledger does not say is not made up */
 static void test_ledger_sums(void **state)
 {
@@ -354,8 +430,8 @@ static void test_hostile_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_self_and_children), TEST(test_groupings),	TEST(test_ledger_sums),
-		TEST(test_command),	      TEST(test_hostile_names),
+		TEST(test_self_and_children), TEST(test_groupings), TEST(test_memory_access),
+		TEST(test_ledger_sums),	      TEST(test_command),   TEST(test_hostile_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

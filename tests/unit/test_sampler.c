@@ -40,6 +40,9 @@ static __attribute__((noinline)) void burn(uint64_t cpu_ns)
 			;
 }
 
+/* Where it touched last. */
+static uintptr_t faulted_start, faulted_end;
+
 /* Touches fresh pages: each is one minor fault of this thread. */
 static void fault_pages(size_t n)
 {
@@ -51,6 +54,8 @@ static void fault_pages(size_t n)
 	madvise(p, n * page, MADV_NOHUGEPAGE);
 	for (size_t i = 0; i < n; i++)
 		p[i * page] = 1;
+	faulted_start = (uintptr_t)p;
+	faulted_end = (uintptr_t)p + n * page;
 	munmap(p, n * page);
 }
 
@@ -64,6 +69,8 @@ struct fixture {
 	const char *counter; /* read at each sample; NULL: none */
 	bool split;
 	uint64_t counted, mixed, cut;
+	bool access; /* each record carries its memory access */
+	uint64_t addressed, sources; /* within what was faulted last; told as not available */
 	uint64_t last_ns[4096];
 };
 
@@ -92,6 +99,18 @@ static void take_counter(struct fixture *f, const struct sample_record *rec, uin
 	f->cut += rec->flags & SAMPLE_CUT ? 1 : 0;
 }
 
+static void take_access(struct fixture *f, const struct sample_record *rec)
+{
+	const __u64 *w = rec->words + rec->kernel_frames + rec->user_frames +
+			 rec->counters * SAMPLE_COUNTER_WORDS;
+	const union perf_mem_data_src source = { .val = w[1] };
+
+	f->addressed += w[0] >= faulted_start && w[0] < faulted_end;
+	f->sources += source.mem_op == PERF_MEM_OP_NA && source.mem_lvl == PERF_MEM_LVL_NA &&
+		      source.mem_snoop == PERF_MEM_SNOOP_NA;
+	assert_int_equal(w[2], 0); /* no software event has a latency */
+}
+
 static void take(struct fixture *f, const struct sample_record *rec)
 {
 	assert_true(rec->head.cpu < f->possible);
@@ -101,6 +120,9 @@ static void take(struct fixture *f, const struct sample_record *rec)
 	assert_int_equal(rec->counters, f->n_counters);
 	for (uint32_t i = 0; i < rec->counters; i++)
 		take_counter(f, rec, i);
+	assert_int_equal(!!(rec->flags & SAMPLE_ACCESS), f->access);
+	if (f->access)
+		take_access(f, rec);
 	f->last_ns[rec->head.cpu % 4096] = rec->head.time_ns;
 	f->samples++;
 	f->weight += rec->period;
@@ -144,7 +166,8 @@ static bool open_fixture(struct fixture *f, const char *spec, struct sampler_opt
 	event = (struct sampler_event){ .pmu = events[0],
 					.profile = "",
 					.requested = events[0].name,
-					.stacks = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK,
+					.flags = SAMPLER_KERNEL_STACK | SAMPLER_USER_STACK |
+						 (f->access ? SAMPLER_ACCESS : 0),
 					.split = f->split };
 	if (f->counter) {
 		assert_int_equal(pmu_events_parse(f->counter, &defaults, &event.counters,
@@ -301,6 +324,33 @@ static void counters_at_each_sample(void **state)
 	}
 }
 
+/*
+ * The memory access in the record, by both transports, with a counter before it and without: a page
+ * fault's address is the one that was touched; its data source is what the kernel says where there
+ * is none (PERF_MEM_NA), and so was read from the right place.
+ */
+static void memory_access(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 4; way++) {
+		struct sampler_options o = { .transport =
+						     way & 1 ? TRANSPORT_BPF : TRANSPORT_PERF };
+		struct fixture f = { .counter = way & 2 ? "cpu-clock" : NULL, .access = true };
+
+		if (!open_fixture(&f, "page-faults@10", &o))
+			skip();
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		fault_pages(2000);
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		drain(&f);
+		/* at most one unfinished period on each CPU */
+		assert_true(f.addressed + f.n_cpus >= 2000 / 10);
+		assert_true(f.addressed <= 2000 / 10 + f.n_cpus);
+		assert_int_equal(f.sources, f.samples);
+		close_fixture(&f);
+	}
+}
+
 /* Sampled less often, a sample stands for more: the weights still sum up to what the event counted,
  * and what was due to what came. */
 static void back_off(void **state)
@@ -409,6 +459,7 @@ int main(void)
 		cmocka_unit_test(back_off),
 		cmocka_unit_test(half_full_wakes),
 		cmocka_unit_test(counters_at_each_sample),
+		cmocka_unit_test(memory_access),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);

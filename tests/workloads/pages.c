@@ -3,8 +3,9 @@
  * Page faults that all come from one function.
  *
  *   pages FAULTS              touches this many pages for the first time in touch_pages, then
- * prints how many faults the kernel counted for the process pages neighbours SECONDS  touch_pages
- * and its neighbour burn_cpu, a tenth of a second of CPU time each in turn; prints of both the CPU
+ * prints how many faults the kernel counted for the process pages region PAGES        the same in
+ * one mapping, and prints where it begins and ends pages neighbours SECONDS  touch_pages and its
+ * neighbour burn_cpu, a tenth of a second of CPU time each in turn; prints of both the CPU
  * milliseconds and the faults
  */
 #include <stdio.h>
@@ -27,7 +28,7 @@ static __attribute__((noinline)) void touch_pages(volatile char *memory, unsigne
 }
 
 /* 0, or 1 when there is no memory. */
-static int map_and_touch(unsigned long pages)
+static int map_and_touch(unsigned long pages, int tell)
 {
 	unsigned long page_size = (unsigned long)sysconf(_SC_PAGESIZE);
 	char *memory = mmap(NULL, pages * page_size, PROT_READ | PROT_WRITE,
@@ -38,6 +39,8 @@ static int map_and_touch(unsigned long pages)
 	/* A huge page would be one fault for all. */
 	madvise(memory, pages * page_size, MADV_NOHUGEPAGE);
 	touch_pages(memory, pages, page_size);
+	if (tell)
+		printf("%p %p\n", (void *)memory, (void *)(memory + pages * page_size));
 	munmap(memory, pages * page_size);
 	return 0;
 }
@@ -78,7 +81,7 @@ static int take_turn(int touches, struct sums *sums)
 	while (now_ms() - start_ms < TURN_MS) {
 		if (!touches)
 			burn_cpu();
-		else if (map_and_touch(SMALL_CHUNK) != 0)
+		else if (map_and_touch(SMALL_CHUNK, 0) != 0)
 			return 1;
 	}
 	sums->ms += now_ms() - start_ms;
@@ -104,14 +107,16 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "neighbours") == 0)
 		return neighbours(strtod(argv[2], NULL));
+	if (argc == 3 && strcmp(argv[1], "region") == 0)
+		return map_and_touch(strtoul(argv[2], NULL, 10), 1);
 	if (wanted == 0) {
-		fprintf(stderr, "usage: pages FAULTS | neighbours SECONDS\n");
+		fprintf(stderr, "usage: pages FAULTS | region PAGES | neighbours SECONDS\n");
 		return 2;
 	}
 	while (wanted) {
 		unsigned long pages = wanted < CHUNK ? wanted : CHUNK;
 
-		if (map_and_touch(pages) != 0)
+		if (map_and_touch(pages, 0) != 0)
 			return 1;
 		wanted -= pages;
 	}
