@@ -61,14 +61,16 @@ static uint64_t now_ns(void)
 
 /* --- what the stages tell each other --- */
 
-/* A process that lives for a moment leaves only this moment to open its files; what /proc lists at
- * start can wait for its first sample. */
+/* A process that lives for a moment leaves only this moment to open its files; names of what /proc
+ * lists at start can wait for its first sample. */
 static void on_mapped(struct object *o, uint32_t pid, uint64_t start, uint64_t end, void *userdata)
 {
 	struct pipeline *p = userdata;
 
 	if (!p->scanning)
 		symbols_request(p->symbols, o, (pid_t)pid, start, end);
+	else if (p->unwinder)
+		unwinder_found(p->unwinder, o, pid, start, end);
 }
 
 static void on_gone(uint32_t pid, void *userdata)
@@ -257,8 +259,10 @@ static int open_processes(struct pipeline *p)
 	p->scanning = true;
 	r = process_table_scan(p->processes);
 	p->scanning = false;
-	if (p->unwinder)
+	if (p->unwinder) {
 		unwinder_publish(p->unwinder);
+		unwinder_go_on(p->unwinder);
+	}
 	return r;
 }
 
@@ -661,6 +665,8 @@ int pipeline_symbols_fd(const struct pipeline *p)
 void pipeline_take_symbols(struct pipeline *p)
 {
 	symbols_poll(p->symbols, on_symbols, p);
+	if (p->unwinder)
+		unwinder_go_on(p->unwinder);
 }
 
 static bool listed(const int *cpus, size_t n, int cpu)

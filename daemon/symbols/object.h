@@ -46,6 +46,7 @@ struct object {
 	struct unwind_table *rows; /* built, on their way to the unwinder */
 	uint64_t rows_ns; /* when their state became final */
 	uint32_t slot; /* owned by unwind/row_store.h; 0: none */
+	bool rows_ahead; /* owned by unwind/rows_ahead.h: it is in the list */
 	/* Owned by unwind/unwinder.h: what its rows led to since they were last reported. */
 	uint64_t calls_checked, calls_right, stops;
 	/* Owned by the recorder: this object's id in epoch `epoch`, and offsets waiting for the

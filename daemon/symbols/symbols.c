@@ -494,27 +494,26 @@ static void submit_rows(struct symbols *s, struct request *r, struct object *o)
 	submit(s, rows);
 }
 
-void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
+/* What is wanted of a file that `pid` shows; false: it cannot be asked for now. */
+static bool request_parts(struct symbols *s, struct object *o, pid_t pid, uint64_t start,
+			  uint64_t end, bool index, bool rows)
 {
-	bool index = o->index_state == INDEX_NONE;
-	bool rows = s->wants_rows && o->rows_state == INDEX_NONE;
 	size_t limit = s->wants_rows ? 2 * SYMBOLS_PENDING_MAX : SYMBOLS_PENDING_MAX;
 	struct request *r;
 
 	if ((!index && !rows) || s->n_pending >= limit)
-		return;
-	if ((o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO) || o->asked_pid == pid)
-		return;
+		return false;
+	if (o->kind != OBJECT_FILE && o->kind != OBJECT_VDSO)
+		return false;
 	r = request_new(o, pid, start, end);
 	if (!r)
-		return;
-	o->asked_pid = pid;
+		return false;
 	r->wants_index = index;
 	r->wants_rows = rows;
 	prepare(s, r, o);
 	if (!worth_asking(s, r)) {
 		request_free(r);
-		return;
+		return true;
 	}
 	r->object = object_ref(o);
 	if (index)
@@ -523,6 +522,25 @@ void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t st
 		o->rows_state = INDEX_PENDING;
 	submit_rows(s, r, o);
 	submit(s, r);
+	return true;
+}
+
+static bool lacks_rows(const struct symbols *s, const struct object *o)
+{
+	return s->wants_rows && o->rows_state == INDEX_NONE;
+}
+
+void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end)
+{
+	if (o->asked_pid != pid && request_parts(s, o, pid, start, end,
+						 o->index_state == INDEX_NONE, lacks_rows(s, o)))
+		o->asked_pid = pid;
+}
+
+void symbols_request_rows(struct symbols *s, struct object *o, pid_t pid, uint64_t start,
+			  uint64_t end)
+{
+	(void)request_parts(s, o, pid, start, end, false, lacks_rows(s, o));
 }
 
 void symbols_hurry(struct symbols *s, const struct object *o)

@@ -42,6 +42,9 @@ DEFINE_CLEANUP(struct symbols *, symbols_free);
  */
 #define SYMBOLS_PENDING_MAX 128
 void symbols_request(struct symbols *s, struct object *o, pid_t pid, uint64_t start, uint64_t end);
+/* Asks for the rows alone; the same process may be asked for the rest later. */
+void symbols_request_rows(struct symbols *s, struct object *o, pid_t pid, uint64_t start,
+			  uint64_t end);
 
 /* A sample waits for the rows of `o`: they are built next. */
 void symbols_hurry(struct symbols *s, const struct object *o);

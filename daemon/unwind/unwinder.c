@@ -8,12 +8,17 @@
 #include "unwind/call_check.h"
 #include "unwind/process_lists.h"
 #include "unwind/row_store.h"
+#include "unwind/rows_ahead.h"
+
+/* Rows that nobody has needed yet may take a quarter of the room. */
+#define AHEAD_PART 4
 
 struct unwinder {
 	struct unwinder_options options;
 	struct unwind_maps *maps;
 	struct row_store *rows;
 	struct process_lists *lists;
+	struct rows_ahead *ahead; /* NULL: there is nothing to be done */
 	struct sample_record copy;
 	unsigned int until_check;
 	uint64_t stacks[STACK_STATUS_MAX];
@@ -36,6 +41,9 @@ int unwinder_new(const struct unwinder_options *options, struct unwinder **ret)
 		r = process_lists_new(u->maps, u->rows, &u->lists);
 	if (r < 0)
 		return r;
+	u->ahead = rows_ahead_new(options->symbols);
+	if (!u->ahead)
+		return -ENOMEM;
 	*ret = TAKE_PTR(u);
 	return 0;
 }
@@ -44,6 +52,7 @@ struct unwinder *unwinder_free(struct unwinder *u)
 {
 	if (!u)
 		return NULL;
+	rows_ahead_free(u->ahead);
 	process_lists_free(u->lists);
 	row_store_free(u->rows);
 	unwind_maps_close(u->maps);
@@ -69,6 +78,24 @@ void unwinder_process_forgotten(struct unwinder *u, struct process *p)
 void unwinder_rows_built(struct unwinder *u, struct object *o)
 {
 	row_store_put(u->rows, o);
+}
+
+void unwinder_found(struct unwinder *u, struct object *o, uint32_t pid, uint64_t start,
+		    uint64_t end)
+{
+	if (u->ahead)
+		rows_ahead_note(u->ahead, o, pid, start, end);
+}
+
+void unwinder_go_on(struct unwinder *u)
+{
+	struct row_store_stats rows;
+
+	if (!u->ahead)
+		return;
+	row_store_get_stats(u->rows, &rows);
+	if (rows.bytes > rows.limit_bytes / AHEAD_PART || !rows_ahead_go_on(u->ahead))
+		u->ahead = rows_ahead_free(u->ahead);
 }
 
 void unwinder_publish(struct unwinder *u)

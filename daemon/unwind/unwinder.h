@@ -37,6 +37,11 @@ const struct unwind_maps *unwinder_maps(const struct unwinder *u);
 void unwinder_process_changed(struct unwinder *u, struct process *p, bool replaced);
 void unwinder_process_forgotten(struct unwinder *u, struct process *p);
 void unwinder_rows_built(struct unwinder *u, struct object *o);
+/* Of what ran before: `pid` maps the object, whose rows are built ahead. */
+void unwinder_found(struct unwinder *u, struct object *o, uint32_t pid, uint64_t start,
+		    uint64_t end);
+/* Rows came, or the scan is over: others may be asked for. */
+void unwinder_go_on(struct unwinder *u);
 /* At the end of every drain, and once a second. */
 void unwinder_publish(struct unwinder *u);
 void unwinder_tick(struct unwinder *u);
