@@ -79,14 +79,28 @@ static void print_summary(const struct record_options *o, const struct engine_re
 				"through\n");
 }
 
-static int finish(const struct record_options *o, struct child *child,
+/* The command, and the errno its exec failed with. */
+struct command {
+	struct child child;
+	int exec_error;
+};
+
+static bool command_failed(void *userdata)
+{
+	struct command *c = userdata;
+
+	c->exec_error = c->child.pid > 0 ? child_exec_error(&c->child) : 0;
+	return c->exec_error < 0;
+}
+
+static int finish(const struct record_options *o, struct command *command,
 		  const struct engine_result *result)
 {
-	int error = child->pid > 0 ? child_exec_error(child) : 0;
+	struct child *child = &command->child;
 	bool stored;
 
-	if (error)
-		return child_explain(o->command[0], error);
+	if (command->exec_error)
+		return child_explain(o->command[0], command->exec_error);
 	print_summary(o, result);
 	stored = explain_storing(o, result);
 	if (!result->child_ended) {
@@ -97,8 +111,9 @@ static int finish(const struct record_options *o, struct child *child,
 	return child_exit_code(result->child_status);
 }
 
-static int record(struct record_options *o, struct child *child, struct preparation *p)
+static int record(struct record_options *o, struct command *command, struct preparation *p)
 {
+	struct child *child = &command->child;
 	_cleanup_free_ char *error = NULL;
 	struct engine_result result = {};
 	struct engine_options e = {
@@ -109,6 +124,8 @@ static int record(struct record_options *o, struct child *child, struct preparat
 		.child = child->pid,
 		.follow = child->pid > 0 && !o->all,
 		.release_fd = child->release_fd,
+		.failed = command_failed,
+		.userdata = command,
 		.duration_ns = o->duration_ns,
 		.progress = isatty(STDERR_FILENO),
 	};
@@ -119,12 +136,12 @@ static int record(struct record_options *o, struct child *child, struct preparat
 		child_abandon(child);
 		return r == -ENOENT ? EXIT_FAILED : exit_code_for_error(r); /* no such directory */
 	}
-	return finish(o, child, &result);
+	return finish(o, command, &result);
 }
 
 int cmd_record(int argc, char **argv)
 {
-	struct child child = CHILD_NONE;
+	struct command command = { .child = CHILD_NONE };
 	_cleanup_(record_options_done) struct record_options o = {};
 	_cleanup_(preparation_done) struct preparation p = { .btf_fd = -1 };
 	_cleanup_free_ char *error = NULL;
@@ -138,10 +155,10 @@ int cmd_record(int argc, char **argv)
 		return exit_code_for_error(r);
 	}
 	if (o.command) {
-		r = child_fork(o.command, &child);
+		r = child_fork(o.command, &command.child);
 		if (r < 0)
 			return log_error_errno(r, "Cannot fork"), EXIT_FAILED;
 	}
 	print_events(&p.plan, &o.config);
-	return record(&o, &child, &p);
+	return record(&o, &command, &p);
 }

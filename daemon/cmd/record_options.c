@@ -218,6 +218,25 @@ static int drop_unusable_cache(struct record_options *o)
 	return o->config.symbol_cache_directory ? 0 : EXIT_FAILED;
 }
 
+/* Thread ids exist, too, but no process has them. */
+static bool process_exists(const char *pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%s/task/%s", pid, pid);
+	return access(path, F_OK) == 0 || strcmp(pid, "0") == 0;
+}
+
+static int check_pids(const struct record_options *o)
+{
+	for (char **pid = o->config.profiles->filter.pids; pid && *pid; pid++)
+		if (!process_exists(*pid)) {
+			fprintf(stderr, "ebpf-profiler: there is no process %s\n", *pid);
+			return EXIT_FAILED;
+		}
+	return 0;
+}
+
 int record_options_parse(struct record_options *o, int argc, char **argv)
 {
 	struct option longs[ARRAY_SIZE(key_options) + 6];
@@ -245,7 +264,8 @@ int record_options_parse(struct record_options *o, int argc, char **argv)
 				"host is sampled anyway\n");
 		return EXIT_USAGE;
 	}
-	return drop_unusable_cache(o);
+	r = check_pids(o);
+	return r ? r : drop_unusable_cache(o);
 }
 
 void record_options_done(struct record_options *o)

@@ -427,6 +427,8 @@ static void end(struct engine *e)
 	pipeline_stop(e->pipeline);
 	e->result.duration_ns = now_ns() - e->started_ns;
 	pipeline_get_counters(e->pipeline, &e->result.counters);
+	if (e->options.failed && e->options.failed(e->options.userdata))
+		pipeline_discard(e->pipeline);
 	e->result.seal_error = pipeline_finish(e->pipeline);
 	segment_writer_get_status(pipeline_writer(e->pipeline), &e->result.writer);
 }
@@ -467,6 +469,8 @@ int engine_run(const struct engine_options *options, struct engine_result *ret, 
 		r = sd_event_loop(e.loop);
 	if (e.started_ns)
 		end(&e);
+	else
+		pipeline_discard(e.pipeline);
 	pipeline_close(e.pipeline);
 	service_close(e.service);
 	sd_event_source_unref(e.ring_io);

@@ -21,6 +21,10 @@ struct engine_options {
 	bool follow; /* sample only the child and its descendants */
 	int release_fd; /* written to when everything is ready, then closed: the child may exec. -1:
 			   none */
+	/* Asked at the end: true when nothing came of it, and what `output` was before shall stay.
+	 */
+	bool (*failed)(void *userdata);
+	void *userdata;
 	uint64_t duration_ns; /* 0: until a signal or the child's end */
 	bool service; /* notify the service manager, control socket, reload, budget */
 	bool progress; /* a line on the terminal each second */

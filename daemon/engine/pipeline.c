@@ -311,6 +311,12 @@ int pipeline_finish(struct pipeline *p)
 	return p->writer ? segment_writer_finish(p->writer) : 0;
 }
 
+void pipeline_discard(struct pipeline *p)
+{
+	if (p && p->writer)
+		segment_writer_discard(p->writer);
+}
+
 struct pipeline *pipeline_close(struct pipeline *p)
 {
 	if (!p)

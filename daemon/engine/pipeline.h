@@ -62,6 +62,8 @@ void pipeline_stop(struct pipeline *p);
  * the segment active.
  */
 int pipeline_finish(struct pipeline *p);
+/* The output file, not yet finished, is worth nothing: what was there before it stays. */
+void pipeline_discard(struct pipeline *p);
 
 /* Descriptors for the event loop: a ring is half full; process life; symbols. */
 int pipeline_ring_fd(const struct pipeline *p);

@@ -108,6 +108,16 @@ static bool planned_already(const struct plan *p, const struct pmu_event *ev, co
 	return false;
 }
 
+/* Two rates of an event could not be told from one that changed. */
+static bool requested_already(const struct plan *p, const char *requested, const char *profile)
+{
+	for (size_t i = 0; i < p->n_events; i++)
+		if (strcmp(p->events[i].profile, profile) == 0 &&
+		    strcmp(p->events[i].requested, requested) == 0)
+			return true;
+	return false;
+}
+
 static unsigned int flags_of(const struct profile_config *c, bool off_cpu)
 {
 	return (c->kernel_stacks ? SAMPLER_KERNEL_STACK : 0) |
@@ -272,6 +282,7 @@ static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event
 		      int cpu, char **ret_error)
 {
 	_cleanup_free_ char *requested = strdup(ev->name), *reason = NULL;
+	const char *profile = c->name ? c->name : "";
 	char *text;
 	int r = try_event(ev, cpu);
 
@@ -279,8 +290,14 @@ static int plan_event(struct plan *p, struct profile_config *c, struct pmu_event
 		r = fall_back(ev, r, cpu, &reason);
 	if (r < 0)
 		return leave_out(p, r, pmu_event_strerror(ev, r), strict, ret_error);
-	if (planned_already(p, ev, c->name ? c->name : ""))
+	if (planned_already(p, ev, profile))
 		return 0;
+	if (requested_already(p, requested, profile)) {
+		if (asprintf(&text, "event '%s': asked for twice, at different rates", requested) <
+		    0)
+			text = NULL;
+		return leave_out(p, -EINVAL, text, strict, ret_error);
+	}
 	if (is_off_cpu(ev) && c->filter.cpus)
 		return leave_out(p, -EINVAL,
 				 strdup("offcpu cannot be limited to some CPUs: a thread may leave "

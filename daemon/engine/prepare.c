@@ -51,6 +51,19 @@ static int make_btf(const struct config *config, struct preparation *p)
 	return p->btf_fd < 0 ? p->btf_fd : 0;
 }
 
+/* The lines of what was tried as one sentence. */
+static char *unusable_btf(const struct host_btf *btf, int error)
+{
+	char *text;
+
+	if (asprintf(&text, "cannot use the BTF that was asked for: %s",
+		     btf->tried && *btf->tried ? btf->tried : strerror(-error)) < 0)
+		return NULL;
+	for (char *p = text; (p = strchr(p, '\n'));)
+		*p = p[1] ? ';' : '\0';
+	return text;
+}
+
 static int find_btf(const struct config *config, struct preparation *p, char **ret_error)
 {
 	struct host_kernel kernel;
@@ -62,10 +75,8 @@ static int find_btf(const struct config *config, struct preparation *p, char **r
 	if (r == 0)
 		r = host_btf_find(NULL, config->btf, &kernel, &p->btf);
 	if (r < 0) {
-		if (asprintf(ret_error, "cannot use the BTF that was asked for:\n%s",
-			     p->btf.tried ? p->btf.tried : strerror(-r)) < 0)
-			*ret_error = NULL;
-		return r;
+		*ret_error = unusable_btf(&p->btf, r);
+		return r == -ENOENT ? -EINVAL : r;
 	}
 	if (p->btf.kind != HOST_BTF_NONE)
 		return 0;

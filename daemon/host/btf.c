@@ -66,7 +66,10 @@ static bool try(struct search *s, const char *path, enum host_btf_kind kind, uns
 	}
 	r = count_types(full);
 	if (r < 0) {
-		note(s, full, r == -ENOENT || r == -ENODATA ? "no BTF in it" : strerror(-r));
+		/* Beyond the kernel's, libbpf has errors of its own. */
+		note(s, full,
+		     r == -ENOENT || r == -ENODATA || r <= -__LIBBPF_ERRNO__START ? "no BTF in it"
+										  : strerror(-r));
 		return false;
 	}
 	if ((unsigned int)r < least) {

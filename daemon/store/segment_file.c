@@ -267,6 +267,14 @@ int segment_file_seal(struct segment_file *f, bool replace)
 	return r;
 }
 
+int segment_file_discard(const struct segment_file *f)
+{
+	char active[SEGMENT_NAME_MAX + 1];
+	int r = active_name(f->name, active);
+
+	return r == 0 && unlinkat(f->directory, active, 0) < 0 ? -errno : r;
+}
+
 int segment_file_repair(int directory, const char *name)
 {
 	_cleanup_(segment_file_freep) struct segment_file *f = NULL;

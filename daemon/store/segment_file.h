@@ -34,6 +34,9 @@ DEFINE_CLEANUP(struct segment_file *, segment_file_free);
 int segment_file_append(struct segment_file *f, struct frame_head *h, const void *payload,
 			size_t size);
 
+/* Removes `name`.active; to be freed next. */
+int segment_file_discard(const struct segment_file *f);
+
 /* Bytes that index and footer will take. */
 uint64_t segment_file_seal_bytes(const struct segment_file *f);
 

@@ -40,6 +40,7 @@ struct segment_sink {
 	bool dirty; /* written and not synced */
 	bool rotate; /* seal before the next epoch */
 	bool suspended;
+	bool discard; /* at the end, in place of sealing */
 	int error;
 	uint64_t retry_at_ns;
 	uint64_t written_bytes, dropped_samples;
@@ -100,19 +101,25 @@ static uint64_t max_epoch_bytes(const struct segment_sink *s)
 
 /* --- files --------------------------------------------------------------- */
 
+static int seal_file(struct segment_sink *s)
+{
+	int r;
+
+	do
+		r = s->store ? segment_store_seal(s->store, s->file)
+			     : segment_file_seal(s->file, true);
+	while (disk_full(r) && make_room_on_disk(s));
+	/* Someone deleted the file: what was in it is gone, and what comes needs another. */
+	return r == -ENOENT && s->store ? 0 : r;
+}
+
 static int seal(struct segment_sink *s)
 {
 	int r;
 
 	if (!s->file)
 		return 0;
-	do
-		r = s->store ? segment_store_seal(s->store, s->file)
-			     : segment_file_seal(s->file, true);
-	while (disk_full(r) && make_room_on_disk(s));
-	/* Someone deleted the file: what was in it is gone, and what comes needs another. */
-	if (r == -ENOENT && s->store)
-		r = 0;
+	r = s->discard ? segment_file_discard(s->file) : seal_file(s);
 	if (r < 0)
 		return r;
 	s->dirty = false;
@@ -310,6 +317,11 @@ void segment_sink_rotate(struct segment_sink *s, uint64_t epoch)
 	break_epoch(s, epoch);
 	if (r < 0)
 		suspend(s, r);
+}
+
+void segment_sink_discard(struct segment_sink *s)
+{
+	s->discard = !s->store;
 }
 
 int segment_sink_finish(struct segment_sink *s)

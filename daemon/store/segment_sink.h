@@ -34,6 +34,8 @@ void segment_sink_rotate(struct segment_sink *s, uint64_t epoch);
 /* When segment_sink_sync() is due, CLOCK_MONOTONIC; 0: there is nothing to sync. */
 uint64_t segment_sink_sync_at(const struct segment_sink *s);
 void segment_sink_sync(struct segment_sink *s);
+/* The single file is to be removed in place of being sealed. */
+void segment_sink_discard(struct segment_sink *s);
 /* Seals the file. 0, or the error that left it active. */
 int segment_sink_finish(struct segment_sink *s);
 

@@ -24,6 +24,7 @@ enum entry_kind {
 	ENTRY_SKIP, /* a block that cannot be read without one that was lost */
 	ENTRY_ROTATE,
 	ENTRY_LIMITS,
+	ENTRY_DISCARD,
 	ENTRY_FINISH,
 };
 
@@ -98,6 +99,9 @@ static void process(struct segment_writer *w, const struct entry *e)
 		break;
 	case ENTRY_LIMITS:
 		segment_sink_set_limits(w->sink, &e->limits);
+		break;
+	case ENTRY_DISCARD:
+		segment_sink_discard(w->sink);
 		break;
 	case ENTRY_FINISH:
 		w->finish_result = segment_sink_finish(w->sink);
@@ -247,6 +251,11 @@ static void enqueue_request(struct segment_writer *w, struct entry request)
 void segment_writer_rotate(struct segment_writer *w)
 {
 	enqueue_request(w, (struct entry){ .kind = ENTRY_ROTATE });
+}
+
+void segment_writer_discard(struct segment_writer *w)
+{
+	enqueue_request(w, (struct entry){ .kind = ENTRY_DISCARD });
 }
 
 void segment_writer_set_options(struct segment_writer *w,

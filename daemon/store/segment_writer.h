@@ -76,6 +76,11 @@ void segment_writer_rotate(
 	struct segment_writer *w); /* seal now; the next block must begin an epoch */
 void segment_writer_get_status(struct segment_writer *w, struct segment_writer_status *ret);
 /*
+ * What was written to a single file is worth nothing: NAME.active goes, and what was NAME before
+ * stays as it is. To be followed by segment_writer_finish(). Nothing happens in a directory.
+ */
+void segment_writer_discard(struct segment_writer *w);
+/*
  * Writes what is queued and seals; what is submitted afterwards is dropped. 0, or the error that
  * left NAME.active behind, which is readable as it is, and is sealed by the next writer in its
  * directory.

@@ -210,7 +210,18 @@ stubborn() {
 check "a command that will not end does not keep record from ending" stubborn
 check "a command that does not exist" expect 127 'Cannot run' "$PROFILER" record -- /does/not/exist
 check "a command that is no program" expect 126 'Cannot run' "$PROFILER" record -- /etc/passwd
+kept() { cmp "$work/kept.seg" "$work/kept.before"; }
+"$PROFILER" record -o "$work/kept.seg" -- true 2>/dev/null
+cp "$work/kept.seg" "$work/kept.before"
+check "nor does it cost the recording that was there" expect 127 . "$PROFILER" record -o "$work/kept.seg" -- /does/not/exist
+check "which stays as it was" kept
+check "a CPU that is not there" expect 69 'CPUs' "$PROFILER" record -C "$(getconf _NPROCESSORS_CONF)" -o "$work/kept.seg" -d 1
+check "costs no recording either" kept
+check "and leaves nothing behind" [ ! -e "$work/kept.seg.active" ]
+check "a process that does not exist" expect 1 'no process 4194999' "$PROFILER" record -p 4194999 -d 1
+check "BTF that is none" expect 2 '/etc/passwd: no BTF in it$' "$PROFILER" record --btf /etc/passwd -d 1
 check "an unknown event names what is near" expect 2 'cpu-clock' "$PROFILER" record -e cpu-clok -d 1
+check "an event at two rates" expect 2 'twice' "$PROFILER" record -e cpu-clock@99Hz,cpu-clock@97Hz -d 1
 check "a wrong duration" expect 2 'no time' "$PROFILER" record -d never
 check "a wrong ring size says what is allowed" expect 2 'allowed' "$PROFILER" record --ring-size 1 -d 1
 check "an output directory that does not exist" expect 1 'nowhere' "$PROFILER" record -o /nowhere/x.seg -d 1

@@ -229,7 +229,7 @@ static void test_order(void **state)
 		  -ENOENT,
 		  HOST_BTF_NONE,
 		  NULL,
-		  "/my.btf: " },
+		  "/my.btf: no BTF in it" },
 		{ __LINE__,
 		  &kernel,
 		  NULL,
