@@ -19,7 +19,7 @@ enum { RELATION_FROM, RELATION_TO, RELATION_KIND, RELATION_VALUE };
 
 static const struct row_column node_columns[] = {
 	[NODE_ID] = KEY("id", "of the node"),
-	[NODE_KIND] = WORDS("kind", "system, package, core, cpu, memory, numa_node, cache, disk, partition or interface"),
+	[NODE_KIND] = WORDS("kind", "system, package, core, cpu, memory, numa_node, module, cache, disk, partition or interface"),
 	[NODE_NAME] = WORDS("name", "for people"),
 	[NODE_PARENT] = WORDS("parent", "id of the node it is in; absent: of none"),
 	[NODE_ATTRIBUTES] = WORDS("attributes", "a JSON object: the fields of host_info, cpu_info, memory_info, disk_info or network_info"),
@@ -145,7 +145,7 @@ static int hardware_read(void *state, struct rows *rows)
 
 const struct collector collector_hardware = {
 	.name = "hardware",
-	.summary = "the machine as a tree: sockets, cores, CPUs, caches, NUMA nodes, disks, interfaces",
+	.summary = "the machine as a tree: sockets, cores, CPUs, caches, NUMA nodes, memory modules, disks, interfaces",
 	.needs = "what host_info, cpu_info, memory_info, disk_info and network_info need",
 	.kind = COLLECTOR_ONCE,
 	.interval_ns = 300 * NSEC_PER_SEC,

@@ -224,6 +224,17 @@ static void put_memory(struct hardware_tree *t, size_t system)
 			add(t, "numa_node", memory, row, NULL, "node%llu",
 			    (unsigned long long)node);
 	}
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->list[i];
+		_cleanup_free_ char *locator = NULL;
+		uint64_t module;
+
+		if (strcmp(row->table->name, "memory_info_module") != 0 ||
+		    !number_of(row, "module", &module))
+			continue;
+		locator = text_of(row, "locator");
+		add(t, "module", memory, row, locator, "module%llu", (unsigned long long)module);
+	}
 }
 
 /* The n-th number is the distance to the n-th node there is, in ascending order. */

@@ -10,6 +10,7 @@
  *         cpu3
  *     memory               memory_info
  *       node0                NUMA node
+ *       module0              slot of a memory module
  *     cache-l3-0-7         shared by CPUs 0 to 7
  *     disk-nvme0n1
  *       partition-nvme0n1p1
@@ -24,8 +25,8 @@
 
 struct hardware_node {
 	char *id;
-	const char *kind; /* system, package, core, cpu, memory, numa_node, cache, disk, partition,
-			     interface */
+	const char *kind; /* system, package, core, cpu, memory, numa_node, module, cache, disk,
+			     partition, interface */
 	char *name; /* for people */
 	size_t parent; /* index */
 	const struct row *row; /* its attributes; NULL: none */

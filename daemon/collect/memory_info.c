@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The memory and its NUMA nodes. A kernel without NUMA has one node, 0, with all CPUs and memory.
+ * The memory, its NUMA nodes, and the modules it is made of. A kernel without NUMA has one node, 0,
+ * with all CPUs and memory.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "collect/basic.h"
+#include "collect/memory_modules.h"
 
 #define MAX_NODES 1024
 
-enum { TABLE_MEMORY, TABLE_NODES };
-enum { MEMORY_TOTAL, MEMORY_NODES, MEMORY_NUMA, MEMORY_BALANCING };
+enum { TABLE_MEMORY, TABLE_NODES, TABLE_MODULES };
+enum { MEMORY_TOTAL, MEMORY_NODES, MEMORY_NUMA, MEMORY_BALANCING, MEMORY_MODULES };
 enum { NODE_NODE, NODE_TOTAL, NODE_CPUS, NODE_DISTANCES };
 
 /* clang-format off */
@@ -20,6 +22,11 @@ static const struct row_column memory_columns[] = {
 	[MEMORY_NUMA] = { "numa", "", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "1: there are several" },
 	[MEMORY_BALANCING] = { "balancing", "", ROW_GAUGE, ROW_UNSIGNED, 0, 0,
 			       "1: this kernel can move pages to their users" },
+	[MEMORY_MODULES] = { "modules", "", ROW_GAUGE, ROW_UNSIGNED, 0, 0, "in their slots; absent: not known" },
+};
+
+static const struct row_column module_columns[] = {
+	MODULE_COLUMNS,
 };
 
 static const struct row_column node_columns[] = {
@@ -34,6 +41,9 @@ static const struct row_table tables[] = {
 			   .columns = memory_columns, .n_columns = ARRAY_SIZE(memory_columns) },
 	[TABLE_NODES] = { .name = "memory_info_node", .collector = "memory_info", .summary = "NUMA nodes",
 			  .columns = node_columns, .n_columns = ARRAY_SIZE(node_columns) },
+	[TABLE_MODULES] = { .name = "memory_info_module", .collector = "memory_info",
+			    .summary = "memory modules and empty slots", .columns = module_columns,
+			    .n_columns = ARRAY_SIZE(module_columns) },
 };
 /* clang-format on */
 
@@ -116,7 +126,7 @@ static void put_only_node(struct basic *b, uint64_t total, struct rows *rows)
 static int memory_info_read(void *state, struct rows *rows)
 {
 	struct basic *b = state;
-	uint64_t total, nodes, balancing;
+	uint64_t total, nodes, modules, balancing;
 	int r = roots_need(&b->roots, b->roots.proc, "meminfo", rows);
 
 	if (r < 0)
@@ -128,6 +138,7 @@ static int memory_info_read(void *state, struct rows *rows)
 	nodes = put_nodes(b, rows);
 	if (nodes == 0)
 		put_only_node(b, total, rows);
+	modules = memory_modules_put(&b->roots, rows, TABLE_MODULES);
 	rows_add(rows, TABLE_MEMORY);
 	rows_unsigned(rows, MEMORY_TOTAL, total);
 	rows_unsigned(rows, MEMORY_NODES, MAX(nodes, (uint64_t)1));
@@ -135,13 +146,15 @@ static int memory_info_read(void *state, struct rows *rows)
 	rows_unsigned(rows, MEMORY_BALANCING,
 		      roots_read_unsigned(&b->roots, b->roots.proc, "sys/kernel/numa_balancing",
 					  &balancing) == 0);
+	if (modules)
+		rows_unsigned(rows, MEMORY_MODULES, modules);
 	return 0;
 }
 
 const struct collector collector_memory_info = {
 	.name = "memory_info",
-	.summary = "the memory, its NUMA nodes and how far they are apart",
-	.needs = "/proc/meminfo, /sys/devices/system/node",
+	.summary = "the memory, its NUMA nodes and how far they are apart, its modules",
+	.needs = "/proc/meminfo, /sys/devices/system/node; for modules /sys/firmware/dmi or edac",
 	.kind = COLLECTOR_ONCE,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),

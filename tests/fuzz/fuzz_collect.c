@@ -66,6 +66,8 @@ static const struct {
 	{ "cgroup", GROUP "io.stat" },
 	{ "cgroup", GROUP "cpu.pressure" },
 	{ "cgroup", GROUP "cgroup.procs" },
+	{ "memory_info", "sys/firmware/dmi/tables/DMI" },
+	{ "memory_info", "sys/devices/system/edac/mc/mc0/dimm0/size" },
 };
 
 /* What the collectors need beside the one file. */

@@ -44,7 +44,8 @@ static void test_cpus(void **state)
 		    "cache_alignment=64bytes bogomips=5000 flags=\"fpu vme\"",
 		    "cpu_info_cpu cpu=2 package=0 core=0 siblings=2" } },
 		/* a virtual machine without physical id: each CPU is a core */
-		{ __LINE__, "processor: 0\nmodel name: QEMU Virtual CPU\nprocessor: 1\n",
+		{ __LINE__,
+		  "processor: 0\nmodel name: QEMU Virtual CPU\nprocessor: 1\n",
 		  { "cpu_info logical=2 cores=2 packages=1", "cpu_info_cpu cpu=1\n" } },
 		{ __LINE__,
 		  "processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd\n"
@@ -124,6 +125,129 @@ static void test_topology(void **state)
 	tree_done(&t);
 }
 
+/* One structure: its bytes behind type, length and handle, then its strings. */
+static size_t put_structure(uint8_t *out, uint8_t type, const uint8_t *body, size_t size,
+			    const char *strings, size_t strings_size)
+{
+	uint8_t head[4] = { type, (uint8_t)(4 + size), 1, 0 };
+
+	memcpy(out, head, sizeof(head));
+	memcpy(out + 4, body, size);
+	memcpy(out + 4 + size, strings, strings_size);
+	return 4 + size + strings_size;
+}
+
+/* Beginning with the fifth byte: the arrays' handles, then as DSP0134 numbers the fields. */
+#define DEVICE(total, data, size_lo, size_hi, form, type, speed, attributes, extended, configured, \
+	       voltage)                                                                            \
+	{                                                                                          \
+		0, 0, 0xfe, 0xff, total, 0, data, 0, size_lo, size_hi, form, 0, 1, 2, type, 0, 0,  \
+			(speed)&255, (speed) >> 8, 3, 4, 0, 5, attributes, (extended)&255,         \
+			(extended) >> 8 & 255, (extended) >> 16, 0, (configured)&255,              \
+			(configured) >> 8, 0, 0, 0, 0, (voltage)&255, (voltage) >> 8               \
+	}
+
+static void test_memory_modules(void **state)
+{
+	static const uint8_t ddr5[] =
+		DEVICE(80, 64, 0xff, 0x7f, 9, 0x22, 4800, 2, 65536, 4400, 1100);
+	static const uint8_t ddr4[] = DEVICE(64, 64, 0x00, 0x40, 13, 0x1a, 3200, 1, 0, 3200, 1200);
+	static const uint8_t empty[] = DEVICE(0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 0);
+	static const uint8_t kib[] = DEVICE(8, 8, 0x00, 0x82, 5, 1, 0, 0, 0, 0, 0);
+	static const uint8_t old[] = {
+		0, 0, 0, 0, 72, 0, 64, 0, 0x00, 0x04, 9, 0, 1, 0, 0x13, 0, 0
+	};
+	static const char strings[] = "DIMM A1\0BANK 0\0Maker\0 S123\0Part-7  \0";
+	static const char *const unchanged = "memory_info total=1024000bytes";
+	static const struct {
+		int line;
+		const uint8_t *body;
+		size_t size;
+		const char *strings;
+		size_t strings_size;
+		const char *row;
+	} cases[] = {
+		{ __LINE__, ddr5, sizeof(ddr5), strings, sizeof(strings),
+		  "memory_info_module module=0 locator=\"DIMM A1\" bank=\"BANK 0\" "
+		  "size=68719476736bytes type=DDR5 "
+		  "form=DIMM speed=4800MT/s configured_speed=4400MT/s data_width=64bits "
+		  "total_width=80bits ranks=2 "
+		  "voltage=1100mV manufacturer=Maker part=Part-7 serial=\" S123\" "
+		  "source=smbios\n" },
+		{ __LINE__, ddr4, sizeof(ddr4), strings, sizeof(strings),
+		  "size=17179869184bytes type=DDR4 form=SODIMM speed=3200MT/s" },
+		{ __LINE__, empty, sizeof(empty), strings, sizeof(strings),
+		  "memory_info_module module=0 locator=\"DIMM A1\" bank=\"BANK 0\" size=0bytes "
+		  "source=smbios\n" },
+		{ __LINE__, kib, sizeof(kib), "\0\0", 2,
+		  "memory_info_module module=0 size=524288bytes form=chip data_width=8bits "
+		  "total_width=8bits source=smbios\n" },
+		/* SMBIOS 2.1 ended there; a string that is not there is no string. */
+		{ __LINE__, old, sizeof(old), "\0\0", 2,
+		  "memory_info_module module=0 size=1073741824bytes type=DDR2 form=DIMM "
+		  "data_width=64bits "
+		  "total_width=72bits source=smbios\n" },
+	};
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	tree_put(&t, "proc/meminfo", "MemTotal:       1000 kB\n");
+	tree_open(&t, "memory_info");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *text = NULL, *cut = NULL;
+		uint8_t table[512];
+		size_t n = put_structure(table, 0, (const uint8_t[]){ 9, 9 }, 2, "x\0", 3);
+
+		n += put_structure(table + n, 17, cases[i].body, cases[i].size, cases[i].strings,
+				   cases[i].strings_size);
+		n += put_structure(table + n, 127, ddr4, 0, "\0\0", 2);
+		n += put_structure(table + n, 17, ddr4, sizeof(ddr4), "\0\0", 2);
+		tree_put_bytes(&t, "sys/firmware/dmi/tables/DMI", table, n);
+		text = tree_read(&t);
+		if (!strstr(text, cases[i].row) || strstr(text, "module=1") ||
+		    !strstr(text, unchanged) || t.problems)
+			fail_msg("line %d: %s", cases[i].line, text);
+		assert_int_equal(strstr(text, "modules=1") != NULL, cases[i].body != empty);
+		/* Cut off anywhere it is a problem, and nothing is read beyond the end. */
+		for (size_t size = 1; size < 9; size++) {
+			free(cut);
+			tree_put_bytes(&t, "sys/firmware/dmi/tables/DMI", table, size);
+			cut = tree_read(&t);
+			assert_non_null(strstr(cut, unchanged));
+			assert_int_equal(t.problems, 1);
+		}
+	}
+	tree_done(&t);
+}
+
+/* Without the firmware's table, what the memory controllers' drivers say. */
+static void test_memory_modules_edac(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	tree_put(&t, "proc/meminfo", "MemTotal:       1000 kB\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/size", "16384\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/dimm_label",
+		 "CPU_SrcID#0_MC#0_Chan#0_DIMM#0\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/dimm_location", "channel 0 slot 0 \n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/dimm_mem_type", "Registered-DDR4\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm9/dimm_label", "without a size\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc/dimm0/size", "1\n");
+	tree_open(&t, "memory_info");
+	text = tree_read(&t);
+	assert_non_null(strstr(text, " locator=CPU_SrcID#0_MC#0_Chan#0_DIMM#0 bank=\"channel 0 "
+				     "slot 0\" size=17179869184bytes "
+				     "type=Registered-DDR4 source=edac\n"));
+	assert_non_null(strstr(text, " modules=1\n"));
+	assert_int_equal(t.problems, 0);
+	assert_int_equal(t.missing, 1);
+	tree_done(&t);
+}
+
 static void test_memory(void **state)
 {
 	_cleanup_free_ char *flat = NULL, *numa = NULL, *bad = NULL;
@@ -190,11 +314,10 @@ static void test_disks(void **state)
 	assert_int_equal(symlink("../devices/pci0000:00/0000:00:1d.0/nvme/nvme0/nvme0n1", path), 0);
 	tree_open(&t, "disk_info");
 	text = tree_read(&t);
-	assert_string_equal(text,
-			    "disk_info device=nvme0n1 size=1024000bytes bus=nvme "
-			    "model=\"SAMSUNG MZVL2512\" rotational=0 scheduler=mq-deadline\n"
-			    "disk_info_partition partition=nvme0n1p1 device=nvme0n1 "
-			    "size=51200bytes start=4096bytes\n");
+	assert_string_equal(text, "disk_info device=nvme0n1 size=1024000bytes bus=nvme "
+				  "model=\"SAMSUNG MZVL2512\" rotational=0 scheduler=mq-deadline\n"
+				  "disk_info_partition partition=nvme0n1p1 device=nvme0n1 "
+				  "size=51200bytes start=4096bytes\n");
 	assert_int_equal(t.problems, 1); /* md0 */
 	tree_done(&t);
 }
@@ -292,13 +415,13 @@ static void test_host(void **state)
 	put_host(&t);
 	tree_open(&t, "host_info");
 	text = tree_read(&t);
-	assert_string_equal(
-		text, "host_info hostname=db7 machine_id=3d1219c7c4c5404aaa1f6d2a48adfda4 "
-		      "boot_id=252b9213-ab4f-4316-b706-452df41e3191 "
-		      "system_uuid=4c4c4544-0051-3610-8051-b4c04f4d4c32 vendor=\"Dell Inc.\" "
-		      "os=\"Debian GNU/Linux 12 (bookworm)\" os_id=debian os_version=12 "
-		      "kernel=6.1.0-18-amd64 boot_time=2023-11-14T22:13:20.000000Z "
-		      "chassis=server location=\"Rack 5\"\n");
+	assert_string_equal(text,
+			    "host_info hostname=db7 machine_id=3d1219c7c4c5404aaa1f6d2a48adfda4 "
+			    "boot_id=252b9213-ab4f-4316-b706-452df41e3191 "
+			    "system_uuid=4c4c4544-0051-3610-8051-b4c04f4d4c32 vendor=\"Dell Inc.\" "
+			    "os=\"Debian GNU/Linux 12 (bookworm)\" os_id=debian os_version=12 "
+			    "kernel=6.1.0-18-amd64 boot_time=2023-11-14T22:13:20.000000Z "
+			    "chassis=server location=\"Rack 5\"\n");
 	tree_done(&t);
 }
 
@@ -361,9 +484,13 @@ static void test_tree(void **state)
 	tree_put(&t, "sys/block/sda/sda1/partition", "1\n");
 	tree_put(&t, "sys/class/net/eth0/type", "1\n");
 	tree_put(&t, "sys/class/net/eth0/device/numa_node", "1\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/size", "16384\n");
+	tree_put(&t, "sys/devices/system/edac/mc/mc0/dimm0/dimm_label", "DIMM_A1\n");
 	assert_int_equal(hardware_tree_read(&t.settings, 1, &h), 0);
 
 	assert_int_equal(node(&h, "system"), 0);
+	assert_int_equal(h.nodes[node(&h, "module0")].parent, node(&h, "memory"));
+	assert_string_equal(h.nodes[node(&h, "module0")].name, "DIMM_A1");
 	assert_string_equal(h.nodes[0].name, "db7");
 	assert_int_equal(h.nodes[0].parent, HARDWARE_NO_PARENT);
 	assert_int_equal(h.nodes[node(&h, "cpu3")].parent, node(&h, "package1/core0"));
@@ -411,10 +538,16 @@ static void test_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cpus),	   cmocka_unit_test(test_topology),
-		cmocka_unit_test(test_memory),	   cmocka_unit_test(test_disks),
-		cmocka_unit_test(test_interfaces), cmocka_unit_test(test_types),
-		cmocka_unit_test(test_host),	   cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_cpus),
+		cmocka_unit_test(test_topology),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_modules),
+		cmocka_unit_test(test_memory_modules_edac),
+		cmocka_unit_test(test_disks),
+		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_tree),
 		cmocka_unit_test(test_rows),
 	};
 
