@@ -63,6 +63,11 @@ enum sample_flags_bits {
 	SAMPLE_MIXED = 1 << 0, /* other tasks ran on this CPU within the counters' deltas */
 	SAMPLE_CUT = 1 << 1, /* the deltas began at a context switch, not at the previous sample */
 	SAMPLE_ACCESS = 1 << 2, /* a struct sample_access is the last of the words */
+	/* Of the user stack: frame pointers would have given the same from the leaf's caller to the
+	 * root; would not have; did. */
+	SAMPLE_FP_SAME = 1 << 3,
+	SAMPLE_FP_DIFFERS = 1 << 4,
+	SAMPLE_BY_FP = 1 << 5,
 };
 
 struct sample_record {

@@ -151,6 +151,7 @@ static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_kno
 				  &rec->user_status, STACK_UNVERIFIED);
 	unwind_user(rec->head.cpu);
 	rec->user_status = c->status;
+	rec->flags |= unwind_flags(c);
 	n = c->frames * sizeof(__u64);
 	if (n > SAMPLE_MAX_FRAMES * sizeof(__u64))
 		n = SAMPLE_MAX_FRAMES * sizeof(__u64);
@@ -245,7 +246,7 @@ static __always_inline __u64 put_counters(const struct sampler_knobs *k,
 		n += SAMPLE_COUNTER_WORDS;
 		rec->counters = i + 1;
 	}
-	rec->flags = (st->mixed ? SAMPLE_MIXED : 0) | (st->cut ? SAMPLE_CUT : 0);
+	rec->flags |= (st->mixed ? SAMPLE_MIXED : 0) | (st->cut ? SAMPLE_CUT : 0);
 	return n;
 }
 
@@ -324,9 +325,9 @@ build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sam
 		return 0;
 	}
 	rec->head.cpu = bpf_get_smp_processor_id();
+	rec->flags = 0;
 	size = read_stacks(ctx, k, rec, unwind);
 	rec->counters = 0;
-	rec->flags = 0;
 	if (st)
 		size = put_counters(k, st, rec, size);
 	if (k->flags & SAMPLER_ACCESS)

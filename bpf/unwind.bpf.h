@@ -30,6 +30,8 @@
 #define UNWIND_ADDRESS_LIMIT (1ULL << 56)
 /* arm64 signs return addresses in the bits above the address. */
 #define UNWIND_ARM64_ADDRESS ((1ULL << 48) - 1)
+/* What a signal interrupted has its frame beyond the saved registers: at least that far away. */
+#define UNWIND_SIGNAL_BYTES 512
 
 /* 1 when a <= b, for a, b < 2^63. */
 static __always_inline __u64 unwind_at_most(__u64 a, __u64 b)
@@ -246,6 +248,7 @@ static __always_inline __u32 unwind_signal(struct unwind_cpu *c)
 		return unwind_stop(c, STACK_FAULT);
 	if (c->sp == old)
 		return unwind_stop(c, STACK_UNSUPPORTED);
+	c->fp_seen |= UNWIND_FP_SILENT;
 	c->exact = 1;
 	c->lr_valid = 1;
 	c->fp_lost = 0;
@@ -297,6 +300,16 @@ static __always_inline __u32 unwind_cfa(struct unwind_cpu *c, __u64 word, __u64 
 	return 0;
 }
 
+/* Whether the frame pointer, too, leads to where a row found a caller to be. */
+static __always_inline __u32 unwind_compare(const struct unwind_cpu *c, __u32 how, __u64 saved,
+					    __u64 cfa)
+{
+	if (how != ROW_FP_AT_CFA && how != ROW_FP_AT_BASE)
+		return UNWIND_FP_DIFFERS;
+	return saved == c->fp && (c->arm64 || cfa == c->fp + 16) ? UNWIND_FP_SAME
+								  : UNWIND_FP_DIFFERS;
+}
+
 static __always_inline __u32 unwind_by_row(struct unwind_cpu *c, __u64 word)
 {
 	__u32 rule = unwind_row_rule(word), how = ROW_FP(rule), status;
@@ -322,11 +335,57 @@ static __always_inline __u32 unwind_by_row(struct unwind_cpu *c, __u64 word)
 	}
 	if (how == ROW_FP_UNDEFINED)
 		c->fp_lost = 1;
+	if (!c->exact)
+		c->fp_seen |= unwind_compare(c, how, saved, cfa);
 	c->fp = fp;
 	c->pc = c->arm64 ? pc & UNWIND_ARM64_ADDRESS : pc;
 	c->sp = cfa;
 	c->exact = 0;
 	c->lr_valid = 0;
+	return 0;
+}
+
+/* --- a process that keeps frame pointers --- */
+
+/* By rows this time: something is not as it was when the process was found to keep them. */
+static __always_inline __u32 unwind_anew(struct unwind_cpu *c)
+{
+	c->pc = c->first_pc;
+	c->sp = c->first_sp;
+	c->fp = c->first_fp;
+	c->lr = c->first_lr;
+	c->frames = 0;
+	c->exact = 1;
+	c->lr_valid = c->arm64;
+	c->fp_lost = 0;
+	c->fp_way = 0;
+	return 0;
+}
+
+/*
+ * From a return address to the next one, without a look at rows: they found the leaf's caller, and
+ * tell at the end whether it is a root. Frames of signals would be passed over; they are far apart.
+ */
+static __always_inline __u32 unwind_follow(struct unwind_cpu *c)
+{
+	__u64 fp = c->fp, pc = 0, next = 0, word = 0;
+
+	if (fp == 0) {
+		if (unwind_rule(c, c->pc - 1, &word) ||
+		    ROW_CFA(unwind_row_rule(word)) != ROW_END)
+			return unwind_anew(c);
+		return unwind_stop(c, STACK_COMPLETE);
+	}
+	if (fp & 7 || fp < c->sp || unwind_load(c, fp + 8, &pc) || unwind_load(c, fp, &next))
+		return unwind_anew(c);
+	if (c->arm64)
+		pc &= UNWIND_ARM64_ADDRESS;
+	if (next && next - fp > UNWIND_SIGNAL_BYTES &&
+	    (unwind_rule(c, pc - 1, &word) || ROW_CFA(unwind_row_rule(word)) == ROW_SIGNAL))
+		return unwind_anew(c);
+	c->pc = pc;
+	c->fp = next;
+	c->sp = fp + 16;
 	return 0;
 }
 
@@ -338,17 +397,25 @@ static __always_inline __u32 unwind_step(struct unwind_cpu *c)
 
 	if (c->frames >= c->limit)
 		return unwind_stop(c, STACK_TRUNCATED);
-	if (pc == 0 || pc >= UNWIND_ADDRESS_LIMIT)
+	if (pc == 0 || pc >= UNWIND_ADDRESS_LIMIT) {
+		if (c->fp_way)
+			return unwind_anew(c);
 		return unwind_stop(c, c->by_fp ? STACK_UNVERIFIED : STACK_NO_MAPPING);
+	}
 	c->pcs[c->frames & (UNWIND_PCS - 1)] = pc;
 	c->frames++;
+	if (c->fp_way && !c->exact)
+		return unwind_follow(c);
 	/* What a call returns to may be the first instruction of something else. */
 	status = unwind_rule(c, c->exact ? pc : pc - 1, &word);
 	if (status)
 		return unwind_stop(c, status);
 	rule = ROW_CFA(unwind_row_rule(word));
-	if (rule == ROW_END)
+	if (rule == ROW_END) {
+		if (c->fp)
+			c->fp_seen |= UNWIND_FP_DIFFERS;
 		return unwind_stop(c, c->by_fp ? STACK_JIT : STACK_COMPLETE);
+	}
 	if (rule == ROW_SIGNAL)
 		return unwind_signal(c);
 	if (rule == UNWIND_RULE_FP)
@@ -356,8 +423,8 @@ static __always_inline __u32 unwind_step(struct unwind_cpu *c)
 	return unwind_by_row(c, word);
 }
 
-/* Before the first step: c's registers and process are set. */
-static __always_inline void unwind_begin(struct unwind_cpu *c, __u32 limit)
+/* Before the first step: c's registers and process are set. `keeps_fp`: its stacks proved so. */
+static __always_inline void unwind_begin(struct unwind_cpu *c, __u32 limit, __u32 keeps_fp)
 {
 	c->limit = limit;
 	c->frames = 0;
@@ -367,5 +434,21 @@ static __always_inline void unwind_begin(struct unwind_cpu *c, __u32 limit)
 	c->lr_valid = c->arm64;
 	c->fp_lost = 0;
 	c->by_fp = 0;
+	c->fp_seen = 0;
+	c->fp_way = keeps_fp && ++c->fp_turn % UNWIND_ROWS_EVERY;
+	c->first_pc = c->pc;
+	c->first_sp = c->sp;
+	c->first_fp = c->fp;
+	c->first_lr = c->lr;
 	c->window_base = ~0ULL;
+}
+
+/* enum sample_flags_bits of the stack that was walked. */
+static __always_inline __u32 unwind_flags(const struct unwind_cpu *c)
+{
+	if (c->fp_way)
+		return SAMPLE_BY_FP;
+	if (c->fp_seen & UNWIND_FP_DIFFERS)
+		return SAMPLE_FP_DIFFERS;
+	return c->fp_seen == UNWIND_FP_SAME && c->status == STACK_COMPLETE ? SAMPLE_FP_SAME : 0;
 }

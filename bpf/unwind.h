@@ -50,7 +50,7 @@ struct unwind_mapping {
 };
 
 enum unwind_process_flags {
-	UNWIND_PROCESS_FP = 1 << 0, /* all of it by frame pointers */
+	UNWIND_PROCESS_FP = 1 << 0, /* its stacks proved to be right by frame pointers */
 };
 
 struct unwind_process {
@@ -72,6 +72,16 @@ struct unwind_cached {
 #define UNWIND_WINDOW_WORDS 128 /* of the stack, read at once */
 #define UNWIND_PCS 128
 
+/* Of the stacks of a process that is walked by frame pointers one in so many is walked by rows. */
+#define UNWIND_ROWS_EVERY 64
+
+/* What a walk by rows saw of frame pointers. */
+enum unwind_fp_seen {
+	UNWIND_FP_SAME = 1 << 0, /* a caller was where the frame pointer says */
+	UNWIND_FP_DIFFERS = 1 << 1, /* a caller was elsewhere */
+	UNWIND_FP_SILENT = 1 << 2, /* a signal frame, of which frame pointers do not tell */
+};
+
 /* One CPU's. A perf_event program never interrupts another on its CPU. */
 struct unwind_cpu {
 	/* The frame that is looked at. */
@@ -89,6 +99,12 @@ struct unwind_cpu {
 	__u32 fp_lost;
 	__u32 by_fp; /* a frame was left by its frame pointer */
 	__u32 arm64;
+	__u32 fp_way; /* callers are found by frame pointers, all of them */
+	__u32 fp_seen; /* enum unwind_fp_seen */
+	__u32 fp_turn; /* stacks that might have been walked that way */
+	__u32 reserved;
+	/* Where the walk began, to begin anew. */
+	__u64 first_pc, first_sp, first_fp, first_lr;
 	__u64 pcs[UNWIND_PCS]; /* leaf first */
 	__u64 window_base;
 	__u64 window[UNWIND_WINDOW_WORDS];

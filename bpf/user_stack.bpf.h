@@ -108,10 +108,11 @@ __noinline int unwind_frame(__u32 cpu)
 	return c ? (int)unwind_step(c) : 1;
 }
 
-/* One more than there are frames: the last one finds that there is no room. */
+/* One more than there are frames: the last one finds that there is no room. Twice, for a walk may
+ * begin anew. */
 static __always_inline void unwind_user(__u32 cpu)
 {
-	for (int i = 0; i <= SAMPLE_MAX_FRAMES; i++)
+	for (int i = 0; i < 2 * (SAMPLE_MAX_FRAMES + 1); i++)
 		if (unwind_frame(cpu))
 			break;
 }
@@ -253,6 +254,7 @@ static __always_inline void find_process(struct unwind_cpu *c, struct sample_rec
 	/* Another process's by now: whoever uses the element next is published later. */
 	if (p->pid != pid) {
 		c->n = c->space = 0;
+		*ret_flags = 0;
 		rec->mappings = 0;
 	}
 }
@@ -273,10 +275,8 @@ unwind_begin_user(void *ctx, const struct sampler_knobs *k, struct sample_record
 	if (registers != REGISTERS_READ || rec->pid == 0)
 		return 0;
 	find_process(c, rec, &flags);
-	if (flags & UNWIND_PROCESS_FP)
-		return 0;
 	c->arm64 = ON_ARM64;
-	unwind_begin(c, k->depth);
+	unwind_begin(c, k->depth, flags & UNWIND_PROCESS_FP);
 	return c;
 }
 

@@ -21,12 +21,14 @@
 #include "process/sideband.h"
 #include "symbols/symbols.h"
 #include "unwind/unwind_maps.h"
+#include "unwind/unwind_report.h"
 #include "unwind/unwinder.h"
 #include "util/buffer.h"
 #include "util/log.h"
 #include "util/parse.h"
 
 #define HORIZON_NS (100 * NSEC_PER_USEC) /* far longer than a program runs with interrupts off */
+#define REPORT_INTERVAL_NS (60 * NSEC_PER_SEC) /* of what became of stacks */
 #define SYMBOL_WAIT_MS 5000 /* at the end: names for what was sampled last */
 
 enum rank { RANK_SIDEBAND, RANK_SAMPLE };
@@ -36,6 +38,8 @@ struct pipeline {
 	struct object_table *objects;
 	struct symbols *symbols;
 	struct unwinder *unwinder; /* NULL: user stacks by frame pointers */
+	struct unwind_report report;
+	uint64_t reported_ns;
 	struct kernel_space *kernel;
 	struct perf_maps *perf_maps;
 	struct process_table *processes;
@@ -193,6 +197,7 @@ static int open_unwinder(struct pipeline *p, char **ret_error)
 		.bytes = p->options.config->unwind_bytes,
 		.possible_cpus = p->possible_cpus,
 		.check_every = p->options.config->unwind_check,
+		.prefer_fp = p->options.config->unwind == UNWIND_AUTO,
 		.symbols = p->symbols,
 	};
 	int r;
@@ -274,6 +279,7 @@ int pipeline_open(const struct pipeline_options *options, struct pipeline **ret,
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
+	p->reported_ns = now_ns();
 	r = host_cpus_online(NULL, &p->cpus, &p->n_cpus);
 	if (r == 0)
 		r = host_cpus_possible_count(NULL, &p->possible_cpus);
@@ -297,13 +303,19 @@ int pipeline_open(const struct pipeline_options *options, struct pipeline **ret,
 	return 0;
 }
 
+static void report_stacks(struct pipeline *p, uint64_t now)
+{
+	p->reported_ns = now;
+	if (p->unwinder)
+		unwind_report(&p->report, p->unwinder, now, on_observed, p);
+}
+
 int pipeline_finish(struct pipeline *p)
 {
 	p->sampler = sampler_close(p->sampler);
 	p->sideband = sideband_close(p->sideband);
-	if (p->recorder && p->unwinder)
-		unwinder_report(p->unwinder, now_ns(), on_observed, p);
 	if (p->recorder) {
+		report_stacks(p, now_ns());
 		symbols_wait(p->symbols, SYMBOL_WAIT_MS, on_symbols, p);
 		recorder_flush(p->recorder);
 	}
@@ -633,6 +645,8 @@ void pipeline_tick(struct pipeline *p)
 	recorder_look_again(p->recorder);
 	if (p->unwinder)
 		unwinder_tick(p->unwinder);
+	if (p->drained_ns - MIN(p->reported_ns, p->drained_ns) >= REPORT_INTERVAL_NS)
+		report_stacks(p, p->drained_ns);
 	sampler_refresh_filters(p->sampler);
 	sampler_ledger(p->sampler, now_ns(), on_ledger, p);
 	block = recorder_flush(p->recorder);
@@ -751,6 +765,13 @@ void pipeline_get_counters(const struct pipeline *p, struct pipeline_counters *r
 	ret->files_gone = process_table_missed(p->processes);
 	ret->ring_bytes = p->sampler ? sampler_ring_bytes(p->sampler) : 0;
 	ret->unwind_bytes = p->unwinder ? unwind_maps_bytes(unwinder_maps(p->unwinder)) : 0;
+}
+
+bool pipeline_get_unwinding(const struct pipeline *p, struct unwinder_status *ret)
+{
+	if (p->unwinder)
+		unwinder_get_status(p->unwinder, ret);
+	return p->unwinder;
 }
 
 void pipeline_get_kernel_status(const struct pipeline *p, struct kernel_space_status *ret)

@@ -90,4 +90,7 @@ struct sampler *pipeline_sampler(struct pipeline *p);
 struct segment_writer *pipeline_writer(struct pipeline *p);
 void pipeline_get_counters(const struct pipeline *p, struct pipeline_counters *ret);
 size_t pipeline_n_cpus(const struct pipeline *p); /* sampled now */
+/* False: user stacks come by frame pointers alone. */
+struct unwinder_status;
+bool pipeline_get_unwinding(const struct pipeline *p, struct unwinder_status *ret);
 void pipeline_get_kernel_status(const struct pipeline *p, struct kernel_space_status *ret);

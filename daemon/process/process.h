@@ -65,6 +65,11 @@ struct process {
 	struct process_list *list; /* what is published; NULL: nothing */
 	uint64_t list_floor; /* generations below are wrong */
 	bool list_changed; /* to be published */
+	bool by_fp; /* its callers are found by frame pointers */
+	/* Owned by unwind/unwinder.h: what its stacks said of frame pointers. */
+	uint64_t fp_program; /* the program that is meant; 0: none yet */
+	uint32_t fp_proofs;
+	bool fp_refuted;
 };
 
 struct process_table_options {

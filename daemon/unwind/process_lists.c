@@ -22,7 +22,7 @@ struct process_lists {
 	struct hash_table lists;
 	struct extents places;
 	struct process **changed;
-	size_t n_changed, changed_capacity, n_published;
+	size_t n_changed, changed_capacity, n_published, n_by_fp;
 	uint64_t next_generation;
 	uint32_t next_space;
 	uint64_t refused;
@@ -174,6 +174,7 @@ static int publish(struct process_lists *l, struct process *p)
 	element.first = list->first;
 	element.n = list->n;
 	element.space = list->space;
+	element.flags = p->by_fp ? UNWIND_PROCESS_FP : 0;
 	r = unwind_maps_set_process(l->maps, &element);
 	if (r < 0) {
 		list_unref(l, list);
@@ -185,23 +186,25 @@ static int publish(struct process_lists *l, struct process *p)
 	return 0;
 }
 
+static void change_way(struct process_lists *l, struct process *p, bool by_fp)
+{
+	l->n_by_fp += by_fp;
+	l->n_by_fp -= p->by_fp;
+	p->by_fp = by_fp;
+}
+
 void process_lists_forget(struct process_lists *l, struct process *p)
 {
 	unpublish(l, p);
+	change_way(l, p, false);
 	for (size_t i = 0; p->list_changed && i < l->n_changed; i++)
 		if (l->changed[i] == p)
 			l->changed[i] = l->changed[--l->n_changed];
 	p->list_changed = false;
 }
 
-void process_lists_changed(struct process_lists *l, struct process *p, bool replaced)
+static void publish_later(struct process_lists *l, struct process *p)
 {
-	if (replaced)
-		p->list_floor = l->next_generation;
-	if (p->exit_ns) {
-		process_lists_forget(l, p);
-		return;
-	}
 	if (p->list_changed)
 		return;
 	if (l->n_changed == l->changed_capacity) {
@@ -215,6 +218,26 @@ void process_lists_changed(struct process_lists *l, struct process *p, bool repl
 	}
 	l->changed[l->n_changed++] = p;
 	p->list_changed = true;
+}
+
+void process_lists_changed(struct process_lists *l, struct process *p, bool replaced)
+{
+	if (replaced)
+		p->list_floor = l->next_generation;
+	if (p->exit_ns) {
+		process_lists_forget(l, p);
+		return;
+	}
+	change_way(l, p, false);
+	publish_later(l, p);
+}
+
+void process_lists_set_fp(struct process_lists *l, struct process *p, bool by_fp)
+{
+	if (p->exit_ns || p->by_fp == by_fp)
+		return;
+	change_way(l, p, by_fp);
+	publish_later(l, p);
 }
 
 void process_lists_publish(struct process_lists *l)
@@ -237,6 +260,7 @@ void process_lists_get_stats(const struct process_lists *l, struct process_lists
 {
 	*ret = (struct process_lists_stats){
 		.published = l->n_published,
+		.by_fp = l->n_by_fp,
 		.mappings = l->places.used,
 		.refused = l->refused,
 	};

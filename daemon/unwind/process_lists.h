@@ -27,6 +27,11 @@ DEFINE_CLEANUP(struct process_lists *, process_lists_free);
 
 /* The process's mappings changed, or it ended; `replaced`: what was published is wrong by now. */
 void process_lists_changed(struct process_lists *l, struct process *p, bool replaced);
+/*
+ * From the next publication on the process's callers are found by frame pointers, or by rows again.
+ * New code ends it: nobody knows whether that keeps them.
+ */
+void process_lists_set_fp(struct process_lists *l, struct process *p, bool by_fp);
 /* The process is about to be forgotten. */
 void process_lists_forget(struct process_lists *l, struct process *p);
 /* Publishes what changed since the last call; to be called at the end of every drain. */
@@ -40,6 +45,7 @@ static inline bool process_lists_is_stale(const struct process *p, uint64_t gene
 
 struct process_lists_stats {
 	size_t published; /* processes */
+	size_t by_fp; /* of them, those walked by frame pointers */
 	size_t mappings; /* places taken */
 	uint64_t refused; /* lists that found no room, or that the kernel did not take */
 };

@@ -22,6 +22,7 @@ struct unwinder {
 	struct sample_record copy;
 	unsigned int until_check;
 	uint64_t stacks[STACK_STATUS_MAX];
+	uint64_t stacks_by_fp, fp_revoked;
 	uint64_t calls_checked, calls_right;
 };
 
@@ -67,6 +68,7 @@ const struct unwind_maps *unwinder_maps(const struct unwinder *u)
 
 void unwinder_process_changed(struct unwinder *u, struct process *p, bool replaced)
 {
+	p->fp_proofs = 0; /* new code has to prove itself */
 	process_lists_changed(u->lists, p, replaced);
 }
 
@@ -177,6 +179,29 @@ static const struct sample_record *restate(struct unwinder *u, const struct samp
 	return &u->copy;
 }
 
+/* --- frame pointers --- */
+
+static void refute(struct unwinder *u, struct process *p)
+{
+	u->fp_revoked += p->by_fp;
+	p->fp_refuted = true;
+	process_lists_set_fp(u->lists, p, false);
+}
+
+/* What a stack says of its process's frame pointers. */
+static void learn(struct unwinder *u, const struct sample_record *s, struct process *p)
+{
+	if (p->fp_program != p->program) {
+		p->fp_program = p->program;
+		p->fp_refuted = false;
+	}
+	if (s->flags & SAMPLE_FP_DIFFERS)
+		refute(u, p);
+	else if (s->flags & SAMPLE_FP_SAME && !p->fp_refuted && p->fp_proofs < UNWIND_FP_PROOFS &&
+		 ++p->fp_proofs == UNWIND_FP_PROOFS)
+		process_lists_set_fp(u->lists, p, true);
+}
+
 /* --- checks --- */
 
 static bool is_due(struct unwinder *u)
@@ -201,7 +226,7 @@ static void blame(struct unwinder *u, const struct process *p, const uint64_t *p
 	u->calls_right += answer == CALL_RIGHT;
 }
 
-static void check(struct unwinder *u, const struct sample_record *s, const struct process *p)
+static void check(struct unwinder *u, const struct sample_record *s, struct process *p)
 {
 	enum call_answer answers[SAMPLE_MAX_FRAMES];
 	const uint64_t *pcs = user_frames(s);
@@ -217,6 +242,8 @@ static void check(struct unwinder *u, const struct sample_record *s, const struc
 		if (!interrupted && (answers[i] == CALL_RIGHT || answers[i] == CALL_WRONG))
 			blame(u, p, pcs, i - 1, answers[i]);
 		interrupted = answers[i] == CALL_SIGNAL;
+		if (s->flags & SAMPLE_BY_FP && answers[i] == CALL_WRONG)
+			refute(u, p);
 	}
 }
 
@@ -252,6 +279,9 @@ const struct sample_record *unwinder_judge(struct unwinder *u, const struct samp
 	status = judge(u, s, p, stale);
 	if (status < STACK_STATUS_MAX)
 		u->stacks[status]++;
+	u->stacks_by_fp += (s->flags & SAMPLE_BY_FP) != 0;
+	if (u->options.prefer_fp && !stale)
+		learn(u, s, p);
 	if (status != STACK_COMPLETE && status != STACK_EARLY && status != STACK_TRUNCATED)
 		count_stop(s, p);
 	if (s->mappings && status != STACK_EARLY && is_due(u))
@@ -259,69 +289,12 @@ const struct sample_record *unwinder_judge(struct unwinder *u, const struct samp
 	return status == s->user_status && !stale ? s : restate(u, s, status, stale);
 }
 
-/* --- reports --- */
+/* --- what came of it --- */
 
-enum column { BINARY, BUILD_ID, CHECKED, RIGHT, CONFIDENCE, STOPS, N_COLUMNS };
-
-static const struct row_column columns[N_COLUMNS] = {
-	[BINARY] = { "binary", "", ROW_KEY, ROW_TEXT, .help = "path of the file" },
-	[BUILD_ID] = { "build_id", "", ROW_KEY, ROW_TEXT, .help = "in hexadecimal" },
-	[CHECKED] = { "checked", "", ROW_RATE, ROW_UNSIGNED,
-		      .help = "return addresses, found by its rows, that were checked" },
-	[RIGHT] = { "right", "", ROW_RATE, ROW_UNSIGNED, .help = "of them, follow a call" },
-	[CONFIDENCE] = { "confidence", "percent", ROW_GAUGE, ROW_REAL,
-			 .help = "the share of right ones" },
-	[STOPS] = { "stops", "", ROW_RATE, ROW_UNSIGNED,
-		    .help = "stacks that ended in it without reaching their root" },
-};
-
-static const struct row_table table = {
-	.name = "unwind_binaries",
-	.collector = "unwind",
-	.summary = "What the rows of each binary led to",
-	.columns = columns,
-	.n_columns = N_COLUMNS,
-	.no_metrics = true,
-};
-
-struct report {
-	uint64_t time_ns;
-	void (*row)(const struct row *row, void *userdata);
-	void *userdata;
-};
-
-static void report_object(struct object *o, void *userdata)
+void unwinder_each_binary(struct unwinder *u, void (*each)(struct object *o, void *userdata),
+			  void *userdata)
 {
-	struct build_id id = { .size = o->build_id_size };
-	char hex[2 * BUILD_ID_MAX + 1] = "";
-	struct report *report = userdata;
-	struct row_value values[N_COLUMNS] = {
-		[BINARY] = { .present = true, .text = record_string(o->path) },
-		[CHECKED] = { .present = true, .u = o->calls_checked },
-		[RIGHT] = { .present = true, .u = o->calls_right },
-		[STOPS] = { .present = true, .u = o->stops },
-	};
-
-	if (!o->calls_checked && !o->stops)
-		return;
-	memcpy(id.bytes, o->build_id, o->build_id_size);
-	build_id_format(&id, hex);
-	values[BUILD_ID] = (struct row_value){ .present = *hex, .text = record_string(hex) };
-	if (o->calls_checked)
-		values[CONFIDENCE] = (struct row_value){
-			.present = true,
-			.d = 100.0 * (double)o->calls_right / (double)o->calls_checked,
-		};
-	report->row(&(struct row){ &table, report->time_ns, values }, report->userdata);
-	o->calls_checked = o->calls_right = o->stops = 0;
-}
-
-void unwinder_report(struct unwinder *u, uint64_t time_ns,
-		     void (*row)(const struct row *row, void *userdata), void *userdata)
-{
-	struct report report = { time_ns, row, userdata };
-
-	row_store_each(u->rows, report_object, &report);
+	row_store_each(u->rows, each, userdata);
 }
 
 void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret)
@@ -336,10 +309,13 @@ void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret)
 		.rows_limit_bytes = rows.limit_bytes,
 		.tables = rows.tables,
 		.processes = lists.published,
+		.processes_by_fp = lists.by_fp,
 		.evicted = rows.evicted,
 		.refused = rows.refused + lists.refused,
 		.calls_checked = u->calls_checked,
 		.calls_right = u->calls_right,
+		.stacks_by_fp = u->stacks_by_fp,
+		.fp_revoked = u->fp_revoked,
 	};
 	memcpy(ret->stacks, u->stacks, sizeof(ret->stacks));
 }

@@ -5,8 +5,14 @@
  * and looks at what came of it.
  *
  * One in so many stacks is checked: a return address must follow a call. What is found is counted
- * for the binary whose row led there, and reported as rows of a table of its own, so that a wrong
- * row shows as a confidence below that of its neighbours.
+ * for the binary whose row led there, and reported (unwind_report.h), so that a wrong row shows as a
+ * confidence below that of its neighbours.
+ *
+ * Frame pointers are cheaper than rows and right in a process all of whose code keeps them. Each
+ * walk by rows compares: the same from the leaf's caller to the root, or not. A process is walked
+ * by frame pointers after UNWIND_FP_PROOFS stacks that were whole and the same, none of its stacks
+ * having differed, until one does: some are still walked by rows, and a walk by frame pointers that
+ * does not end in a root is walked again by rows at once.
  */
 #include <linux/types.h>
 #include <stdbool.h>
@@ -14,13 +20,15 @@
 
 #include "bpf/sample.h"
 #include "process/process.h"
-#include "store/row.h"
 #include "symbols/symbols.h"
+
+#define UNWIND_FP_PROOFS 100
 
 struct unwinder_options {
 	uint64_t bytes; /* of rows, at most */
 	size_t possible_cpus;
 	unsigned int check_every; /* 0: no stack is checked */
+	bool prefer_fp; /* where it was proved to give the same stacks */
 	struct symbols *symbols; /* builds rows */
 };
 
@@ -54,15 +62,18 @@ void unwinder_tick(struct unwinder *u);
 const struct sample_record *unwinder_judge(struct unwinder *u, const struct sample_record *s,
 					   struct process *p);
 
-/* What was observed since the last call, a row for each binary. */
-void unwinder_report(struct unwinder *u, uint64_t time_ns,
-		     void (*row)(const struct row *row, void *userdata), void *userdata);
+/* Every object that has rows, or might. */
+void unwinder_each_binary(struct unwinder *u, void (*each)(struct object *o, void *userdata),
+			  void *userdata);
 
 struct unwinder_status {
 	uint64_t rows_bytes, rows_limit_bytes;
 	size_t tables, processes;
+	size_t processes_by_fp; /* of them, those walked by frame pointers */
 	uint64_t evicted, refused;
 	uint64_t stacks[STACK_STATUS_MAX]; /* user stacks by enum stack_status */
+	uint64_t stacks_by_fp; /* of all of them */
+	uint64_t fp_revoked; /* processes that were walked by frame pointers until a stack differed */
 	uint64_t calls_checked, calls_right;
 };
 void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret);

@@ -5,10 +5,13 @@
 usage: stack_truth.py places SEGMENT PID:INNER:NAME...
        stack_truth.py share SEGMENT
        stack_truth.py depths SEGMENT PERF-SCRIPT COMM
+       stack_truth.py callers SEGMENT PROGRAM WRONG FUNCTION:CALLER,...[:...]...
 
 places: a process stays at one place while it is recorded: its stacks, but for the INNER innermost stack frames, are
 all the same. Each is stopped, and eu-stack asked for its stack. Prints a TAP line for each process.
 share: what became of the user stacks, and exit code 1 when too few of them are complete.
+callers: in every whole stack of a static program each function was called by one that calls it, but for WRONG
+stacks, of which none is among the last third; exit code 1 otherwise. A pair of restorer and any function is allowed.
 depths: the stacks of COMM, and those of `perf record --call-graph dwarf`, are equally deep in the mean.
 """
 import collections
@@ -158,12 +161,46 @@ def compare_depths(segment, script, comm):
     return 0 if len(mine) > 200 and len(theirs) > 50 and abs(means[0] - means[1]) <= 0.1 * means[1] else 1
 
 
+def functions_of(program):
+    """From a file offset to the function there."""
+    sections = subprocess.run(["objdump", "-h", "-j", ".text", program], stdout=subprocess.PIPE, check=True, text=True).stdout
+    words = next(line for line in sections.splitlines() if " .text " in line).split()
+    shift = int(words[3], 16) - int(words[5], 16)
+    nm = subprocess.run(["nm", "-n", program], stdout=subprocess.PIPE, check=True, text=True).stdout
+    symbols = [(int(address, 16) - shift, name) for address, kind, name in map(str.split, nm.splitlines()) if kind in "tT"]
+
+    def function(offset):
+        return max((s for s in symbols if s[0] <= offset), default=(0, "?"))[1]
+
+    return function
+
+
+def check_callers(segment, program, wrong_at_most, edges):
+    function = functions_of(program)
+    callers = {name: set(allowed.split(",")) for name, allowed in (e.split(":") for e in edges)}
+    whole, wrong, example = 0, [], ""
+    for _time, _pid, _tid, status, stack in sorted(stacks_of(segment)):
+        if status != "complete" or os.path.basename(stack[0][0]) != os.path.basename(program):
+            continue
+        # A return address belongs to the function of the call before it.
+        names = [function(offset - (i > 0)) for i, (_path, offset) in enumerate(stack)]
+        whole += 1
+        if any(a != "restorer" and b not in callers.get(a, ()) for a, b in zip(names, names[1:])) or names[-1] != "_start":
+            wrong.append(whole)
+            example = " ".join(names)
+    late = [n for n in wrong if n > whole * 2 / 3]
+    print("# %d stacks, %d wrong, %d of them in the last third; %s" % (whole, len(wrong), len(late), example))
+    return 0 if whole >= 300 and len(wrong) <= int(wrong_at_most) and not late else 1
+
+
 def main():
     what, segment, *rest = sys.argv[1:]
     if what == "places":
         compare_places(segment, rest)
     elif what == "share":
         sys.exit(share(segment))
+    elif what == "callers":
+        sys.exit(check_callers(segment, rest[0], rest[1], rest[2:]))
     else:
         sys.exit(compare_depths(segment, *rest))
 

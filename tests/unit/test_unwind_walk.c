@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Claims: from rows, registers and a stack the unwinder finds the callers that a reader of the rows
- * finds by hand, says why it stopped where it stopped, and gives the same stack whether its cache
- * is cold or warm.
+ * finds by hand, says why it stopped where it stopped, gives the same stack whether its cache is
+ * cold or warm, and knows whether frame pointers would have given it.
  */
 #include "tests/unit/unwind_shim.h"
 
@@ -276,7 +276,7 @@ static void check_case(const struct walk_case *c, const char *how)
 	shim.cpu.sp = SP(c->sp);
 	shim.cpu.fp = SP(c->fp);
 	shim.cpu.lr = c->lr;
-	shim_walk(c->limit ? c->limit : SAMPLE_MAX_FRAMES);
+	shim_walk(c->limit ? c->limit : SAMPLE_MAX_FRAMES, shim.keeps_fp);
 	while (n < 16 && c->expected[n])
 		n++;
 	if (shim.cpu.frames != n || shim.cpu.status != c->status ||
@@ -298,6 +298,115 @@ static void finds_callers(void **state)
 	}
 }
 
+/* Words: the leaf's return address at 0, then frames {rbp, return address} at 4, 8 and 12. */
+#define CHAIN(first, second, third)                                                                \
+	{                                                                                          \
+		[0] = first, [4] = SP(8), [5] = second, [8] = SP(12), [9] = third, [12] = 0,      \
+		[13] = RET(ROOT)                                                                   \
+	}
+
+static const struct {
+	struct walk_case walk;
+	uint32_t flags, flags_by_fp; /* of a walk by rows; of one that may go by frame pointers */
+} fp_cases[] = {
+	/* Every caller keeps its frame; that the leaf has none does not matter. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 4, 0, CHAIN(RET(FRAMED), RET(FRAMED), RET(FRAMED)),
+	    { AT(FRAMELESS), RET(FRAMED), RET(FRAMED), RET(FRAMED), RET(ROOT) },
+	    STACK_COMPLETE, 0 },
+	  SAMPLE_FP_SAME, SAMPLE_BY_FP },
+	/* The second of the callers has none: it is followed by who called it. A walk by frame
+	 * pointers would pass over that one and still end well. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 4, 0,
+	    { [0] = RET(FRAMED), [4] = SP(8), [5] = RET(FRAMELESS), [6] = RET(FRAMED), [8] = 0,
+	      [9] = RET(ROOT) },
+	    { AT(FRAMELESS), RET(FRAMED), RET(FRAMELESS), RET(FRAMED), RET(ROOT) },
+	    STACK_COMPLETE, 0 },
+	  SAMPLE_FP_DIFFERS, 0 },
+	/* It ends where rows say that there is a caller: not a root, and walked again. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 4, 0,
+	    { [0] = RET(FRAMED), [4] = 0, [5] = RET(FRAMELESS), [6] = RET(ROOT) },
+	    { AT(FRAMELESS), RET(FRAMED), RET(FRAMELESS), RET(ROOT) }, STACK_COMPLETE, 0 },
+	  SAMPLE_FP_DIFFERS, SAMPLE_FP_DIFFERS },
+	/* A register that holds something else: below the stack, odd, outside of it. */
+	{ { __LINE__, 0, AT(FRAMELESS), 4, 0, 0, { [4] = RET(PUSHED), [5] = 0, [6] = 0,
+						   [7] = RET(ROOT) },
+	    { AT(FRAMELESS), RET(PUSHED), RET(ROOT) }, STACK_COMPLETE, 0 },
+	  SAMPLE_FP_DIFFERS, SAMPLE_FP_DIFFERS },
+	{ { __LINE__, 0, AT(FRAMELESS), 0, MAX_WORDS, 0, { RET(PUSHED), 0, 0, RET(ROOT) },
+	    { AT(FRAMELESS), RET(PUSHED), RET(ROOT) }, STACK_COMPLETE, 0 },
+	  SAMPLE_FP_DIFFERS, SAMPLE_FP_DIFFERS },
+	/* A root with a frame pointer: the walk would go on. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 4, 0,
+	    { [0] = RET(FRAMED), [4] = SP(8), [5] = RET(ROOT), [8] = 0, [9] = RET(FRAMED) },
+	    { AT(FRAMELESS), RET(FRAMED), RET(ROOT) }, STACK_COMPLETE, 0 },
+	  SAMPLE_FP_DIFFERS, SAMPLE_FP_DIFFERS },
+	/* A handler that keeps its frame was entered from a leaf without one; its frame pointer is
+	 * that of the leaf's caller. Neither proof nor the contrary, and never passed over. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 2, 0,
+	    { [0] = RET(FRAMED), [2] = SP(80), [3] = RET(TRAMPOLINE), [4 + 15] = SP(80),
+	      [4 + 20] = SP(76), [4 + 21] = AT(FRAMELESS), [76] = RET(FRAMED), [80] = 0,
+	      [81] = RET(ROOT) },
+	    { AT(FRAMELESS), RET(FRAMED), RET(TRAMPOLINE), AT(FRAMELESS), RET(FRAMED),
+	      RET(ROOT) },
+	    STACK_COMPLETE, 0 },
+	  0, 0 },
+	/* No caller between the leaf and the root: nothing is learned. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, MAX_WORDS, 0, { RET(JIT - CODE) },
+	    { AT(FRAMELESS), RET(JIT - CODE) }, STACK_FAULT, 0 },
+	  0, 0 },
+	/* Depth. */
+	{ { __LINE__, 0, AT(FRAMELESS), 0, 4, 0, CHAIN(RET(FRAMED), RET(FRAMED), RET(FRAMED)),
+	    { AT(FRAMELESS), RET(FRAMED), RET(FRAMED) }, STACK_TRUNCATED, 3 },
+	  0, SAMPLE_BY_FP },
+	/* arm64: the pair lies at the frame pointer, wherever the frame ends. */
+	{ { __LINE__, 1, AT(ARM_LEAF), 0, 0, RET(ARM_LARGE), { [0] = 0, [1] = RET(ROOT) },
+	    { AT(ARM_LEAF), RET(ARM_LARGE), RET(ROOT) }, STACK_COMPLETE, 0 },
+	  SAMPLE_FP_SAME, SAMPLE_BY_FP },
+};
+
+static void check_fp_case(const struct walk_case *c, bool keeps_fp, uint32_t flags)
+{
+	const char *how = keeps_fp ? "by frame pointers" : "by rows";
+
+	shim.cpu.fp_turn = 0;
+	shim.keeps_fp = keeps_fp;
+	check_case(c, how);
+	shim.keeps_fp = false;
+	if (unwind_flags(&shim.cpu) != flags)
+		fail_msg("line %d, %s: flags 0x%x", c->line, how, unwind_flags(&shim.cpu));
+}
+
+static void compares_with_frame_pointers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(fp_cases) / sizeof(fp_cases[0]); i++)
+		check_fp_case(&fp_cases[i].walk, false, fp_cases[i].flags);
+}
+
+/* Where a frame is passed over only a look at rows, now and then, can tell. */
+static void walks_by_frame_pointers(void **state)
+{
+	static const uint64_t passed[] = { AT(FRAMELESS), RET(FRAMED), RET(FRAMELESS), RET(ROOT) };
+	uint32_t differed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fp_cases) / sizeof(fp_cases[0]); i++)
+		if (fp_cases[i].walk.line != fp_cases[1].walk.line)
+			check_fp_case(&fp_cases[i].walk, true, fp_cases[i].flags_by_fp);
+	shim.memory = fp_cases[1].walk.stack;
+	for (int i = 0; i < 2 * UNWIND_ROWS_EVERY; i++) {
+		shim.cpu.arm64 = 0;
+		shim.cpu.pc = AT(FRAMELESS);
+		shim.cpu.sp = SP(0);
+		shim.cpu.fp = SP(4);
+		shim_walk(SAMPLE_MAX_FRAMES, true);
+		differed += unwind_flags(&shim.cpu) == SAMPLE_FP_DIFFERS;
+		if (unwind_flags(&shim.cpu) == SAMPLE_BY_FP)
+			assert_memory_equal(shim.cpu.pcs, passed, sizeof(passed));
+	}
+	assert_int_equal(differed, 2);
+}
+
 /* What one process's cache remembers is another one's only when they share their mappings. */
 static void keeps_spaces_apart(void **state)
 {
@@ -311,7 +420,7 @@ static void keeps_spaces_apart(void **state)
 		shim.cpu.pc = AT(FRAMELESS);
 		shim.cpu.sp = STACK;
 		shim.cpu.space = space;
-		shim_walk(SAMPLE_MAX_FRAMES);
+		shim_walk(SAMPLE_MAX_FRAMES, false);
 		assert_int_equal(shim.cpu.status, space == 1 ? STACK_COMPLETE : STACK_NO_MAPPING);
 		shim.cpu.n = 0;
 	}
@@ -346,6 +455,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(finds_callers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(compares_with_frame_pointers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(walks_by_frame_pointers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keeps_spaces_apart, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(finds_each_mapping, set_up, tear_down),
 	};

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@
 struct shim {
 	struct unwind_maps maps;
 	struct unwind_cpu cpu;
+	bool keeps_fp;
 	/* Memory that can be read; NULL: this process's. */
 	const uint64_t *memory;
 	uint64_t memory_start, memory_size;
@@ -96,10 +98,10 @@ static inline void shim_done(void)
 }
 
 /* As the BPF program does it. */
-static inline void shim_walk(uint32_t limit)
+static inline void shim_walk(uint32_t limit, bool keeps_fp)
 {
-	unwind_begin(&shim.cpu, limit);
-	for (int i = 0; i <= SAMPLE_MAX_FRAMES; i++)
+	unwind_begin(&shim.cpu, limit, keeps_fp);
+	for (int i = 0; i < 2 * (SAMPLE_MAX_FRAMES + 1); i++)
 		if (unwind_step(&shim.cpu))
 			break;
 }
