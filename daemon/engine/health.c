@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "unwind/unwinder.h"
 #include "util/cleanup.h"
 #include "util/parse.h"
 
@@ -131,6 +132,27 @@ static void fill_events(struct sampler *s, size_t n_cpus, struct status_event *e
 	}
 }
 
+static void fill_stacks(struct pipeline *p, struct status_stacks *ret)
+{
+	struct unwinder_status u;
+
+	*ret = (struct status_stacks){ .unwound = pipeline_get_unwinding(p, &u) };
+	if (!ret->unwound)
+		return;
+	for (size_t i = STACK_COMPLETE; i < STACK_STATUS_MAX; i++)
+		ret->all += u.stacks[i];
+	ret->complete = u.stacks[STACK_COMPLETE];
+	ret->early = u.stacks[STACK_EARLY];
+	ret->by_fp = u.stacks_by_fp;
+	ret->calls_checked = u.calls_checked;
+	ret->calls_right = u.calls_right;
+	ret->rows_bytes = u.rows_bytes;
+	ret->rows_limit_bytes = u.rows_limit_bytes;
+	ret->tables = u.tables;
+	ret->processes = u.processes;
+	ret->processes_by_fp = u.processes_by_fp;
+}
+
 void health_fill(const struct health *h, struct pipeline *p, const struct config *c,
 		 struct status_event *events, struct segment_writer_status *writer,
 		 struct engine_status *ret)
@@ -171,4 +193,5 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 		.ring_bytes = n.ring_bytes * pipeline_n_cpus(p),
 		.kernel_max_rate_hz = h->kernel_max_rate_hz,
 	};
+	fill_stacks(p, &ret->stacks);
 }

@@ -43,6 +43,23 @@ static void put_samples(const struct engine_status *s, struct buffer *out)
 		s->rate_factor);
 }
 
+static void put_stacks(const struct status_stacks *k, struct buffer *out)
+{
+	if (!k->unwound)
+		return;
+	put_one(out, "user_stacks_total", "counter", "user stacks", (double)k->all);
+	put_one(out, "user_stacks_complete_total", "counter", "user stacks walked to their root",
+		(double)k->complete);
+	put_one(out, "user_stacks_early_total", "counter",
+		"user stacks taken before the rows of their code were there", (double)k->early);
+	put_one(out, "return_addresses_checked_total", "counter",
+		"return addresses of user stacks that were checked", (double)k->calls_checked);
+	put_one(out, "return_addresses_right_total", "counter",
+		"return addresses of user stacks that follow a call", (double)k->calls_right);
+	put_one(out, "unwind_rows_bytes", "gauge", "memory that rows for unwinding take",
+		(double)k->rows_bytes);
+}
+
 static void put_store(const struct engine_status *s, struct buffer *out)
 {
 	put_one(out, "store_files", "gauge", "segment files", (double)s->disk_files);
@@ -122,6 +139,7 @@ void prometheus_put(const struct engine_status *s, const struct collecting *c, s
 {
 	put_daemon(s, out);
 	put_samples(s, out);
+	put_stacks(&s->stacks, out);
 	put_store(s, out);
 	put_collectors(c, out);
 	for (size_t i = 0; i < n_collectors; i++)

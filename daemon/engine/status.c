@@ -135,6 +135,17 @@ static void put_loss(const struct engine_status *s, struct buffer *out)
 	}
 }
 
+static double percent_of(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void put_complete(const struct status_stacks *k, struct buffer *out)
+{
+	buffer_printf(out, "%.*f %% complete", k->complete == k->all ? 0 : 1,
+		      percent_of(k->complete, k->all));
+}
+
 static void put_disk(const struct engine_status *s, struct buffer *out)
 {
 	char size[32];
@@ -190,6 +201,10 @@ void status_put_line(const struct engine_status *s, struct buffer *out)
 	buffer_printf(out, " on %zu CPU%s | %s samples/s, ", s->n_cpus, s->n_cpus == 1 ? "" : "s",
 		      format_count(s->samples_per_second, count, sizeof(count)));
 	put_loss(s, out);
+	if (s->stacks.unwound && s->stacks.all) {
+		put(out, " | stacks ");
+		put_complete(&s->stacks, out);
+	}
 	put(out, " | disk ");
 	put_disk(s, out);
 	put(out, " | own CPU ");
@@ -220,6 +235,32 @@ static void put_event_lines(const struct engine_status *s, struct buffer *out)
 		}
 		put(out, "\n");
 	}
+}
+
+static void put_stacks(const struct status_stacks *k, struct buffer *out)
+{
+	char bytes[32], limit[32];
+
+	if (!k->unwound)
+		return;
+	put_label(out, "Stacks");
+	buffer_printf(out, "%llu of user code", (unsigned long long)k->all);
+	if (k->all) {
+		put(out, ", ");
+		put_complete(k, out);
+		buffer_printf(out, ", %.1f %% before their rows were there",
+			      percent_of(k->early, k->all));
+	}
+	if (k->calls_checked)
+		buffer_printf(out, "; of %llu return addresses %llu follow no call",
+			      (unsigned long long)k->calls_checked,
+			      (unsigned long long)(k->calls_checked - k->calls_right));
+	put(out, "\n");
+	put_label(out, "Rows");
+	buffer_printf(out, "%s of %s for %zu binaries; %zu processes, %zu by frame pointers\n",
+		      format_size(k->rows_bytes, bytes, sizeof(bytes)),
+		      format_size(k->rows_limit_bytes, limit, sizeof(limit)), k->tables,
+		      k->processes, k->processes_by_fp);
 }
 
 static void put_own_cost(const struct engine_status *s, struct buffer *out)
@@ -276,6 +317,7 @@ void status_put_text(const struct engine_status *s, struct buffer *out)
 	buffer_printf(out, "%s/s now, ", format_count(s->samples_per_second, text, sizeof(text)));
 	put_loss(s, out);
 	put(out, "\n");
+	put_stacks(&s->stacks, out);
 	put_files(s, out);
 	put_own_cost(s, out);
 	put_label(out, "Kernel");
@@ -316,6 +358,27 @@ static void json_samples(struct json *j, const struct engine_status *s)
 	json_uint(j, "lost_recently", s->lost_recently);
 	json_uint(j, "expected", s->expected);
 	json_uint(j, "not_delivered", s->not_delivered);
+}
+
+static void json_stacks(struct json *j, const struct status_stacks *k)
+{
+	if (!k->unwound) {
+		json_string(j, "stacks", NULL);
+		return;
+	}
+	json_open_object(j, "stacks");
+	json_uint(j, "all", k->all);
+	json_uint(j, "complete", k->complete);
+	json_uint(j, "early", k->early);
+	json_uint(j, "by_frame_pointers", k->by_fp);
+	json_uint(j, "calls_checked", k->calls_checked);
+	json_uint(j, "calls_right", k->calls_right);
+	json_uint(j, "rows_bytes", k->rows_bytes);
+	json_uint(j, "rows_limit_bytes", k->rows_limit_bytes);
+	json_uint(j, "binaries", k->tables);
+	json_uint(j, "processes", k->processes);
+	json_uint(j, "processes_by_frame_pointers", k->processes_by_fp);
+	json_close_object(j);
 }
 
 static void json_disk(struct json *j, const struct engine_status *s)
@@ -368,6 +431,7 @@ void status_put_json(const struct engine_status *s, struct buffer *out)
 	json_string(&j, "attach", s->attach);
 	json_uint(&j, "kernel_max_rate_hz", s->kernel_max_rate_hz);
 	json_samples(&j, s);
+	json_stacks(&j, &s->stacks);
 	json_disk(&j, s);
 	json_cost(&j, s);
 	json_degraded(&j, s);

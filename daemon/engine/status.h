@@ -29,6 +29,17 @@ struct status_event {
 	size_t n_cpus; /* CPUs it is open on */
 };
 
+/* Of user stacks; all but the numbers of now since the start. */
+struct status_stacks {
+	bool unwound; /* by rows; false: by frame pointers alone, of which nothing is known */
+	uint64_t all, complete, early; /* early: before their rows were there */
+	uint64_t by_fp; /* callers found by frame pointers that had proved to be right */
+	uint64_t calls_checked, calls_right;
+	uint64_t rows_bytes, rows_limit_bytes;
+	size_t tables; /* binaries whose rows are there */
+	size_t processes, processes_by_fp;
+};
+
 struct engine_status {
 	enum engine_phase phase;
 	pid_t pid;
@@ -47,6 +58,7 @@ struct engine_status {
 	uint64_t lost_recently; /* in the last status interval */
 	uint64_t expected; /* what the events should have delivered since the start; 0: unknown */
 	uint64_t not_delivered; /* expected minus seen */
+	struct status_stacks stacks;
 
 	bool writing_suspended;
 	int write_error; /* negative errno that suspended it */
