@@ -111,9 +111,9 @@ struct profile_thread {
 struct profile_function {
 	uint32_t object;
 	uint64_t start, size;
-	const char *name; /* demangled; for an unknown frame "[module+0xoffset]", one function per
-			     offset, size 0 */
-	bool known;
+	const char *name; /* demangled; without a symbol "[module+0xstart]", and where not even the
+			     function is known "[module+0xoffset]", one per offset, size 0 */
+	bool known; /* by name */
 };
 
 struct profile_frame {

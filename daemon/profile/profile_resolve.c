@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Names: what objects are called, and the function of every frame. The functions of an object are
- * those of all segments together, sorted by their start; a frame that lies in none of them becomes
- * a function of its own, "[module+0xoffset]".
+ * those of all segments together, sorted by their start. One without a name is called
+ * "[module+0xstart]"; a frame that lies in none of them becomes a function of its own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -128,8 +128,8 @@ static int resolve_functions(struct profile *p)
 			.start = key->start,
 			.size = key->size,
 			.name = (const char *)(key + 1),
-			.known = true,
 		};
+		p->functions[i].known = p->functions[i].name[0] != 0;
 	}
 	p->n_functions = d->n;
 	qsort(p->functions, p->n_functions, sizeof(*p->functions), compare_functions);
@@ -177,7 +177,8 @@ static uint32_t find_function(const struct profile *p, const struct range *r, ui
 	return PROFILE_NONE;
 }
 
-static uint32_t add_unknown(struct profile *p, const struct profile_frame *f)
+/* "[module+0xoffset]" takes the place of the name. */
+static void name_by_place(struct profile *p, struct profile_function *f)
 {
 	struct buffer *names = &p->memory->names;
 	const char *module = (const char *)names->data + (uintptr_t)p->objects[f->object].name;
@@ -190,13 +191,18 @@ static uint32_t add_unknown(struct profile *p, const struct profile_frame *f)
 	n = MIN(n, sizeof(bare) - 1);
 	memcpy(bare, module, n);
 	bare[n] = 0;
+	f->name = name_at(names->size);
+	buffer_printf(names, "[%s+0x%" PRIx64 "]", bare, f->start);
+	buffer_put_byte(names, 0);
+}
+
+static uint32_t add_unknown(struct profile *p, const struct profile_frame *f)
+{
 	p->functions[p->n_functions] = (struct profile_function){
 		.object = f->object,
 		.start = f->offset,
-		.name = name_at(names->size),
 	};
-	buffer_printf(names, "[%s+0x%" PRIx64 "]", bare, f->offset);
-	buffer_put_byte(names, 0);
+	name_by_place(p, &p->functions[p->n_functions]);
 	return (uint32_t)p->n_functions++;
 }
 
@@ -222,7 +228,6 @@ int profile_resolve(struct profile *p)
 {
 	const struct dictionary *d = &p->memory->load.frames;
 	_cleanup_free_ struct range *ranges = NULL;
-	size_t known;
 	int r;
 
 	r = resolve_objects(p);
@@ -230,7 +235,9 @@ int profile_resolve(struct profile *p)
 		r = resolve_functions(p);
 	if (r < 0)
 		return r;
-	known = p->n_functions;
+	for (size_t i = 0; i < p->n_functions; i++)
+		if (!p->functions[i].known)
+			name_by_place(p, &p->functions[i]);
 	ranges = ranges_new(p);
 	p->frames = malloc((d->n + 1) * sizeof(*p->frames));
 	if (!ranges || !p->frames)
@@ -246,7 +253,8 @@ int profile_resolve(struct profile *p)
 		return p->memory->names.error;
 	for (size_t i = 0; i < p->n_objects; i++)
 		p->objects[i].name = name_final(p, p->objects[i].name);
-	for (size_t i = known; i < p->n_functions; i++)
-		p->functions[i].name = name_final(p, p->functions[i].name);
+	for (size_t i = 0; i < p->n_functions; i++)
+		if (!p->functions[i].known)
+			p->functions[i].name = name_final(p, p->functions[i].name);
 	return 0;
 }

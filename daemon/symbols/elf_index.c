@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "symbols/elf_debug.h"
+#include "symbols/elf_frames.h"
 #include "symbols/elf_plt.h"
 #include "symbols/elf_symbols.h"
 
@@ -94,6 +95,8 @@ int elf_index_build(const struct elf_source *source, const struct elf_index_opti
 		r = add_separate(&program, options, b, &sources);
 	if (r == 0)
 		r = elf_plt_add(&program, b, &sources);
+	if (r == 0 && !(sources & (SOURCE_SYMTAB | SOURCE_DEBUG_FILE | SOURCE_DEBUGDATA)))
+		r = elf_frames_add(&program, b, &sources);
 	elf_file_build_id(&program, &id);
 	elf_file_done(&program);
 	if (r == 0)

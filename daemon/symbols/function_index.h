@@ -16,7 +16,7 @@
 #include "util/cleanup.h"
 
 #define FUNCTION_INDEX_MAGIC 0x58444946 /* "FIDX" */
-#define FUNCTION_INDEX_VERSION 1
+#define FUNCTION_INDEX_VERSION 2
 
 /*
  * The most one object may bring: beyond it its index is refused with -E2BIG. Building one of this
@@ -33,6 +33,7 @@ enum function_source {
 	SOURCE_DEBUGDATA = 1 << 2,
 	SOURCE_DEBUG_FILE = 1 << 3,
 	SOURCE_PLT = 1 << 4,
+	SOURCE_FRAMES = 1 << 5, /* where functions begin and end, of .eh_frame; no names */
 };
 
 struct function_index_header {
@@ -52,7 +53,7 @@ _Static_assert(sizeof(struct function_index_header) == 64, "the header is part o
 struct function_entry {
 	uint32_t start;
 	uint32_t size;
-	uint32_t name; /* offset into the names */
+	uint32_t name; /* offset into the names; an empty one: the function is known, its name is not */
 };
 _Static_assert(sizeof(struct function_entry) == 12, "entries are part of the format");
 
@@ -76,6 +77,12 @@ DEFINE_CLEANUP(struct function_index_builder *, function_index_builder_free);
 int function_index_builder_add(struct function_index_builder *b, uint64_t start, uint64_t size,
 			       uint64_t limit, const char *name, size_t name_size,
 			       enum function_rank rank);
+/*
+ * A function of which nothing is known but its place. It fills what symbols leave free, and tells
+ * where a symbol without a size ends. -ENOMEM; beyond FUNCTIONS_MAX they are left out.
+ */
+int function_index_builder_add_place(struct function_index_builder *b, uint64_t start,
+				     uint64_t size);
 /* Makes every start relative to `base`; what lies before it is dropped. */
 void function_index_builder_rebase(struct function_index_builder *b, uint64_t base);
 size_t function_index_builder_size(const struct function_index_builder *b);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From symbols in any order, doubled, nested and half-known, to a function index.
+ * From symbols in any order, doubled, nested and half-known, and places of functions that may have
+ * no symbol, to a function index.
  *
  * The symbols are sorted by place. A sweep with a stack of the functions that cover the current
  * address then gives each address to the innermost one; what an inner function leaves of the outer
@@ -24,9 +25,15 @@ struct symbol {
 	bool sizeless; /* `size` is how far it may reach */
 };
 
+struct place {
+	uint64_t start, end;
+};
+
 struct function_index_builder {
 	struct symbol *symbols;
 	size_t n, capacity;
+	struct place *places;
+	size_t n_places, places_capacity;
 	struct buffer names;
 	uint32_t sizeless_max;
 };
@@ -47,6 +54,7 @@ struct function_index_builder *function_index_builder_free(struct function_index
 	if (!b)
 		return NULL;
 	free(b->symbols);
+	free(b->places);
 	buffer_done(&b->names);
 	free(b);
 	return NULL;
@@ -103,6 +111,25 @@ int function_index_builder_add(struct function_index_builder *b, uint64_t start,
 		.rank = (uint8_t)rank,
 		.sizeless = sizeless,
 	};
+	return 0;
+}
+
+int function_index_builder_add_place(struct function_index_builder *b, uint64_t start,
+				     uint64_t size)
+{
+	if (size == 0 || size > UINT32_MAX || start > UINT64_MAX - size ||
+	    b->n_places >= FUNCTIONS_MAX)
+		return 0;
+	if (b->n_places == b->places_capacity) {
+		size_t capacity = MAX(b->places_capacity * 2, (size_t)64);
+		struct place *places = reallocarray(b->places, capacity, sizeof(*places));
+
+		if (!places)
+			return -ENOMEM;
+		b->places = places;
+		b->places_capacity = capacity;
+	}
+	b->places[b->n_places++] = (struct place){ start, start + size };
 	return 0;
 }
 
@@ -170,11 +197,46 @@ static void drop_aliases(struct function_index_builder *b)
 	b->n = kept;
 }
 
+static int compare_places(const void *left, const void *right)
+{
+	const struct place *a = left, *b = right;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	return a->end < b->end ? -1 : a->end > b->end;
+}
+
+/* What begins where a function does is that function, and nothing reaches out of the one it is in. */
+static void measure_sizeless(const struct function_index_builder *b)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct symbol *s = &b->symbols[i];
+
+		while (at < b->n_places && b->places[at].end <= s->start)
+			at++;
+		if (at == b->n_places)
+			return;
+		if (!s->sizeless || b->places[at].start > s->start)
+			continue;
+		if (b->places[at].start == s->start) {
+			s->size = (uint32_t)(b->places[at].end - s->start);
+			s->sizeless = false;
+		} else {
+			s->size = (uint32_t)MIN(s->size, b->places[at].end - s->start);
+		}
+	}
+}
+
 /* The functions that cover `position`, outermost first, and the entries made so far; an entry's
  * name is the number of its symbol until the names are laid out. */
+#define NO_NAME UINT32_MAX
+
 struct sweep {
 	uint64_t base, position;
 	size_t depth, n_entries;
+	bool nameless; /* some entries are */
 	struct {
 		uint64_t end;
 		uint32_t symbol;
@@ -225,9 +287,8 @@ static void sweep_symbol(struct sweep *w, const struct symbol *s, uint32_t numbe
 /* At most two entries per symbol: its own, and what it leaves of the one around it. */
 static int sweep(struct function_index_builder *b, struct sweep *w)
 {
-	w->base = b->symbols[0].start;
-	w->open = calloc(b->n, sizeof(*w->open));
-	w->entries = calloc(b->n * 2, sizeof(*w->entries));
+	w->open = calloc(b->n + 1, sizeof(*w->open));
+	w->entries = calloc(b->n * 2 + 1, sizeof(*w->entries));
 	if (!w->open || !w->entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < b->n; i++) {
@@ -242,17 +303,66 @@ static int sweep(struct function_index_builder *b, struct sweep *w)
 	return 0;
 }
 
+static void add_nameless(struct sweep *w, uint64_t from, uint64_t to)
+{
+	if (from >= to)
+		return;
+	w->entries[w->n_entries++] = (struct function_entry){
+		.start = (uint32_t)(from - w->base),
+		.size = (uint32_t)(to - from),
+		.name = NO_NAME,
+	};
+	w->nameless = true;
+}
+
+/* What of the places has no symbol becomes functions without a name. */
+static int fill_gaps(const struct function_index_builder *b, struct sweep *w)
+{
+	_cleanup_free_ struct function_entry *named = w->entries;
+	size_t n = w->n_entries, next = 0;
+	uint64_t settled = w->base;
+
+	w->n_entries = 0;
+	w->entries = calloc(n * 2 + b->n_places + 1, sizeof(*w->entries));
+	if (!w->entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < b->n_places; i++) {
+		uint64_t end = b->places[i].end;
+
+		settled = MAX(settled, b->places[i].start);
+		if (end - w->base > UINT32_MAX)
+			break;
+		for (; next < n && w->base + named[next].start < end; next++) {
+			add_nameless(w, settled, w->base + named[next].start);
+			w->entries[w->n_entries++] = named[next];
+			settled = MAX(settled, w->base + named[next].start + named[next].size);
+		}
+		add_nameless(w, settled, end);
+		settled = MAX(settled, end);
+	}
+	for (; next < n; next++)
+		w->entries[w->n_entries++] = named[next];
+	return 0;
+}
+
 /* Names that are used, each once per symbol, in the order of the entries. Returns their bytes. */
 static size_t lay_out_names(struct function_index_builder *b, struct sweep *w, char *out,
 			    uint32_t *offsets)
 {
-	size_t size = 0;
+	size_t size = w->nameless; /* the empty name comes first */
 
 	memset(offsets, 0xff, b->n * sizeof(*offsets));
+	if (out && w->nameless)
+		out[0] = 0;
 	for (size_t i = 0; i < w->n_entries; i++) {
 		uint32_t number = w->entries[i].name;
 		const struct symbol *s = &b->symbols[number];
 
+		if (number == NO_NAME) {
+			if (out)
+				w->entries[i].name = 0;
+			continue;
+		}
 		if (offsets[number] == UINT32_MAX) {
 			offsets[number] = (uint32_t)size;
 			if (out)
@@ -268,7 +378,7 @@ static size_t lay_out_names(struct function_index_builder *b, struct sweep *w, c
 static int assemble(struct function_index_builder *b, struct sweep *w, uint32_t sources,
 		    const uint8_t *build_id, size_t build_id_size, struct function_index **ret)
 {
-	_cleanup_free_ uint32_t *offsets = calloc(b->n, sizeof(*offsets));
+	_cleanup_free_ uint32_t *offsets = calloc(b->n + 1, sizeof(*offsets));
 	_cleanup_free_ struct function_index_header *h = NULL;
 	size_t entries_size = w->n_entries * sizeof(*w->entries);
 	size_t names_size, size;
@@ -308,11 +418,21 @@ int function_index_builder_finish(struct function_index_builder *b, uint32_t sou
 	struct sweep w = { 0 };
 	int r;
 
-	if (b->n == 0)
+	if (b->n == 0 && b->n_places == 0)
 		return -ENODATA;
-	qsort_r(b->symbols, b->n, sizeof(*b->symbols), compare_symbols, b->names.data);
+	if (b->n_places)
+		qsort(b->places, b->n_places, sizeof(*b->places), compare_places);
+	if (b->n)
+		qsort_r(b->symbols, b->n, sizeof(*b->symbols), compare_symbols, b->names.data);
+	measure_sizeless(b);
+	if (b->n) /* again: a size that is known now comes before one that is not */
+		qsort_r(b->symbols, b->n, sizeof(*b->symbols), compare_symbols, b->names.data);
 	drop_aliases(b);
+	w.base = MIN(b->n ? b->symbols[0].start : UINT64_MAX,
+		     b->n_places ? b->places[0].start : UINT64_MAX);
 	r = sweep(b, &w);
+	if (r == 0 && b->n_places)
+		r = fill_gaps(b, &w);
 	if (r == 0)
 		r = assemble(b, &w, sources, build_id, build_id_size, ret);
 	free(w.open);

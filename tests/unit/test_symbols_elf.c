@@ -266,6 +266,29 @@ static void stripped_program_has_its_dynamic_symbols(void **state)
 	assert_true(has_function(index, "shown"));
 }
 
+/* .eh_frame tells where a function is whose name was stripped. */
+static void stripped_program_has_its_functions(void **state)
+{
+	_cleanup_(function_index_freep) struct function_index *whole = NULL, *index = NULL;
+	struct function f, same;
+	bool found = false;
+
+	compile(*state, "");
+	assert_int_equal(index_file(in(*state, "whole"), "/nonexistent", &whole), 0);
+	assert_int_equal(index_file(in(*state, "stripped"), "/nonexistent", &index), 0);
+	assert_true(function_index_sources(index) & SOURCE_FRAMES);
+	assert_false(function_index_sources(whole) & SOURCE_FRAMES);
+	for (uint64_t at = 0; at < 0x10000 && !found; at++)
+		found = function_index_find(whole, at, &f) && strcmp(f.name, "hidden") == 0;
+	assert_true(found);
+	for (uint64_t at = f.start; at < f.start + f.size; at++) {
+		assert_true(function_index_find(index, at, &same));
+		assert_string_equal(same.name, "");
+		assert_int_equal(same.start, f.start);
+		assert_int_equal(same.size, f.size);
+	}
+}
+
 /* hidden() must be found at the same offsets as in the program with symbols. */
 static void expect_hidden(const struct fixture *f, const char *name, const char *debug_directory,
 			  uint32_t source)
@@ -516,7 +539,7 @@ static void try_bytes(const uint8_t *data, size_t size)
 	assert_true(r == 0 || r == -ENOEXEC || r == -EBADMSG || r == -ENODATA || r == -E2BIG);
 	for (uint64_t offset = 0; r == 0 && offset < size; offset += 64)
 		if (function_index_find(index, offset, &f))
-			assert_true(strlen(f.name) > 0);
+			assert_true(strlen(f.name) < size && f.size > 0);
 }
 
 /* Does a word belong to what describes the file: headers, notes, symbols, hashes, dynamic table? */
@@ -614,6 +637,7 @@ int main(void)
 		cmocka_unit_test(plt_stubs_agree_with_objdump),
 		FIXTURE_TEST(symtab_has_static_and_assembler_functions),
 		FIXTURE_TEST(stripped_program_has_its_dynamic_symbols),
+		FIXTURE_TEST(stripped_program_has_its_functions),
 		FIXTURE_TEST(debug_file_is_found_by_build_id),
 		FIXTURE_TEST(debug_file_of_another_build_is_not_used),
 		FIXTURE_TEST(debug_link_is_followed_when_its_crc_fits),

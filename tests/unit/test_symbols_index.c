@@ -16,6 +16,9 @@ struct symbol {
 	enum function_rank rank;
 };
 
+/* In place of a name: a function that has none. */
+static const char place[] = "(place)";
+
 static struct function_index *build(const struct symbol *s, size_t n, bool backwards)
 {
 	_cleanup_(function_index_builder_freep) struct function_index_builder *b =
@@ -27,8 +30,11 @@ static struct function_index *build(const struct symbol *s, size_t n, bool backw
 	for (size_t i = 0; i < n; i++) {
 		const struct symbol *one = &s[backwards ? n - 1 - i : i];
 
-		r = function_index_builder_add(b, one->start, one->size, LIMIT, one->name,
-					       strlen(one->name), one->rank);
+		if (one->name == place)
+			r = function_index_builder_add_place(b, one->start, one->size);
+		else
+			r = function_index_builder_add(b, one->start, one->size, LIMIT, one->name,
+						       strlen(one->name), one->rank);
 		assert_int_equal(r, 0);
 	}
 	r = function_index_builder_finish(b, 0, (const uint8_t *)"id", 2, &index);
@@ -107,6 +113,26 @@ static const struct {
 	{ __LINE__,
 	  { { 0x10, 0x10, "a", RANK_LOCAL }, { 0x20, 0, "b", RANK_LABEL } },
 	  { { 0x1f, "a" }, { 0x20, "b" } } },
+	/* a function without a symbol has no name, and none takes anything from one that has */
+	{ __LINE__,
+	  { { 0x10, 0x20, place, 0 } },
+	  { { 0x0f, "-" }, { 0x10, "" }, { 0x2f, "" }, { 0x30, "-" } } },
+	{ __LINE__,
+	  { { 0x10, 0x40, place, 0 }, { 0x20, 0x10, "a", RANK_GLOBAL } },
+	  { { 0x10, "" }, { 0x1f, "" }, { 0x20, "a" }, { 0x2f, "a" }, { 0x30, "" }, { 0x50, "-" } } },
+	{ __LINE__,
+	  { { 0x10, 0x40, "a", RANK_GLOBAL },
+	    { 0x10, 0x10, place, 0 },
+	    { 0x30, 0x40, place, 0 },
+	    { 0x80, 0x10, "b", RANK_GLOBAL } },
+	  { { 0x10, "a" }, { 0x30, "a" }, { 0x4f, "a" }, { 0x50, "" }, { 0x6f, "" }, { 0x70, "-" }, { 0x80, "b" } } },
+	/* what begins with a function has its size, and what lies in one ends with it */
+	{ __LINE__,
+	  { { 0x10, 0, "a", RANK_GLOBAL }, { 0x10, 0x300, place, 0 } },
+	  { { 0x10, "a" }, { 0x30f, "a" }, { 0x310, "-" } } },
+	{ __LINE__,
+	  { { 0x20, 0, "a", RANK_GLOBAL }, { 0x10, 0x20, place, 0 }, { 0x30, 0x20, place, 0 } },
+	  { { 0x1f, "" }, { 0x20, "a" }, { 0x2f, "a" }, { 0x30, "" }, { 0x50, "-" } } },
 	/* beyond the limit, without a name: not taken; over the limit: cut */
 	{ __LINE__,
 	  { { LIMIT, 0x10, "behind", RANK_GLOBAL },
