@@ -136,6 +136,16 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 	return selection_finish(&a->selection, argc, argv, optind);
 }
 
+static void say_left_out(const struct profile_event *chosen, const struct profile_event *other)
+{
+	bool by_event = strcmp(chosen->requested, other->requested) != 0;
+	const char *of = by_event ? other->requested : other->profile;
+
+	fprintf(stderr, "ebpf-profiler export: only %s%s%s is written; for %s add --%s=%s\n",
+		chosen->requested, by_event ? "" : " of profile ", by_event ? "" : chosen->profile,
+		of, by_event ? "event" : "profile", of);
+}
+
 /* The first event with samples; says which others are not in the result. */
 static uint32_t choose_event(const struct profile *p)
 {
@@ -147,10 +157,7 @@ static uint32_t choose_event(const struct profile *p)
 		if (chosen == PROFILE_NONE)
 			chosen = i;
 		else
-			fprintf(stderr,
-				"ebpf-profiler export: only %s is written; for %s add --event=%s\n",
-				p->events[chosen].requested, p->events[i].requested,
-				p->events[i].requested);
+			say_left_out(&p->events[chosen], &p->events[i]);
 	}
 	return chosen == PROFILE_NONE ? 0 : chosen;
 }

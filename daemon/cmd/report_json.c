@@ -45,21 +45,20 @@ static void json_notes(struct json *j, const struct profile *p)
 	json_close_array(j);
 }
 
-static void json_configurations(struct json *j, const struct report *r,
-				const struct report_event *e)
+static void json_configurations(struct json *j, const struct report_event *e)
 {
 	json_open_array(j, "configurations");
-	for (size_t i = 0; i < e->n_events; i++) {
-		const struct profile_event *event = &r->profile->events[e->events[i]];
+	for (size_t i = 0; i < e->event->n_rates; i++) {
+		const struct profile_rate *rate = &e->event->rates[i];
 
 		json_open_object(j, NULL);
-		json_string(j, "profile", event->profile);
-		json_string(j, "pmu", event->pmu);
-		json_uint(j, "type", event->type);
-		json_uint(j, "config", event->config);
-		json_string(j, "mode", event->freq ? "frequency" : "period");
-		json_uint(j, "value", event->value);
-		json_uint(j, "samples", event->samples);
+		json_string(j, "profile", e->event->profile);
+		json_string(j, "pmu", e->event->pmu);
+		json_uint(j, "type", e->event->type);
+		json_uint(j, "config", e->event->config);
+		json_string(j, "mode", rate->freq ? "frequency" : "period");
+		json_uint(j, "value", rate->value);
+		json_uint(j, "samples", rate->samples);
 		json_close_object(j);
 	}
 	json_close_array(j);
@@ -88,8 +87,8 @@ static void json_metric(struct json *j, const struct report *r, const struct rep
 	json_string(j, "under", m->under[0] ? m->under : "time");
 	json_uint(j, "min_samples", m->min_samples);
 	json_string(j, "missing", e->values->missing);
-	json_uint(j, "mixed_samples", e->mixed);
-	json_uint(j, "cut_samples", e->cut);
+	json_uint(j, "mixed_samples", e->event->mixed);
+	json_uint(j, "cut_samples", e->event->cut);
 	json_value(j, "all", &e->values->all);
 	json_close_object(j);
 }
@@ -101,11 +100,12 @@ static void json_row(struct json *j, const struct report *r, const struct report
 	json_string(j, "name", row->name);
 	if (r->grouping->has_module)
 		json_string(j, "module", row->module);
-	json_double(j, "self_percent", report_percent(row->self_weight, e->weight));
+	json_double(j, "self_percent", report_percent(row->self_weight, e->event->weight));
 	json_uint(j, "self_samples", row->self_samples);
 	json_uint(j, "self_weight", row->self_weight);
 	if (r->grouping->by_stack) {
-		json_double(j, "children_percent", report_percent(row->total_weight, e->weight));
+		json_double(j, "children_percent",
+			    report_percent(row->total_weight, e->event->weight));
 		json_uint(j, "children_samples", row->total_samples);
 		json_uint(j, "children_weight", row->total_weight);
 	}
@@ -122,24 +122,25 @@ static void json_event(struct json *j, const struct report *r, const struct repo
 	size_t n = limit ? MIN(limit, e->n_rows) : e->n_rows;
 
 	json_open_object(j, NULL);
+	json_string(j, "profile", e->event->profile);
 	json_string(j, "requested", e->event->requested);
 	json_string(j, "fired", e->event->fired);
 	json_string(j, "reason", e->event->reason);
 	json_string(j, "unit", e->event->unit);
 	json_string(j, "counters", e->event->counters);
-	json_configurations(j, r, e);
-	json_uint(j, "samples", e->samples);
-	json_uint(j, "weight", e->weight);
-	json_put_ledger(j, &e->ledger);
-	json_put_statuses(j, "kernel_stacks", e->kernel_status, true);
-	json_put_statuses(j, "user_stacks", e->user_status, true);
+	json_configurations(j, e);
+	json_uint(j, "samples", e->event->samples);
+	json_uint(j, "weight", e->event->weight);
+	json_put_ledger(j, e->ledger);
+	json_put_statuses(j, "kernel_stacks", e->event->kernel_status, true);
+	json_put_statuses(j, "user_stacks", e->event->user_status, true);
 	if (r->grouping->by_stack)
 		json_uint(j, "unsymbolised_weight", e->unknown_weight);
 	if (e->event->memory_access) {
 		json_open_object(j, "memory_access");
-		json_uint(j, "addresses", e->accesses.addresses);
-		json_uint(j, "data_sources", e->accesses.sources);
-		json_uint(j, "latencies", e->accesses.latencies);
+		json_uint(j, "addresses", e->event->accesses.addresses);
+		json_uint(j, "data_sources", e->event->accesses.sources);
+		json_uint(j, "latencies", e->event->accesses.latencies);
 		json_close_object(j);
 	}
 	json_metric(j, r, e);

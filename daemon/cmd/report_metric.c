@@ -52,7 +52,7 @@ static void take_cells(const struct filling *f, const uint32_t *cell_row,
 	for (size_t i = 0; i < f->p->n_cells; i++) {
 		const struct profile_counter *counters = &f->p->counters[i * f->n];
 
-		if (!report_event_has(e, f->p->cells[i].event))
+		if (f->p->cells[i].event != e->number)
 			continue;
 		add(&f->self[cell_row[i] * f->n], counters, f->n);
 		add(all, counters, f->n);
@@ -74,15 +74,6 @@ static void evaluate(const struct filling *f, struct report_event *e)
 	}
 }
 
-/* The first of the events that has the metric speaks for all; without one, the first says why. */
-static const struct profile_event *event_with(const struct report *r, const struct report_event *e)
-{
-	for (size_t i = 0; i < e->n_events; i++)
-		if (!sample_metric_missing(r->metric, &r->profile->events[e->events[i]]))
-			return &r->profile->events[e->events[i]];
-	return e->event;
-}
-
 int report_metric_fill(const struct report *r, const uint32_t *cell_row,
 		       const struct report_nodes *nodes, struct report_event *e)
 {
@@ -100,8 +91,8 @@ int report_metric_fill(const struct report *r, const uint32_t *cell_row,
 	}
 	if (!e->values || !f.self || (nodes && (!f.total || !f.nodes)))
 		return -ENOMEM;
-	if (sample_metric_missing(r->metric, event_with(r, e))) {
-		e->values->missing = sample_metric_explain(r->metric, event_with(r, e));
+	if (sample_metric_missing(r->metric, e->event)) {
+		e->values->missing = sample_metric_explain(r->metric, e->event);
 		return e->values->missing ? 0 : -ENOMEM;
 	}
 	take_cells(&f, cell_row, e);

@@ -126,37 +126,19 @@ static bool is_off_cpu(const struct profile_event *e)
 	return strcmp(e->fired, "offcpu") == 0 && strcmp(e->unit, "ns") == 0;
 }
 
-static void put_rate(struct buffer *b, const struct profile_event *e)
+static void put_rate(struct buffer *b, const struct profile_event *e,
+		     const struct profile_rate *rate)
 {
 	char text[40];
 
 	if (is_off_cpu(e)) {
 		buffer_printf(b, "absences of %s or more",
-			      format_duration(e->value, text, sizeof(text)));
-	} else if (e->freq) {
-		buffer_printf(b, "%" PRIu64 " Hz", e->value);
+			      format_duration(rate->value, text, sizeof(text)));
+	} else if (rate->freq) {
+		buffer_printf(b, "%" PRIu64 " Hz", rate->value);
 	} else {
 		buffer_printf(b, "every ");
-		put_number(b, e->value);
-	}
-}
-
-/* The events of one table differ in their rate, if at all. */
-static void put_rates(struct buffer *b, const struct report *r, const struct report_event *e)
-{
-	for (size_t i = 0; i < e->n_events; i++) {
-		const struct profile_event *event = &r->profile->events[e->events[i]];
-		bool told = false;
-
-		for (size_t k = 0; k < i; k++) {
-			const struct profile_event *other = &r->profile->events[e->events[k]];
-
-			told |= other->freq == event->freq && other->value == event->value;
-		}
-		if (told)
-			continue;
-		buffer_printf(b, i ? ", then " : ", ");
-		put_rate(b, event);
+		put_number(b, rate->value);
 	}
 }
 
@@ -164,7 +146,14 @@ static void put_event(struct buffer *b, const struct report *r, const struct rep
 {
 	buffer_printf(b, "Event     ");
 	put_safe(b, e->event->fired);
-	put_rates(b, r, e);
+	for (size_t i = 0; i < e->event->n_rates; i++) {
+		buffer_printf(b, i ? ", then " : ", ");
+		put_rate(b, e->event, &e->event->rates[i]);
+	}
+	if (profile_event_shares_name(r->profile, e->event)) {
+		buffer_printf(b, ", profile ");
+		put_safe(b, e->event->profile);
+	}
 	buffer_put_byte(b, '\n');
 	if (e->event->reason[0] || strcmp(e->event->fired, e->event->requested) != 0) {
 		buffer_printf(b, "          ");
@@ -186,11 +175,11 @@ static void put_weight(struct buffer *b, const struct report_event *e)
 
 	buffer_printf(b, " standing for ");
 	if (strcmp(e->event->unit, "ns") == 0) {
-		buffer_printf(b, "%s of %s", format_duration(e->weight, text, sizeof(text)),
+		buffer_printf(b, "%s of %s", format_duration(e->event->weight, text, sizeof(text)),
 			      is_off_cpu(e->event) ? "time off the CPU" : "CPU time");
 		return;
 	}
-	buffer_printf(b, "%s ", format_count((double)e->weight, text, sizeof(text)));
+	buffer_printf(b, "%s ", format_count((double)e->event->weight, text, sizeof(text)));
 	put_safe(b, e->event->unit[0] ? e->event->unit : e->event->fired);
 }
 
@@ -217,7 +206,7 @@ static void put_lost(struct buffer *b, const struct profile_ledger *l)
 static void put_ledger(struct buffer *b, const struct report_event *e,
 		       const struct report_style *style)
 {
-	const struct profile_ledger *l = &e->ledger;
+	const struct profile_ledger *l = e->ledger;
 
 	buffer_printf(b, style->narrowed ? "Missing   on the whole host: " : "Missing   ");
 	if (l->seen == 0 && l->expected == 0) {
@@ -242,11 +231,11 @@ static void put_user_stacks(struct buffer *b, const struct report_event *e)
 	uint64_t stacks = 0, listed = 0;
 
 	for (size_t i = STACK_NONE + 1; i < PROFILE_STATUSES; i++)
-		stacks += e->user_status[i];
+		stacks += e->event->user_status[i];
 	for (size_t i = STACK_NONE + 1; i < PROFILE_STATUSES; i++)
-		if (e->user_status[i])
+		if (e->event->user_status[i])
 			buffer_printf(b, "%s%.2f %% %s", listed++ ? ", " : "user ",
-				      report_percent(e->user_status[i], stacks),
+				      report_percent(e->event->user_status[i], stacks),
 				      stack_status_words(i));
 	buffer_printf(b, "%s", stacks ? "; " : "");
 }
@@ -256,11 +245,11 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 	buffer_printf(b, "Stacks    ");
 	put_user_stacks(b, e);
 	buffer_printf(b, "kernel %.2f %% truncated, %.2f %% unreadable",
-		      report_percent(e->kernel_status[STACK_TRUNCATED], e->samples),
-		      report_percent(e->kernel_status[STACK_FAULT], e->samples));
+		      report_percent(e->event->kernel_status[STACK_TRUNCATED], e->event->samples),
+		      report_percent(e->event->kernel_status[STACK_FAULT], e->event->samples));
 	if (r->grouping->by_stack)
 		buffer_printf(b, "; %.2f %% without a function name",
-			      report_percent(e->unknown_weight, e->weight));
+			      report_percent(e->unknown_weight, e->event->weight));
 	buffer_put_byte(b, '\n');
 }
 
@@ -268,14 +257,14 @@ static void put_stacks(struct buffer *b, const struct report *r, const struct re
 
 static void put_access(struct buffer *b, const struct report_event *e)
 {
-	const struct profile_accesses *a = &e->accesses;
+	const struct profile_accesses *a = &e->event->accesses;
 
 	if (!e->event->memory_access)
 		return;
 	buffer_printf(b, "Access    ");
-	put_part(b, "told were address", a->addresses, e->samples);
-	put_part(b, ", data source", a->sources, e->samples);
-	put_part(b, ", latency", a->latencies, e->samples);
+	put_part(b, "told were address", a->addresses, e->event->samples);
+	put_part(b, ", data source", a->sources, e->event->samples);
+	put_part(b, ", latency", a->latencies, e->event->samples);
 	buffer_put_byte(b, '\n');
 }
 
@@ -292,7 +281,8 @@ static void put_metric(struct buffer *b, const struct report *r, const struct re
 {
 	const struct sample_metric *m = r->metric;
 	const struct sample_metric_value *all = &e->values->all;
-	uint64_t others = e->samples - MIN(e->samples, all->samples + e->mixed);
+	uint64_t others =
+		e->event->samples - MIN(e->event->samples, all->samples + e->event->mixed);
 
 	buffer_printf(b, "Metric    ");
 	if (e->values->missing) {
@@ -307,14 +297,14 @@ static void put_metric(struct buffer *b, const struct report *r, const struct re
 	buffer_printf(b, ": ");
 	put_value(b, all, m->unit);
 	buffer_printf(b, " over all\n          ");
-	put_part(b, "counted in", all->samples, e->samples);
+	put_part(b, "counted in", all->samples, e->event->samples);
 	buffer_printf(b, " of the samples; ");
-	put_part(b, "mixed with other tasks", e->mixed, e->samples);
+	put_part(b, "mixed with other tasks", e->event->mixed, e->event->samples);
 	buffer_printf(b, ", ");
-	put_part(b, "without a reading", others, e->samples);
-	if (e->cut) {
+	put_part(b, "without a reading", others, e->event->samples);
+	if (e->event->cut) {
 		buffer_printf(b, "; begun at a switch ");
-		put_number(b, e->cut);
+		put_number(b, e->event->cut);
 	}
 	if (all->samples)
 		buffer_printf(b, "; counting %.1f %% of the time", 100 * all->running_ratio);
@@ -433,9 +423,9 @@ static void put_right(struct buffer *b, uint64_t n, size_t width)
 static void put_shares(struct buffer *b, const struct report *r, const struct report_event *e,
 		       const struct report_row *row, bool with_total)
 {
-	buffer_printf(b, "%7.2f %%", report_percent(row->self_weight, e->weight));
+	buffer_printf(b, "%7.2f %%", report_percent(row->self_weight, e->event->weight));
 	if (r->grouping->by_stack && with_total)
-		buffer_printf(b, "  %7.2f %%", report_percent(row->total_weight, e->weight));
+		buffer_printf(b, "  %7.2f %%", report_percent(row->total_weight, e->event->weight));
 	else if (r->grouping->by_stack)
 		buffer_printf(b, "%11s", "");
 	put_right(b, row->self_samples, 10);
@@ -453,7 +443,7 @@ static void put_values(struct buffer *b, const struct report *r, const struct re
 	if (r->grouping->by_stack)
 		buffer_printf(b, "  %9s",
 			      v ? sample_metric_format(&v->total, text, sizeof(text)) : "");
-	buffer_printf(b, "  %7.2f %%", report_percent(row->self_weight, e->weight));
+	buffer_printf(b, "  %7.2f %%", report_percent(row->self_weight, e->event->weight));
 	if (!v) {
 		buffer_printf(b, "%21s", "");
 		return;
@@ -535,12 +525,12 @@ void report_print(const struct report *r, const struct report_style *style, stru
 		buffer_put_byte(out, '\n');
 		put_event(out, r, e);
 		buffer_printf(out, "Samples   ");
-		put_number(out, e->samples);
-		if (e->samples)
+		put_number(out, e->event->samples);
+		if (e->event->samples)
 			put_weight(out, e);
 		buffer_put_byte(out, '\n');
 		put_ledger(out, e, style);
-		if (e->samples == 0)
+		if (e->event->samples == 0)
 			continue;
 		put_stacks(out, r, e);
 		put_access(out, e);

@@ -182,14 +182,6 @@ static int make_rows(struct report *r, enum grouping by, uint32_t **ret_row_of)
 
 /* --- one event ---------------------------------------------------------------------------------*/
 
-bool report_event_has(const struct report_event *e, uint32_t event)
-{
-	for (size_t i = 0; i < e->n_events; i++)
-		if (e->events[i] == event)
-			return true;
-	return false;
-}
-
 static void add_self(struct report_row *row, uint64_t samples, uint64_t weight)
 {
 	row->self_samples += samples;
@@ -205,7 +197,7 @@ static void fill_by_stack(const struct profile *p, const struct report_nodes *n,
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct profile_cell *c = &p->cells[i];
 
-		if (!report_event_has(e, c->event))
+		if (c->event != e->number)
 			continue;
 		add_self(&e->rows[n->row[c->node]], c->samples, c->weight);
 		scratch[c->node].sums.samples += c->samples;
@@ -258,7 +250,7 @@ static void fill_flat(const struct profile *p, enum grouping by, const uint32_t 
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct profile_cell *c = &p->cells[i];
 
-		if (report_event_has(e, c->event))
+		if (c->event == e->number)
 			add_self(&e->rows[flat_row(by, row_of, c)], c->samples, c->weight);
 	}
 	for (size_t i = 0; i < e->n_rows; i++) {
@@ -345,44 +337,6 @@ static int fill_event(struct report *r, const uint32_t *row_of, const struct rep
 
 /* --- the report --------------------------------------------------------------------------------*/
 
-static bool same_event(const struct profile_event *a, const struct profile_event *b)
-{
-	return strcmp(a->requested, b->requested) == 0 && strcmp(a->fired, b->fired) == 0 &&
-	       strcmp(a->unit, b->unit) == 0;
-}
-
-static int add_event(struct report *r, uint32_t number)
-{
-	const struct profile_event *event = &r->profile->events[number];
-	struct report_event *e = r->events;
-	uint32_t *grown;
-
-	while (e < r->events + r->n_events && !same_event(e->event, event))
-		e++;
-	grown = reallocarray(e->events, e->n_events + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	if (e == r->events + r->n_events) {
-		r->n_events++;
-		e->event = event;
-	}
-	e->events = grown;
-	grown[e->n_events++] = number;
-	e->samples += event->samples;
-	e->weight += event->weight;
-	e->mixed += event->mixed;
-	e->cut += event->cut;
-	e->accesses.addresses += event->accesses.addresses;
-	e->accesses.sources += event->accesses.sources;
-	e->accesses.latencies += event->accesses.latencies;
-	for (size_t i = 0; i < PROFILE_STATUSES; i++) {
-		e->kernel_status[i] += event->kernel_status[i];
-		e->user_status[i] += event->user_status[i];
-	}
-	profile_ledger_add(&e->ledger, &r->profile->ledgers[number]);
-	return 0;
-}
-
 /* The row of each cell. */
 static uint32_t *cell_rows_new(const struct report *r, const uint32_t *row_of,
 			       const struct report_nodes *nodes)
@@ -441,11 +395,10 @@ int report_new(const struct profile *p, const struct report_grouping *grouping,
 	r->events = calloc(p->n_events + 1, sizeof(*r->events));
 	if (!r->events)
 		return -ENOMEM;
-	for (size_t i = 0; i < p->n_events; i++) {
-		error = add_event(r, (uint32_t)i);
-		if (error < 0)
-			return error;
-	}
+	r->n_events = p->n_events;
+	for (size_t i = 0; i < p->n_events; i++)
+		r->events[i] = (struct report_event){ &p->events[i], &p->ledgers[i],
+						      .number = (uint32_t)i };
 	error = fill(r, sort);
 	if (error >= 0)
 		*ret = TAKE_PTR(r);
@@ -457,7 +410,6 @@ struct report *report_free(struct report *r)
 	if (!r)
 		return NULL;
 	for (size_t i = 0; r->events && i < r->n_events; i++) {
-		free(r->events[i].events);
 		if (r->events[i].values)
 			free(r->events[i].values->missing);
 		free(r->events[i].values);

@@ -55,17 +55,12 @@ struct report_values {
 	struct report_value rows[];
 };
 
-/* The events of a profile that are the same but for their rate, and their table. */
+/* An event of the profile, and its table. */
 struct report_event {
-	const struct profile_event *event; /* the first of them */
-	uint32_t *events; /* indices into profile.events */
-	size_t n_events;
-	uint64_t samples, weight;
-	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES];
-	struct profile_ledger ledger;
+	const struct profile_event *event;
+	const struct profile_ledger *ledger;
+	uint32_t number; /* in the profile */
 	uint64_t unknown_weight; /* whose leaf function has no name; by_stack only */
-	uint64_t mixed, cut; /* samples, see struct profile_event */
-	struct profile_accesses accesses;
 	struct report_values *values; /* NULL: no metric was asked for */
 	struct report_row *rows; /* sorted, those without weight left out */
 	size_t n_rows;
@@ -85,6 +80,3 @@ int report_new(const struct profile *p, const struct report_grouping *grouping,
 	       enum report_sort sort, const struct sample_metric *metric, struct report **ret);
 struct report *report_free(struct report *r);
 DEFINE_CLEANUP(struct report *, report_free);
-
-/* True when an event of the profile is one of those of the table. */
-bool report_event_has(const struct report_event *e, uint32_t event);

@@ -96,11 +96,11 @@ static int add_cpus(struct selection *s, const char *value)
 	return r;
 }
 
-static int set_event(struct selection *s, const char *value)
+static int set_once(const char **field, const char *value)
 {
-	if (s->filter.event && strcmp(s->filter.event, value) != 0)
+	if (*field && strcmp(*field, value) != 0)
 		return -EEXIST;
-	s->filter.event = value;
+	*field = value;
 	return 0;
 }
 
@@ -133,7 +133,9 @@ static int take(struct selection *s, int option, const char *value)
 	case SELECTION_UNTIL:
 		return parse_moment(value, s->now_ns, &s->filter.until_ns);
 	case SELECTION_EVENT:
-		return set_event(s, value);
+		return set_once(&s->filter.event, value);
+	case SELECTION_PROFILE:
+		return set_once(&s->filter.profile, value);
 	case SELECTION_PID:
 		return add_pids(s, value);
 	case SELECTION_COMM:
@@ -160,6 +162,7 @@ int selection_option(struct selection *s, int option, const char *value)
 		{ "since", "a moment like -5m, 10:00, '2026-01-31 10:00:30' or @SECONDS" },
 		{ "until", "a moment like -5m, 10:00, '2026-01-31 10:00:30' or @SECONDS" },
 		{ "event", "the name of one event" },
+		{ "profile", "the name of one profile" },
 		{ "pid", "process ids, separated by commas" },
 		{ "comm", "a name" },
 		{ "unit", "the name of a unit" },
@@ -178,8 +181,8 @@ int selection_option(struct selection *s, int option, const char *value)
 	if (r == -EBADMSG)
 		return r;
 	if (r == -EEXIST)
-		fprintf(stderr, "ebpf-profiler %s: --event takes one event, '%s' is the second\n",
-			s->command, value);
+		fprintf(stderr, "ebpf-profiler %s: --%s takes one name, '%s' is the second\n",
+			s->command, options[option].name, value);
 	else if (r == -ENOMEM)
 		fprintf(stderr, "ebpf-profiler %s: out of memory\n", s->command);
 	else

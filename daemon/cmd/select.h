@@ -17,6 +17,7 @@ enum selection_option {
 	SELECTION_SINCE = 0x1000,
 	SELECTION_UNTIL,
 	SELECTION_EVENT,
+	SELECTION_PROFILE,
 	SELECTION_PID,
 	SELECTION_COMM,
 	SELECTION_UNIT,
@@ -31,6 +32,7 @@ enum selection_option {
 	{ "since", required_argument, NULL, SELECTION_SINCE },                                     \
 	{ "until", required_argument, NULL, SELECTION_UNTIL },                                     \
 	{ "event", required_argument, NULL, SELECTION_EVENT },                                     \
+	{ "profile", required_argument, NULL, SELECTION_PROFILE },                                 \
 	{ "pid", required_argument, NULL, SELECTION_PID },                                         \
 	{ "comm", required_argument, NULL, SELECTION_COMM },                                       \
 	{ "unit", required_argument, NULL, SELECTION_UNIT },                                       \
@@ -44,6 +46,7 @@ enum selection_option {
 	"      --since=WHEN     from here on: -5m, 10:00, '2026-01-31 10:00:30', @SECONDS\n"       \
 	"      --until=WHEN     up to here\n"                                                      \
 	"      --event=NAME     one event, as asked for or as it fired\n"                          \
+	"      --profile=NAME   one profile of the daemon's configuration\n"                        \
 	"      --pid=PID,...    processes\n"                                                       \
 	"      --comm=NAME      name of the process or the thread\n"                               \
 	"      --unit=NAME      systemd unit, '.service' may be left out\n"                        \

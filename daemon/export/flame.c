@@ -16,6 +16,7 @@
 #include "bpf/sample.h"
 #include "export/flame_metric.h"
 #include "export/flame_tree.h"
+#include "export/json_trust.h"
 #include "flame_page.h" /* made by the build: flame_page[] */
 #include "store/stack_status.h"
 #include "util/cleanup.h"
@@ -193,8 +194,7 @@ static void put_event_facts(struct page *page, uint32_t event)
 	json_string(j, "fired", e->fired);
 	json_string(j, "reason", e->reason);
 	json_string(j, "unit", event_counts_time(e) ? "ns" : e->unit);
-	json_bool(j, "frequency", e->freq);
-	json_uint(j, "value", e->value);
+	json_put_rates(j, e);
 	json_uint(j, "seen", l->seen);
 	json_uint(j, "expected", l->expected);
 	json_uint(j, "lost", trust.lost);

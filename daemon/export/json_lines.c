@@ -4,9 +4,9 @@
  *
  *   profile   format (1), generator, host, first_ns, last_ns (CLOCK_REALTIME), samples, unreadable,
  *             stack_status: samples by status, for the kernel and the user half
- *   event     id, requested, fired, reason, pmu, unit, mode ("frequency" or "period"), value,
- *             samples, weight, memory_access (samples that tell a part of it, when asked for),
- *             ledger
+ *   event     id, profile, requested, fired, reason, pmu, unit, rates: each {mode ("frequency" or
+ *             "period"), value, samples}, samples, weight, memory_access (samples that tell a part of
+ *             it, when asked for), ledger
  *   object    id, kind, name, path, build_id (hex)
  *   note      time_ns, text
  *   stack     event (its id), pid, tid, process, thread, unit, container, cpu (when asked for),
@@ -61,8 +61,7 @@ static void put_event(struct json *j, const struct profile *p, uint32_t id)
 	json_string(j, "reason", e->reason);
 	json_string(j, "pmu", e->pmu);
 	json_string(j, "unit", e->unit);
-	json_string(j, "mode", e->freq ? "frequency" : "period");
-	json_uint(j, "value", e->value);
+	json_put_rates(j, e);
 	json_uint(j, "samples", e->samples);
 	json_uint(j, "weight", e->weight);
 	if (e->memory_access) {

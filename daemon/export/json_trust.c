@@ -6,6 +6,19 @@
 #include "bpf/sample.h"
 #include "store/stack_status.h"
 
+void json_put_rates(struct json *j, const struct profile_event *e)
+{
+	json_open_array(j, "rates");
+	for (size_t i = 0; i < e->n_rates; i++) {
+		json_open_object(j, NULL);
+		json_string(j, "mode", e->rates[i].freq ? "frequency" : "period");
+		json_uint(j, "value", e->rates[i].value);
+		json_uint(j, "samples", e->rates[i].samples);
+		json_close_object(j);
+	}
+	json_close_array(j);
+}
+
 void json_put_ledger(struct json *j, const struct profile_ledger *l)
 {
 	json_open_object(j, "ledger");

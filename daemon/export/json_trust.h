@@ -4,6 +4,8 @@
 #include "profile/profile.h"
 #include "util/json.h"
 
+/* "rates": what an event was sampled at, in the order of time. */
+void json_put_rates(struct json *j, const struct profile_event *e);
 /* "ledger": what became of the samples of an event. */
 void json_put_ledger(struct json *j, const struct profile_ledger *l);
 /* `key`: samples by the status of their stacks, [PROFILE_STATUSES]; statuses without any are left

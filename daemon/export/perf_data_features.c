@@ -85,7 +85,7 @@ static void fill_attr(const struct profile *p, uint32_t event, struct perf_event
 			PERF_DATA_SAMPLE_TYPE | (e->memory_access ? PERF_DATA_ACCESS_TYPE : 0),
 		.read_format = PERF_FORMAT_ID,
 		.sample_id_all = 1,
-		.freq = e->freq,
+		.freq = e->rates[0].freq,
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 		.mmap = event == 0,
@@ -95,7 +95,7 @@ static void fill_attr(const struct profile *p, uint32_t event, struct perf_event
 		.ksymbol = event == 0,
 		.build_id = event == 0,
 	};
-	ret->sample_freq = e->value; /* or sample_period: one union */
+	ret->sample_freq = e->rates[0].value; /* or sample_period: one union */
 }
 
 static void put_build_id(struct buffer *b, const struct profile_object *o)
@@ -133,6 +133,16 @@ static void put_build_ids(struct buffer *b, const struct profile *p)
 	}
 }
 
+/* Without a blank, at which scripts end a name. */
+static void put_event_name(struct buffer *b, const struct profile *p, const struct profile_event *e)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s%s%s", e->fired, profile_event_shares_name(p, e) ? "@" : "",
+		 profile_event_shares_name(p, e) ? e->profile : "");
+	put_text(b, name);
+}
+
 static void put_event_desc(struct buffer *b, const struct profile *p)
 {
 	put_u32(b, (uint32_t)p->n_events);
@@ -143,7 +153,7 @@ static void put_event_desc(struct buffer *b, const struct profile *p)
 		fill_attr(p, i, &attr);
 		buffer_put(b, &attr, sizeof(attr));
 		put_u32(b, 1); /* ids */
-		put_text(b, p->events[i].fired);
+		put_event_name(b, p, &p->events[i]);
 		put_u64(b, i + 1);
 	}
 }

@@ -384,8 +384,9 @@ static void emit_comments(struct encoder *e, const struct profile_event *event, 
 		     p->host.hostname ? p->host.hostname : "?",
 		     p->host.kernel ? p->host.kernel : "?",
 		     p->host.cpu_model ? p->host.cpu_model : "?", p->host.cpus);
-	emit_comment(e, "event %s, %s %" PRIu64, event->fired, event->freq ? "frequency" : "period",
-		     event->value);
+	for (size_t i = 0; i < event->n_rates; i++)
+		emit_comment(e, "event %s, %s %" PRIu64, event->fired,
+			     event->rates[i].freq ? "frequency" : "period", event->rates[i].value);
 	if (event->reason && *event->reason)
 		emit_comment(e, "requested %s: %s", event->requested, event->reason);
 	emit_comment(e, "samples %" PRIu64 ", lost %" PRIu64 ", not delivered %" PRIu64,
@@ -403,10 +404,12 @@ static void emit_type(struct encoder *e, unsigned int field, uint64_t type, uint
 
 static uint64_t mean_period(const struct profile_event *event)
 {
-	if (!event->freq)
-		return event->value;
-	if (event_counts_time(event) && event->value > 0)
-		return NSEC_PER_SEC / event->value;
+	const struct profile_rate *rate = event->rates;
+
+	if (event->n_rates == 1 && !rate->freq)
+		return rate->value;
+	if (event->n_rates == 1 && event_counts_time(event) && rate->value > 0)
+		return NSEC_PER_SEC / rate->value;
 	return event->samples ? event->weight / event->samples : 0;
 }
 

@@ -49,9 +49,9 @@ int load_init(struct load *l, const struct profile_filter *filter, unsigned int 
 	       l->filter->counters[l->n_counters])
 		l->n_counters++;
 	pthread_mutex_init(&l->lock, NULL);
-	struct dictionary *all[] = { &l->boots,	    &l->event_names, &l->events,  &l->objects,
-				     &l->processes, &l->mappings,    &l->threads, &l->frames,
-				     &l->functions, &l->accesses };
+	struct dictionary *all[] = { &l->boots,	 &l->event_names, &l->profile_names, &l->events,
+				     &l->objects, &l->processes,  &l->mappings,	     &l->threads,
+				     &l->frames,  &l->functions,  &l->accesses };
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		dictionary_init(all[i], mix64(seeds[1] + i));
 	return 0;
@@ -74,6 +74,7 @@ void load_done(struct load *l)
 	load_close_sources(l);
 	dictionary_done(&l->boots);
 	dictionary_done(&l->event_names);
+	dictionary_done(&l->profile_names);
 	dictionary_done(&l->events);
 	dictionary_done(&l->objects);
 	dictionary_done(&l->processes);
@@ -379,11 +380,14 @@ struct profile *profile_free(struct profile *p)
 		tree_done(&m->tree);
 		tally_done(&m->tally);
 		free(m->event_index);
+		free(m->rates);
 		free(m->mappings);
 		buffer_done(&m->names);
 		free(m);
 	}
 	free(p->host.node_of_cpu);
+	for (size_t i = 0; p->events && i < p->n_events; i++)
+		free(p->events[i].counters_of_all);
 	free(p->events);
 	free(p->ledgers);
 	free(p->objects);

@@ -30,6 +30,7 @@ struct profile_span {
 struct profile_filter {
 	uint64_t since_ns, until_ns; /* CLOCK_REALTIME; 0: open */
 	const char *event; /* fired or requested name; NULL: all */
+	const char *profile; /* of the configuration, exact; NULL: all */
 	const char *const *comms; /* process or thread name, exact */
 	const uint32_t *pids;
 	size_t n_pids;
@@ -69,13 +70,21 @@ struct profile_accesses {
 	uint64_t addresses, sources, latencies;
 };
 
+struct profile_rate {
+	bool freq;
+	uint64_t value;
+	uint64_t samples;
+};
+
+/* What one profile of a configuration sampled. It remains one event when its rate changes. */
 struct profile_event {
 	const char *profile, *requested, *fired, *reason, *pmu, *unit;
 	const char *counters; /* read at each sample: names, comma separated */
+	char *counters_of_all; /* owned: those of all its rates, if they differ */
 	uint32_t type;
 	uint64_t config;
-	bool freq;
-	uint64_t value;
+	const struct profile_rate *rates; /* in the order of time */
+	size_t n_rates;
 	uint64_t samples, weight; /* after the filter */
 	uint64_t kernel_status[PROFILE_STATUSES], user_status[PROFILE_STATUSES]; /* samples */
 	uint64_t mixed; /* samples within whose deltas other tasks ran: they contribute to none */
@@ -233,6 +242,9 @@ struct profile {
 	size_t n_segments;
 	struct profile_memory *memory; /* owner of every string above */
 };
+
+/* True when another profile of the configuration sampled an event of the same name. */
+bool profile_event_shares_name(const struct profile *p, const struct profile_event *e);
 
 /*
  * Loads everything `paths` name (files or directories; n_paths = 0: the state directory).

@@ -139,6 +139,15 @@ static int find_counters(struct epoch *e, const struct record_event *v)
 	return r;
 }
 
+static int add_name(struct epoch *e, struct dictionary *names, struct record_bytes name)
+{
+	uint32_t id;
+
+	begin_key(e, NULL, 0);
+	put_name(&e->key, name);
+	return add_key(e, names, e->key.size, &id);
+}
+
 static int on_event(struct epoch *e, const struct record_event *v)
 {
 	struct event_key fixed = { .config = v->config,
@@ -146,13 +155,13 @@ static int on_event(struct epoch *e, const struct record_event *v)
 				   .type = v->type,
 				   .freq = v->freq,
 				   .memory_access = v->memory_access };
-	uint32_t id = PROFILE_NONE, name;
+	uint32_t id = PROFILE_NONE;
 	struct event_tally *tally;
 	int r;
 
-	begin_key(e, NULL, 0);
-	put_name(&e->key, v->fired);
-	r = add_key(e, &e->load->event_names, e->key.size, &name);
+	r = add_name(e, &e->load->event_names, v->fired);
+	if (r >= 0)
+		r = add_name(e, &e->load->profile_names, v->profile);
 	if (r >= 0)
 		r = find_counters(e, v);
 	if (r < 0)

@@ -73,8 +73,10 @@ static bool pid_passes(const struct profile_filter *f, uint32_t pid)
 
 bool filter_event(const struct epoch_filter *e, const struct record_event *v)
 {
-	const char *name = e->wanted->event;
+	const char *name = e->wanted->event, *profile = e->wanted->profile;
 
+	if (profile && !record_bytes_equal(v->profile, profile))
+		return false;
 	return !name || record_bytes_equal(v->fired, name) ||
 	       record_bytes_equal(v->requested, name);
 }

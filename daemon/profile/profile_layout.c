@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * struct profile from the dictionaries, the merged tree and the merged tally. Strings stay where
- * the dictionaries keep them.
+ * struct profile from the dictionaries, the merged tree and the merged tally, but for its events
+ * (profile_events.c). Strings stay where the dictionaries keep them.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,107 +9,6 @@
 
 #include "profile/profile_load.h"
 #include "util/parse.h"
-
-/* --- events ------------------------------------------------------------------------------------*/
-
-struct event_place {
-	uint64_t order;
-	uint32_t id;
-};
-
-static int compare_places(const void *a, const void *b)
-{
-	const struct event_place *x = a, *y = b;
-
-	return x->order < y->order ? -1 : x->order > y->order;
-}
-
-/* Events in the order of the files, whichever thread saw them first. */
-static int order_events(struct profile *p, struct event_place *places)
-{
-	struct profile_memory *m = p->memory;
-	size_t n = m->load.events.n;
-	struct event_tally *tally;
-
-	m->event_index = calloc(n + 1, sizeof(*m->event_index));
-	if (!m->event_index)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		int r = tally_event(&m->tally, (uint32_t)i, &tally);
-
-		if (r < 0)
-			return r;
-		places[i] = (struct event_place){ tally->order, (uint32_t)i };
-	}
-	qsort(places, n, sizeof(*places), compare_places);
-	for (size_t i = 0; i < n; i++)
-		m->event_index[places[i].id] = (uint32_t)i;
-	return 0;
-}
-
-static const char *next_string(const char **at)
-{
-	const char *s = *at;
-
-	*at += strlen(s) + 1;
-	return s;
-}
-
-static void lay_out_event(struct profile *p, struct profile_event *e, uint32_t id)
-{
-	const struct event_key *key = dictionary_get(&p->memory->load.events, id);
-	const struct event_tally *tally = &p->memory->tally.events[id];
-	const char *at = (const char *)(key + 1);
-
-	*e = (struct profile_event){
-		.type = key->type,
-		.config = key->config,
-		.freq = key->freq,
-		.value = key->value,
-		.samples = tally->samples,
-		.weight = tally->weight,
-		.mixed = tally->mixed,
-		.cut = tally->cut,
-		.memory_access = key->memory_access,
-		.accesses = tally->accesses,
-	};
-	e->profile = next_string(&at);
-	e->requested = next_string(&at);
-	e->fired = next_string(&at);
-	e->reason = next_string(&at);
-	e->pmu = next_string(&at);
-	e->unit = next_string(&at);
-	e->counters = next_string(&at);
-	memcpy(e->kernel_status, tally->kernel_status, sizeof(e->kernel_status));
-	memcpy(e->user_status, tally->user_status, sizeof(e->user_status));
-	p->samples += e->samples;
-	p->weight += e->weight;
-	for (size_t i = 0; i < PROFILE_STATUSES; i++) {
-		p->kernel_status[i] += e->kernel_status[i];
-		p->user_status[i] += e->user_status[i];
-	}
-}
-
-static int lay_out_events(struct profile *p)
-{
-	size_t n = p->memory->load.events.n;
-	_cleanup_free_ struct event_place *places = calloc(n + 1, sizeof(*places));
-	int r;
-
-	p->events = calloc(n + 1, sizeof(*p->events));
-	p->ledgers = calloc(n + 1, sizeof(*p->ledgers));
-	if (!places || !p->events || !p->ledgers)
-		return -ENOMEM;
-	r = order_events(p, places);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		lay_out_event(p, &p->events[i], places[i].id);
-		p->ledgers[i] = p->memory->tally.events[places[i].id].ledger;
-	}
-	p->n_events = n;
-	return 0;
-}
 
 /* --- processes ---------------------------------------------------------------------------------*/
 
@@ -127,11 +26,11 @@ static int lay_out_processes(struct profile *p)
 
 		process->pid = key->pid;
 		process->start_ns = key->start_ns;
-		process->comm = next_string(&at);
-		process->exe = next_string(&at);
-		process->cgroup = next_string(&at);
-		process->unit = next_string(&at);
-		process->container = next_string(&at);
+		process->comm = key_string(&at);
+		process->exe = key_string(&at);
+		process->cgroup = key_string(&at);
+		process->unit = key_string(&at);
+		process->container = key_string(&at);
 		memcpy(&process->ppid, at, sizeof(process->ppid));
 	}
 	p->n_processes = d->n;
@@ -379,9 +278,9 @@ static int lay_out_notes(struct profile *p)
 int profile_lay_out(struct profile *p)
 {
 	static int (*const parts[])(struct profile *) = {
-		lay_out_events, lay_out_processes, lay_out_threads,  lay_out_mappings,
-		lay_out_nodes,	lay_out_cells,	   lay_out_accesses, lay_out_host,
-		lay_out_notes,	profile_resolve,
+		profile_lay_out_events, lay_out_processes, lay_out_threads,  lay_out_mappings,
+		lay_out_nodes,		lay_out_cells,	   lay_out_accesses, lay_out_host,
+		lay_out_notes,		profile_resolve,
 	};
 	const struct profile_memory *m = p->memory;
 
@@ -423,11 +322,39 @@ static void put_window(struct buffer *b, const struct profile_filter *f)
 	}
 }
 
-static void put_events(struct buffer *b, const struct dictionary *names)
+static void put_names(struct buffer *b, const struct dictionary *names)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = dictionary_get(names, (uint32_t)i);
+
+		buffer_printf(b, "%s%s", i ? ", " : "", *name ? name : "[none]");
+	}
+}
+
+static bool has_name(const struct dictionary *names, const char *name)
 {
 	for (size_t i = 0; i < names->n; i++)
-		buffer_printf(b, "%s%s", i ? ", " : "",
-			      (const char *)dictionary_get(names, (uint32_t)i));
+		if (strcmp(dictionary_get(names, (uint32_t)i), name) == 0)
+			return true;
+	return false;
+}
+
+/* Nothing has the name: which names there are. */
+static bool put_wrong_name(struct buffer *b, const struct load *l)
+{
+	const struct profile_filter *f = l->filter;
+
+	if (f->profile && l->profile_names.n && !has_name(&l->profile_names, f->profile)) {
+		buffer_printf(
+			b, "There are no samples of a profile '%s'; profiles were: ", f->profile);
+		put_names(b, &l->profile_names);
+	} else if (f->event && l->event_names.n) {
+		buffer_printf(b, "There are no samples of '%s'; sampled were: ", f->event);
+		put_names(b, &l->event_names);
+	} else {
+		return false;
+	}
+	return true;
 }
 
 /* The sentence for a profile without a sample. */
@@ -441,9 +368,8 @@ char *profile_explain_no_samples(const struct profile *p)
 		buffer_printf(&b, "The segments hold no samples");
 	} else if (p->unreadable && p->n_events == 0) {
 		buffer_printf(&b, "No sample of the segments could be read");
-	} else if (f->event && p->n_events == 0 && l->event_names.n) {
-		buffer_printf(&b, "There are no samples of '%s'; sampled were: ", f->event);
-		put_events(&b, &l->event_names);
+	} else if (p->n_events == 0 && put_wrong_name(&b, l)) {
+		/* said */
 	} else if (f->since_ns || f->until_ns) {
 		buffer_printf(&b, "There are no samples");
 		put_window(&b, f);

@@ -10,6 +10,7 @@
  *   profile_tally.c    samples and ledgers -> sums
  *   profile_tree.c     samples -> call tree and cells, one tree a thread
  *   profile.c          the threads, and their results as one struct profile
+ *   profile_events.c   events, each with its rates
  *   profile_layout.c   dictionaries -> arrays of struct profile
  *   profile_resolve.c  frames -> functions
  *   profile_walk.c     the same samples once more, in the order of time
@@ -19,6 +20,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "profile/profile.h"
 #include "profile/profile_dictionary.h"
@@ -87,8 +89,8 @@ struct load {
 	unsigned int dimensions;
 	size_t n_counters; /* in filter->counters */
 	uint64_t seed;
-	struct dictionary boots, event_names, events, objects, processes, mappings, threads, frames,
-		functions, accesses;
+	struct dictionary boots, event_names, profile_names, events, objects, processes, mappings,
+		threads, frames, functions, accesses;
 
 	pthread_mutex_t lock; /* for what follows */
 	struct source *sources;
@@ -266,6 +268,7 @@ struct profile_memory {
 	struct tree tree; /* kept for profile_walk() */
 	struct tally tally; /* texts of the notes and of the host */
 	uint32_t *event_index; /* dictionary id -> index in profile.events */
+	struct profile_rate *rates; /* of all events */
 	struct record_mapping *mappings;
 	struct buffer names; /* of objects and of unknown functions */
 };
@@ -275,6 +278,17 @@ int profile_load_all(const char *const *paths, size_t n_paths, const struct prof
 		     unsigned int dimensions, unsigned int threads, bool keep, struct profile **ret,
 		     char **ret_error);
 
+/* The next of the strings behind the fixed part of a dictionary's key. */
+static inline const char *key_string(const char **at)
+{
+	const char *s = *at;
+
+	*at += strlen(s) + 1;
+	return s;
+}
+
+/* events[] and ledgers[], and the sums over all events. */
+int profile_lay_out_events(struct profile *p);
 /* Everything in *p from p->memory. */
 int profile_lay_out(struct profile *p);
 /* objects[], frames[] and functions[] only. */

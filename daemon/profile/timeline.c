@@ -120,6 +120,7 @@ static int lay_out(struct builder *b, const struct profile *p)
 
 /* --- samples -----------------------------------------------------------------------------------*/
 
+/* *ret is new, or one that has the name. */
 static int add_event(struct builder *b, const char *name, uint32_t *ret)
 {
 	struct timeline *t = b->t;
@@ -142,7 +143,15 @@ static int add_event(struct builder *b, const char *name, uint32_t *ret)
 	return grown[*ret].name && grown[*ret].samples ? 0 : -ENOMEM;
 }
 
-/* Events that differ in their rate alone are one. */
+static char *event_name(const struct profile *p, const struct profile_event *e)
+{
+	char *name;
+
+	if (!profile_event_shares_name(p, e))
+		return strdup(e->fired);
+	return asprintf(&name, "%s (%s)", e->fired, e->profile) < 0 ? NULL : name;
+}
+
 static int event_of(struct builder *b, const struct profile *p, uint32_t event, uint32_t *ret)
 {
 	if (!b->of_event) {
@@ -151,7 +160,8 @@ static int event_of(struct builder *b, const struct profile *p, uint32_t event, 
 			return -ENOMEM;
 	}
 	if (b->of_event[event] == 0) {
-		int r = add_event(b, p->events[event].fired, &b->of_event[event]);
+		_cleanup_free_ char *name = event_name(p, &p->events[event]);
+		int r = name ? add_event(b, name, &b->of_event[event]) : -ENOMEM;
 
 		if (r < 0)
 			return r;

@@ -10,7 +10,7 @@
 #include "profile/series.h"
 
 struct timeline_event {
-	char *name; /* what fired */
+	char *name; /* what fired; with its profile when several sampled it */
 	uint64_t *samples; /* [timeline.n] */
 };
 

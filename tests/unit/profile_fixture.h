@@ -50,6 +50,7 @@ enum fixture_function {
 struct fixture {
 	struct profile p;
 	struct profile_event events[2];
+	struct profile_rate rates[2];
 	struct profile_ledger ledgers[2];
 	struct profile_object objects[FIXTURE_OBJECTS];
 	struct profile_function functions[FIXTURE_FUNCTIONS];
@@ -187,6 +188,8 @@ static inline void fixture_samples(struct fixture *f)
 static inline void fixture_init(struct fixture *f)
 {
 	memset(f, 0, sizeof(*f));
+	f->rates[0] = (struct profile_rate){ .freq = true, .value = 99 };
+	f->rates[1] = (struct profile_rate){ .value = 1009 };
 	f->events[0] = (struct profile_event){
 		.profile = "",
 		.requested = "cycles",
@@ -197,8 +200,8 @@ static inline void fixture_init(struct fixture *f)
 		.counters = "",
 		.type = 1,
 		.config = 0,
-		.freq = true,
-		.value = 99,
+		.rates = &f->rates[0],
+		.n_rates = 1,
 	};
 	f->events[1] = (struct profile_event){
 		.profile = "",
@@ -210,7 +213,8 @@ static inline void fixture_init(struct fixture *f)
 		.counters = "",
 		.type = 1,
 		.config = 2,
-		.value = 1009,
+		.rates = &f->rates[1],
+		.n_rates = 1,
 	};
 	f->events[0].user_status[STACK_TRUNCATED] = 5;
 	f->ledgers[0] = (struct profile_ledger){ .seen = 107,

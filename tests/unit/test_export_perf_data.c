@@ -130,8 +130,8 @@ static void test_header(void **state)
 		assert_int_equal(id, i + 1);
 		assert_int_equal(attr.size, sizeof(attr));
 		assert_int_equal(attr.config, f.events[i].config);
-		assert_int_equal(attr.freq, f.events[i].freq);
-		assert_int_equal(attr.sample_period, f.events[i].value);
+		assert_int_equal(attr.freq, f.events[i].rates[0].freq);
+		assert_int_equal(attr.sample_period, f.events[i].rates[0].value);
 	}
 	assert_int_equal(ids.offset + ids.size, r.size);
 }

@@ -30,10 +30,10 @@ struct row {
 };
 
 static const char many[] =
-	"cpu-clock@1,cpu-clock@2,cpu-clock@3,cpu-clock@4,cpu-clock@5,cpu-clock@6,"
-	"cpu-clock@7,cpu-clock@8,cpu-clock@9,cpu-clock@10,cpu-clock@11,"
-	"cpu-clock@12,cpu-clock@13,cpu-clock@14,cpu-clock@15,cpu-clock@16,"
-	"cpu-clock@17";
+	"cpu-clock,task-clock,page-faults,minor-faults,major-faults,context-switches,"
+	"cpu-migrations,alignment-faults,emulation-faults,"
+	"cpu-clock:u,task-clock:u,page-faults:u,minor-faults:u,major-faults:u,"
+	"context-switches:u,cpu-migrations:u,alignment-faults:u";
 
 static struct config make_config(const struct row *row, struct profile_config *profiles)
 {
@@ -91,6 +91,14 @@ static void bad_specs(void **state)
 		{ __LINE__, { "cpu-clock, page-faults" }, true, 0, 2, {} },
 		{ __LINE__, { "cpu-clock,cpu-clock" }, true, 0, 1, {} },
 		{ __LINE__, { "cpu-clock", "cpu-clock" }, true, 0, 2, {} },
+		{ __LINE__, { "cpu-clock", "cpu-clock@7" }, true, 0, 2, {} },
+		{ __LINE__,
+		  { "cpu-clock@5Hz,cpu-clock@7" },
+		  true,
+		  -EINVAL,
+		  0,
+		  { "asked for twice" } },
+		{ __LINE__, { "cpu-clock@5Hz,cpu-clock@7" }, false, 0, 1, { "asked for twice" } },
 		{ __LINE__, { "cpu-clok,page-faults" }, false, 0, 1, { "near it: cpu-clock" } },
 		{ __LINE__,
 		  { "cpu-clok,page-faults" },
@@ -111,7 +119,12 @@ static void bad_specs(void **state)
 		{ __LINE__, { "nonsense_x" }, false, -EOPNOTSUPP, 0, { "nonsense_x" } },
 		{ __LINE__, { NULL }, false, -EOPNOTSUPP, 0, { "no profile" } },
 		{ __LINE__, { many, many }, true, -EINVAL, 0, { "at most 32 events" } },
-		{ __LINE__, { many, many }, false, 0, 32, { "at most 32 events" } },
+		{ __LINE__,
+		  { many, many },
+		  false,
+		  0,
+		  32,
+		  { "cpu-migrations:u': at most 32", "at most 32 events" } },
 	};
 
 	(void)state;

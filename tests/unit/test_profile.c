@@ -235,6 +235,75 @@ static void test_filters(void **state)
 	}
 }
 
+static void put_event(struct recording *r, const char *profile, uint64_t value,
+		      const char *counters)
+{
+	PUT(r, RECORD_EVENT, event, .profile = record_string(profile),
+	    .requested = record_string("cycles"), .fired = record_string("cpu-clock"),
+	    .unit = record_string("ns"), .freq = true, .value = value,
+	    .counters = record_string(counters));
+}
+
+/* Another rate or other counters make no other event; another profile of the configuration does */
+static void test_events(void **state)
+{
+	enum { SLOWER = N_EVENTS, OF_WEB };
+	static const uint64_t events[] = { EVENT_CYCLES, SLOWER, OF_WEB, EVENT_FAULTS, SLOWER };
+	const struct profile_filter of_web = { .profile = "web" };
+	const char *paths[] = { directory };
+	_cleanup_free_ char *error = NULL;
+	struct recording r;
+	struct profile *p;
+
+	(void)state;
+	recording_open(&r, path[0]);
+	recording_epoch(&r, SECOND);
+	put_event(&r, "", 50, "instructions,cycles:u");
+	put_event(&r, "web", 99, "");
+	for (uint64_t i = 0; i < 10 * ARRAY_SIZE(events); i++)
+		recording_sample(&r, SECOND + i, events[i / 10], THREAD_WEB, 0, 2, &in_burn);
+	for (uint32_t i = 0; i <= OF_WEB; i++)
+		PUT(&r, RECORD_LEDGER, ledger, .time_ns = SECOND, .event = i, .seen = 1 + i);
+	recording_close(&r);
+
+	p = load(NULL, 0, 1);
+	assert_int_equal(p->n_events, 3);
+	assert_int_equal(p->samples, 50);
+	assert_string_equal(p->events[0].fired, "cpu-clock");
+	assert_string_equal(p->events[0].profile, "");
+	assert_string_equal(p->events[0].reason, "no PMU: ENOENT");
+	assert_string_equal(p->events[0].counters, "instructions,cycles:u");
+	assert_int_equal(p->events[0].samples, 30);
+	assert_int_equal(p->events[0].weight, 60);
+	assert_int_equal(p->ledgers[0].seen, 1 + 3);
+	assert_int_equal(p->events[0].n_rates, 2);
+	assert_int_equal(p->events[0].rates[0].value, 99);
+	assert_int_equal(p->events[0].rates[0].samples, 10);
+	assert_int_equal(p->events[0].rates[1].value, 50);
+	assert_int_equal(p->events[0].rates[1].samples, 20);
+	assert_string_equal(p->events[2].profile, "web");
+	assert_int_equal(p->events[2].samples, 10);
+	assert_int_equal(p->events[2].n_rates, 1);
+	assert_true(profile_event_shares_name(p, &p->events[0]));
+	assert_true(profile_event_shares_name(p, &p->events[2]));
+	assert_string_equal(p->events[1].fired, "page-faults");
+	assert_false(profile_event_shares_name(p, &p->events[1]));
+	profile_free(p);
+
+	p = load(&of_web, 0, 1);
+	assert_int_equal(p->n_events, 1);
+	assert_int_equal(p->samples, 10);
+	assert_int_equal(p->ledgers[0].seen, 4);
+	profile_free(p);
+
+	p = NULL;
+	assert_int_equal(
+		profile_load(paths, 1, &(struct profile_filter){ .profile = "db" }, 0, &p, &error),
+		-ENODATA);
+	assert_non_null(strstr(error, "profile 'db'; profiles were: [none], web"));
+	profile_free(p);
+}
+
 /* Files of different boots, and a clock that was set, are one time line */
 static void test_time_line(void **state)
 {
@@ -713,9 +782,9 @@ static void test_addresses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stacks), TEST(test_filters),	  TEST(test_time_line), TEST(test_host),
-		TEST(test_paths),  TEST(test_no_samples), TEST(test_damage),	TEST(test_random),
-		TEST(test_walk),   TEST(test_addresses),
+		TEST(test_stacks), TEST(test_filters), TEST(test_events),     TEST(test_time_line),
+		TEST(test_host),   TEST(test_paths),   TEST(test_no_samples), TEST(test_damage),
+		TEST(test_random), TEST(test_walk),    TEST(test_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

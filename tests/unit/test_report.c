@@ -112,8 +112,8 @@ static void test_self_and_children(void **state)
 	assert_int_equal(report->n_events, 2);
 	e = &report->events[0];
 	assert_string_equal(e->event->requested, "cycles");
-	assert_int_equal(e->samples, 105);
-	assert_int_equal(e->weight, 1045);
+	assert_int_equal(e->event->samples, 105);
+	assert_int_equal(e->event->weight, 1045);
 	assert_int_equal(e->unknown_weight, 5);
 	assert_int_equal(e->n_rows, ARRAY_SIZE(rows));
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -125,7 +125,7 @@ static void test_self_and_children(void **state)
 			fail_msg("line %d: %s", rows[i].line, rows[i].name);
 	}
 	assert_string_equal(e->rows[0].name, "burn");
-	assert_int_equal(report->events[1].weight, 3000);
+	assert_int_equal(report->events[1].event->weight, 3000);
 	assert_int_equal(row(&report->events[1], "main")->total_weight, 3000);
 	report_free(report);
 	profile_free(p);
@@ -255,9 +255,9 @@ static void test_memory_access(void **state)
 		for (size_t k = 0; k < e->n_rows; k++)
 			sum += e->rows[k].self_weight;
 		assert_int_equal(sum, 26);
-		assert_int_equal(e->accesses.addresses, 8);
-		assert_int_equal(e->accesses.sources, 15);
-		assert_int_equal(e->accesses.latencies, 8);
+		assert_int_equal(e->event->accesses.addresses, 8);
+		assert_int_equal(e->event->accesses.sources, 15);
+		assert_int_equal(e->event->accesses.latencies, 8);
 		report_free(report);
 		profile_free(p);
 	}

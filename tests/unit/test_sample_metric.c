@@ -109,7 +109,7 @@ static struct report *make(const char *metric, const char *by, unsigned int thre
 static const struct report_event *event_of(const struct report *r, const char *fired)
 {
 	for (size_t i = 0; i < r->n_events; i++)
-		if (strcmp(r->events[i].event->fired, fired) == 0 && r->events[i].samples)
+		if (strcmp(r->events[i].event->fired, fired) == 0 && r->events[i].event->samples)
 			return &r->events[i];
 	return NULL;
 }
@@ -255,8 +255,8 @@ static void test_left_out(void **state)
 
 	report = make("cpi", "function", 2, &m, &p);
 	e = event_of(report, "cpu-clock");
-	assert_int_equal(e->samples, 179);
-	assert_int_equal(e->mixed, 70);
+	assert_int_equal(e->event->samples, 179);
+	assert_int_equal(e->event->mixed, 70);
 	assert_int_equal(e->values->all.samples, 74);
 	e = event_of(report, "cycles");
 	assert_false(row_of(e, "burn")->value->self.known);
@@ -320,8 +320,8 @@ static void test_cut(void **state)
 	check(rows, ARRAY_SIZE(rows));
 
 	report = make("ipc", "function", 1, &m, &p);
-	assert_int_equal(event_of(report, "cycles")->cut, 60);
-	assert_int_equal(event_of(report, "cycles")->mixed, 0);
+	assert_int_equal(event_of(report, "cycles")->event->cut, 60);
+	assert_int_equal(event_of(report, "cycles")->event->mixed, 0);
 	report_free(report);
 	profile_free(p);
 }

@@ -194,8 +194,10 @@ class App {
 	}
 
 	rate() {
-		const e = this.event;
-		return e.frequency ? formatCount(e.value) + ' Hz' : 'every ' + formatCount(e.value);
+		return this.event.rates
+			.map(r => r.mode === 'frequency' ? formatCount(r.value) + ' Hz'
+							 : 'every ' + formatCount(r.value))
+			.join(', then ');
 	}
 
 	fillHeader() {
