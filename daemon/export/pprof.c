@@ -8,7 +8,9 @@
  * The same object is one mapping, whatever the processes mapped it to: its addresses are those of
  * the first process that maps it. As pprof's readers expect, the address of a caller lies inside
  * its call instruction (return address - 1). Functions have no system name, so that readers do not
- * shorten them as mangled ones. Names that are not known keep their "[module+0xoffset]".
+ * shorten them as mangled ones. Names that are not known keep their "[module+0xoffset]": mappings
+ * are said to have functions, or pprof would look for other names in whatever lies at their paths,
+ * and count differently from the report. -symbolize=force makes it do so.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -68,7 +70,6 @@ struct object_place {
 	bool mapped;
 	uint64_t shift; /* address = offset + shift */
 	uint64_t start, limit;
-	bool named; /* some function of it has a name */
 	uint32_t id;
 };
 
@@ -219,7 +220,6 @@ static void find_places(struct encoder *e)
 		const struct profile_function *f = &p->functions[i];
 		struct object_place *place = &e->places[f->object];
 
-		place->named |= f->known;
 		if (!place->mapped)
 			place_at(place, place->shift, place->shift + f->start + f->size + 1);
 	}
@@ -246,7 +246,7 @@ static uint64_t mapping_id(struct encoder *e, uint32_t object)
 		put_uint(&e->message, MAPPING_FILE_OFFSET, place->start - place->shift);
 	put_uint(&e->message, MAPPING_FILENAME, name);
 	put_uint(&e->message, MAPPING_BUILD_ID, hex);
-	put_uint(&e->message, MAPPING_HAS_FUNCTIONS, place->named);
+	put_uint(&e->message, MAPPING_HAS_FUNCTIONS, true);
 	emit(e, PROFILE_MAPPING);
 	return place->id;
 }

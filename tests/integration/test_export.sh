@@ -14,6 +14,16 @@ check "a recording of known shares can be made" record_shares
 check "every format holds every sample of every event" exporter totals "$PROFILER" "$work/shares.seg"
 check "go tool pprof counts what the report counts" \
 	exporter pprof "$PROFILER" "$work/shares.seg" "$work/shares.pb.gz" cpu-clock
+# What has no names when it is recorded, and has them when it is read.
+record_stripped() {
+	strip -o "$work/stripped" "$O/workloads/shares" &&
+		"$PROFILER" record -e cpu-clock@999Hz -o "$work/stripped.seg" -- "$work/stripped" functions 1 &&
+		"$PROFILER" report "$work/stripped.seg" | grep -F '[stripped+0x' &&
+		cp "$O/workloads/shares" "$work/stripped"
+}
+check "a program without names is recorded" record_stripped
+check "go tool pprof finds it no names of its own" \
+	exporter pprof "$PROFILER" "$work/stripped.seg" "$work/stripped.pb.gz" cpu-clock
 check "perf script and perf report show the same samples, stacks and modules" \
 	exporter perf "$PROFILER" "$work/shares.seg" "$work/perf.data"
 
