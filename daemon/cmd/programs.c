@@ -42,7 +42,8 @@ static void help(void)
 	       "  -p, --program=NAME      of the object, only this one\n"
 	       "      --to=TARGET         network interface; kernel function; CATEGORY/NAME of a\n"
 	       "                          tracepoint; default: as the program's section says\n"
-	       "      --mode=MODE         of XDP: native or generic; default: native if it works\n"
+	       "      --mode=MODE         of XDP: native or generic; of TC: link or filter; default:\n"
+	       "                          the first that works\n"
 	       "      --egress            of TC: what leaves; default: what comes in\n"
 	       "      --store=DIR         BPF file system directory (" PROGRAM_STORE ")\n"
 	       "      --trace-load        each bpf, perf_event_open and ioctl call, on stderr\n"
@@ -103,12 +104,6 @@ static int parse_options(struct options *o, int argc, char **argv)
 		}
 	o->arguments = argv + optind;
 	o->n_arguments = argc - optind;
-	if (o->where.mode && strcmp(o->where.mode, "native") != 0 &&
-	    strcmp(o->where.mode, "generic") != 0) {
-		fprintf(stderr, "ebpf-profiler: --mode is native or generic, not '%s'\n",
-			o->where.mode);
-		return EXIT_USAGE;
-	}
 	if (o->program && (strchr(o->program, '/') || !*o->program)) {
 		fprintf(stderr, "ebpf-profiler: '%s' is no name of a program\n", o->program);
 		return EXIT_USAGE;

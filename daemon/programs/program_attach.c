@@ -29,17 +29,30 @@ static int _printf_(3, 4) fail(int error, char **ret_error, const char *format, 
 	return error;
 }
 
-bool program_attach_supports(enum bpf_prog_type type)
+static bool begins(const char *section, const char *with)
 {
-	switch (type) {
+	return strncmp(section, with, strlen(with)) == 0;
+}
+
+bool program_attach_supports(const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	switch (bpf_program__type(program)) {
 	case BPF_PROG_TYPE_XDP:
 	case BPF_PROG_TYPE_SCHED_CLS:
-	case BPF_PROG_TYPE_KPROBE:
 	case BPF_PROG_TYPE_TRACEPOINT:
 	case BPF_PROG_TYPE_RAW_TRACEPOINT:
-	case BPF_PROG_TYPE_TRACING:
-	case BPF_PROG_TYPE_LSM:
 		return true;
+	case BPF_PROG_TYPE_LSM:
+		return bpf_program__expected_attach_type(program) == BPF_LSM_MAC;
+	case BPF_PROG_TYPE_TRACING:
+		return bpf_program__expected_attach_type(program) != BPF_TRACE_ITER;
+	case BPF_PROG_TYPE_KPROBE: /* and not a function of user space, or many at once */
+		return !begins(section, "uprobe") && !begins(section, "uretprobe") &&
+		       !begins(section, "usdt") && !begins(section, "ksyscall") &&
+		       !begins(section, "kretsyscall") && !begins(section, "kprobe.multi") &&
+		       !begins(section, "kretprobe.multi");
 	default:
 		return false;
 	}
@@ -81,6 +94,16 @@ static int find_interface(const struct attachment *a, unsigned int *ret)
 	return 0;
 }
 
+static int check_mode(const struct attachment *a, const char *one, const char *other)
+{
+	const char *mode = a->where->mode;
+
+	if (!mode || strcmp(mode, one) == 0 || strcmp(mode, other) == 0)
+		return 0;
+	return fail(-EINVAL, a->ret_error, "program '%s' is attached as %s or %s, not as '%s'",
+		    a->program, one, other, mode);
+}
+
 /* --- XDP --- */
 
 static int link_xdp(const struct attachment *a, unsigned int interface, __u32 flags)
@@ -96,8 +119,10 @@ static int attach_xdp(const struct attachment *a)
 	const char *mode = a->where->mode;
 	unsigned int interface;
 	char what[64];
-	int r = find_interface(a, &interface);
+	int r = check_mode(a, "native", "generic");
 
+	if (r == 0)
+		r = find_interface(a, &interface);
 	if (r < 0)
 		return r;
 	r = mode && strcmp(mode, "generic") == 0 ? -EOPNOTSUPP :
@@ -154,16 +179,26 @@ static int attach_filter(const struct attachment *a, unsigned int interface)
 
 static int attach_tc(const struct attachment *a)
 {
+	const char *mode = a->where->mode;
 	unsigned int interface;
 	char what[64];
-	int r = find_interface(a, &interface), fd;
+	int r = check_mode(a, "link", "filter"), fd;
 
+	if (r == 0)
+		r = find_interface(a, &interface);
 	if (r < 0)
 		return r;
+	if (mode && strcmp(mode, "filter") == 0)
+		return attach_filter(a, interface);
 	fd = bpf_link_create(a->fd, (int)interface,
 			     (enum bpf_attach_type)(a->where->egress ? ATTACH_TCX_EGRESS :
 									ATTACH_TCX_INGRESS),
 			     NULL);
+	if (fd < 0 && mode) {
+		r = -errno;
+		return fail(r, a->ret_error, "cannot attach '%s' to %s by a link (Linux 6.6): %s",
+			    a->program, a->where->target, strerror(-r));
+	}
 	if (fd < 0)
 		return attach_filter(a, interface);
 	snprintf(what, sizeof(what), "tc %s %s link", a->where->target,
@@ -276,12 +311,27 @@ static int attach_kprobe(const struct attachment *a)
 	return link_event(a, fd, what);
 }
 
+/* A kernel may have the hooks of BPF programs, and not call them. */
+static bool calls_lsm(void)
+{
+	_cleanup_fclose_ FILE *f = fopen("/sys/kernel/security/lsm", "re");
+	char list[512] = "", *rest = list, *name;
+
+	if (!f || !fgets(list, sizeof(list), f))
+		return true; /* nobody says that it does not */
+	list[strcspn(list, "\n")] = 0;
+	while ((name = strsep(&rest, ",")))
+		if (strcmp(name, "bpf") == 0)
+			return true;
+	return false;
+}
+
 /* The kernel knows what a tracing or LSM program is for since it was loaded. */
 static int attach_raw(const struct attachment *a, bool named)
 {
 	const char *slash = strchr(a->section, '/');
 	const char *target = a->where->target ?: slash ? slash + 1 : "";
-	char what[160];
+	char what[256];
 	int fd;
 
 	fd = bpf_raw_tracepoint_open(named ? target : NULL, a->fd);
@@ -292,9 +342,12 @@ static int attach_raw(const struct attachment *a, bool named)
 			    *target ? target : "what it was made for",
 			    r == -ENOENT ? "there is no such tracepoint" : strerror(-r));
 	}
-	snprintf(what, sizeof(what), "%.*s %s",
+	snprintf(what, sizeof(what), "%.*s %.100s%s",
 		 (int)(slash ? (size_t)(slash - a->section) : strlen(a->section)), a->section,
-		 target);
+		 target,
+		 begins(a->section, "lsm") && !calls_lsm()
+			 ? " (never called: the kernel was booted without 'bpf' in lsm=)"
+			 : "");
 	return pin(a, fd, what);
 }
 

@@ -10,7 +10,8 @@
 #include "programs/program_store.h"
 #include "util/buffer.h"
 
-bool program_attach_supports(enum bpf_prog_type type);
+/* Whether program_attach() can attach it, by its type and section. */
+bool program_attach_supports(const struct bpf_program *program);
 
 /* Pins into `directory`; appends "PROGRAM: xdp eth0 native\n" to `done`. */
 int program_attach(int fd, const char *directory, const char *program, const char *section,

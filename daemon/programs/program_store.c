@@ -10,8 +10,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "programs/program_attach.h"
 #include "programs/program_file.h"
@@ -22,6 +25,7 @@
 #define LOG_BYTES (1U << 20)
 #define LOG_SHOWN 600 /* of its end */
 #define ABOUT_BYTES 4096
+#define REHEARSAL_SECONDS 10
 
 static int _printf_(3, 4) fail(int error, char **ret_error, const char *format, ...)
 {
@@ -183,7 +187,7 @@ static int check_types(struct bpf_object *object, const char *file, char **ret_e
 	struct bpf_program *p;
 
 	bpf_object__for_each_program(p, object) {
-		if (program_attach_supports(bpf_program__type(p)))
+		if (program_attach_supports(p))
 			continue;
 		return fail(-EOPNOTSUPP, ret_error,
 			    "%s: program '%s' of section '%s' is of type %s, which cannot be attached "
@@ -194,33 +198,104 @@ static int check_types(struct bpf_object *object, const char *file, char **ret_e
 	return 0;
 }
 
-static int load(const char *file, struct bpf_object **ret, char **ret_error)
+/*
+ * What libbpf warns of, for our own sentence. Its print function is given no place to put that, so
+ * the place is named here, while an object is opened and loaded.
+ */
+static struct buffer *words;
+
+static _printf_(2, 0) int take_words(enum libbpf_print_level level, const char *format,
+				     va_list arguments)
+{
+	char line[512];
+	int n = vsnprintf(line, sizeof(line), format, arguments);
+
+	/* It guesses at limits of memory where rights are missing. */
+	if (level != LIBBPF_WARN || strstr(line, "try raising 'ulimit"))
+		return n;
+	buffer_printf(words, "%s", strncmp(line, "libbpf: ", 8) == 0 ? line + 8 : line);
+	return n;
+}
+
+/*
+ * A damaged file can crash libbpf's reader of ELF files: so it is read in a process of its own
+ * first.
+ */
+static int rehearse(const void *data, size_t size, const char *file, char **ret_error)
+{
+	const struct rlimit none = {};
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return fail(-errno, ret_error, "cannot make a process: %s", strerror(errno));
+	if (pid == 0) {
+		(void)setrlimit(RLIMIT_CORE, &none);
+		alarm(REHEARSAL_SECONDS);
+		libbpf_set_print(NULL);
+		bpf_object__close(bpf_object__open_mem(data, size, NULL));
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		return fail(-EINVAL, ret_error, "%s is damaged: libbpf fails at reading it (%s)", file,
+			    strsignal(WTERMSIG(status)));
+	return 0;
+}
+
+/*
+ * Why it was refused: the verifier's last words, or where it had no say, libbpf's. The kernel's log may
+ * also be a list of types, which tells nobody anything.
+ */
+static const char *reason(char *log)
+{
+	bool types = strncmp(log, "magic: 0x", 9) == 0;
+	char *text;
+	size_t n;
+
+	buffer_put_byte(words, 0);
+	if (words->error)
+		return "";
+	text = *log && !types ? log : (char *)words->data;
+	n = strlen(text);
+	while (n && text[n - 1] == '\n')
+		text[--n] = 0;
+	return last_words(text);
+}
+
+static int refused(int r, const char *file, char *log, char **ret_error)
+{
+	const char *why = reason(log);
+
+	if (r == -EPERM)
+		return fail(r, ret_error,
+			    "the kernel does not let us load %s (CAP_BPF and CAP_PERFMON, for "
+			    "networking CAP_NET_ADMIN; or it is locked down)",
+			    file);
+	return fail(r, ret_error, "the kernel refused %s: %s%s%s", file, strerror(-r),
+		    *why ? "\n" : "", why);
+}
+
+static int open_and_load(const void *data, size_t size, const char *file, struct bpf_object **ret,
+			 char **ret_error)
 {
 	_cleanup_free_ char *log = calloc(1, LOG_BYTES);
-	_cleanup_free_ void *data = NULL;
-	struct bpf_object *object;
-	size_t size;
-	int r = log ? program_file_read(file, &data, &size, ret_error) : -ENOMEM;
-
-	if (r < 0)
-		return r;
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "user", .kernel_log_buf = log,
 		    .kernel_log_size = LOG_BYTES, .kernel_log_level = 1);
-	object = bpf_object__open_mem(data, size, &options);
-	if (!object)
-		return fail(-errno, ret_error, "%s is no BPF object that libbpf understands: %s",
-			    file, strerror(errno));
+	struct bpf_object *object = log ? bpf_object__open_mem(data, size, &options) : NULL;
+	int r = object ? 0 : log ? -errno : -ENOMEM;
+
+	if (r < 0 && log)
+		return fail(r, ret_error, "%s is no BPF object that libbpf understands: %s\n%s", file,
+			    strerror(-r), reason(log));
+	if (r < 0)
+		return r;
 	r = check_types(object, file, ret_error);
 	if (r == 0) {
 		r = bpf_object__load(object);
-		if (r == -EPERM)
-			fail(r, ret_error,
-			     "the kernel does not let us load %s (CAP_BPF and CAP_PERFMON, for "
-			     "networking CAP_NET_ADMIN; or it is locked down)",
-			     file);
-		else if (r < 0)
-			fail(r, ret_error, "the kernel refused %s: %s%s%s", file, strerror(-r),
-			     *log ? "\n" : "", last_words(log));
+		if (r < 0)
+			r = refused(r, file, log, ret_error);
 	}
 	if (r < 0) {
 		bpf_object__close(object);
@@ -228,6 +303,26 @@ static int load(const char *file, struct bpf_object **ret, char **ret_error)
 	}
 	*ret = object;
 	return 0;
+}
+
+static int load(const char *file, struct bpf_object **ret, char **ret_error)
+{
+	_cleanup_(buffer_donep) struct buffer heard = { .limit = 65536 };
+	_cleanup_free_ void *data = NULL;
+	libbpf_print_fn_t before;
+	size_t size;
+	int r = program_file_read(file, &data, &size, ret_error);
+
+	if (r == 0)
+		r = rehearse(data, size, file, ret_error);
+	if (r < 0)
+		return r;
+	words = &heard;
+	before = libbpf_set_print(take_words);
+	r = open_and_load(data, size, file, ret, ret_error);
+	(void)libbpf_set_print(before);
+	words = NULL;
+	return r;
 }
 
 int program_store_load(const char *store, const char *file, unsigned int *ret, char **ret_error)
@@ -239,8 +334,10 @@ int program_store_load(const char *store, const char *file, unsigned int *ret, c
 
 	if (r == 0)
 		r = load(file, &object, ret_error);
-	if (r < 0)
+	if (r < 0) {
+		(void)rmdir(store); /* where nothing else is */
 		return r;
+	}
 	r = make_object(store, &handle, path, sizeof(path), ret_error);
 	if (r == 0) {
 		r = pin_all(object, path, ret_error);

@@ -24,7 +24,7 @@
 
 struct program_attach {
 	const char *target; /* interface; kernel function; category/name; NULL: as its section says */
-	const char *mode; /* of XDP: "native", "generic"; NULL: native, else generic */
+	const char *mode; /* of XDP: "native", "generic"; of TC: "link", "filter"; NULL: the first that works */
 	bool egress; /* of traffic control */
 };
 

@@ -68,6 +68,39 @@ check "a program of a type that is not attached here compiles" compile socket <<
 	$counter
 	SEC("socket") int filter(void *ctx) { bump(); return 0; }
 C
+check "a program that walks through tasks compiles" compile iterator <<-C
+	$counter
+	SEC("iter/task") int each(void *ctx) { bump(); return 0; }
+C
+check "a program for a function of user space compiles" compile uprobe <<-C
+	$counter
+	SEC("uprobe//bin/sh:main") int probe(void *ctx) { bump(); return 0; }
+C
+check "a program in a section that means nothing compiles" compile section <<-C
+	$counter
+	SEC("whatever/section") int lost(void *ctx) { bump(); return 0; }
+C
+check "a tracing program compiles" compile tracing <<-C
+	$counter
+	SEC("tp_btf/sched_switch") int count_typed(void *ctx) { bump(); return 0; }
+C
+check "a program at a kernel function compiles" compile fentry <<-C
+	$counter
+	SEC("fentry/do_exit") int count_exiting(void *ctx) { bump(); return 0; }
+C
+check "an LSM program compiles" compile lsm <<-C
+	$counter
+	SEC("lsm/file_open") int count_opens(void *ctx) { bump(); return 0; }
+C
+check "a program for no function of the kernel compiles" compile nofunction <<-C
+	$counter
+	SEC("fentry/nonesuch_function") int never(void *ctx) { bump(); return 0; }
+C
+check "a program with a map of eight terabytes compiles" compile huge <<-C
+	$counter
+	struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 0x7fffffff); __type(key, __u32); __type(value, __u64[512]); } huge_map SEC(".maps");
+	SEC("xdp") int look(void *ctx) { __u32 zero = 0; return bpf_map_lookup_elem(&huge_map, &zero) ? 1 : 2; }
+C
 
 counted() { # ID: what its map holds
 	bpftool -j map dump pinned "$store/$1/map-count" | python3 -c 'import json, sys
@@ -150,6 +183,13 @@ result $? "programs prints a table"
 
 # --- wrong use ---
 
+stands_still() { # ID
+	local before
+	before=$(counted "$1")
+	python3 -c 'import ctypes; [ctypes.CDLL(None).getppid() for _ in range(100)]'
+	[ "$(counted "$1")" -eq "$before" ]
+}
+
 says() { # WORDS COMMAND...: fails, with these words on stderr
 	local words=$1
 	shift
@@ -181,7 +221,35 @@ check "an empty file is no object" says "it is empty" manage load "$work/empty.o
 head -c 200 "$work/xdp.o" >"$work/short.o"
 check "half a file is no object" says "damaged" manage load "$work/short.o"
 check "what the verifier refuses comes with its reason" says "invalid bpf_context access" manage load "$work/refused.o"
-check "a type that cannot be attached here is said to be" says "cannot be attached here" manage load "$work/socket.o"
+for name in socket iterator uprobe section; do
+	check "a type that cannot be attached here is said to be: $name" says "cannot be attached here" manage load "$work/$name.o"
+done
+check "a map that is too large is named" says "huge_map" manage load "$work/huge.o"
+check "a function that the kernel does not have is named" says "nonesuch_function" manage load "$work/nofunction.o"
+check "a mode of another type is refused" says "as link or filter, not as 'native'" manage attach "$work/tc.o" --to ept$$ --mode native
+# libbpf's reader of ELF files fails at some of these.
+damaged() {
+	python3 - "$work/tc.o" "$work/damaged.o" "$PROFILER" programs --store "$store" load <<-'PY'
+		import random, struct, subprocess, sys
+		data, words = open(sys.argv[1], "rb").read(), set()
+		random.seed(7)
+		table = struct.unpack_from("<Q", data, 40)[0]
+		for _ in range(60):
+		    d = bytearray(data)
+		    for _ in range(4):
+		        struct.pack_into("<I", d, random.randrange(table, len(d) - 4), random.choice((0, 1, 7, 1000, 0xffffffff)))
+		    open(sys.argv[2], "wb").write(d)
+		    run = subprocess.run(sys.argv[3:] + [sys.argv[2]], capture_output=True, text=True)
+		    if run.returncode == 0:
+		        subprocess.run(sys.argv[3:-1] + ["unload", run.stdout.strip()], check=True)
+		        continue
+		    assert run.returncode in (1, 4), (run.returncode, run.stderr)
+		    assert run.stderr.startswith("ebpf-profiler: "), run.stderr
+		    words.add(run.stderr)
+		assert len(words) > 3, words
+	PY
+}
+check "damaged objects are sentences" damaged
 check "a store on another file system is a sentence" says "no BPF file system" \
 	"$PROFILER" programs --store "$work/elsewhere" load "$work/xdp.o"
 if [ -e /sys/bus/event_source/devices/kprobe ]; then
@@ -191,17 +259,51 @@ if [ -e /sys/bus/event_source/devices/kprobe ]; then
 else
 	check "a kernel without kprobes is a sentence" says "kprobe" manage attach "$work/kprobe.o"
 fi
+# What a kernel may refuse by itself: then in its words.
+attaches_or_says() { # NAME
+	local id
+	if ! id=$(manage load "$work/$1.o" 2>"$work/err"); then
+		grep -q "does not let us\|refused" "$work/err" && return
+		cat "$work/err"
+		return 1
+	fi
+	manage attach "$id" >"$work/out" || return
+	grep -q "never called" "$work/out" || until_true 20 started_one "$id" || return
+	manage detach "$id" && says "nothing of object $id is attached" manage detach "$id" && manage unload "$id"
+}
+started_one() { # ID: a process that began, opened a file and ended was counted
+	cat /dev/null && at_least "$1" 1
+}
+check "a typed tracepoint (tracing) is attached, counts and is detached" attaches_or_says tracing
+check "so is the entry of a kernel function, or the kernel says why not" attaches_or_says fentry
+check "so is an LSM hook, or the kernel says why not" attaches_or_says lsm
+
+# A filter of traffic control in place of a link: in the namespace, and seen by tc.
+inside() { ip netns exec "$namespace" "$PROFILER" programs --store "$store" "$@"; }
+filters() { tc -n "$namespace" filter show dev epp$$ "$1" | grep -c "count_frames"; }
+as_filter() { # in|out OPTION...
+	local id direction=$1
+	shift
+	id=$(inside load "$work/tc.o") && inside attach "$id" --to epp$$ --mode filter "$@" >"$work/out" || return
+	grep -q "filter" "$work/out" && [ "$(filters "$direction")" -ge 1 ] || return
+	says "attached already" inside attach "$id" --to epp$$ --mode filter "$@" || return
+	ip netns exec "$namespace" python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(20): s.sendto(b"x", ("10.213.7.1", 9))'
+	python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(20): s.sendto(b"x", ("10.213.7.2", 9))'
+	until_true 5 at_least "$id" 20 || return
+	inside detach "$id" && [ "$(filters "$direction")" -eq 0 ] || return
+	stands_still "$id" && inside unload "$id"
+}
+check "a filter of traffic control counts what comes in, until it is detached" as_filter ingress
+check "and what goes out" as_filter egress --egress
 no_rest() { [ "$(ls "$store" | wc -l)" -eq 5 ]; }
 check "what failed left nothing behind" no_rest
 
 # --- detaching, unloading ---
 
-stands_still() { # ID
-	local before
-	before=$(counted "$1")
-	python3 -c 'import ctypes; [ctypes.CDLL(None).getppid() for _ in range(100)]'
-	[ "$(counted "$1")" -eq "$before" ]
-}
 check "detach succeeds" manage detach "${ids[2]}"
 check "a detached program counts no more" stands_still "${ids[2]}"
 check "it cannot be detached twice" says "nothing of object ${ids[2]} is attached" manage detach "${ids[2]}"
