@@ -76,7 +76,7 @@ HARDWARE_PROGRAMS := $(HARDWARE_HELPERS:tests/hardware/%.c=$(O)/hardware/%)
 .PHONY: all
 all: $(O)/ebpf-profiler
 
-$(O)/ebpf-profiler: $(O)/obj/daemon/main.o $(O)/libebpf-profiler.a
+$(O)/ebpf-profiler: $(O)/obj/daemon/main.o $(O)/obj/daemon/trace_calls.o $(O)/libebpf-profiler.a
 	$(call msg,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS_ALL)
 

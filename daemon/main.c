@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
-#include "programs/trace_calls.h"
+#include "trace_calls.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 

@@ -21,8 +21,9 @@ static void help(void)
 {
 	printf("Usage: ebpf-profiler hardware [OPTION]...\n\n"
 	       "Prints what this machine is made of: sockets, cores, CPUs and caches, memory with "
-	       "its NUMA\nnodes and modules, disks, partitions, network interfaces; with machine-id, boot-id and "
-	       "the UUID of the\nfirmware. The daemon records the same every five minutes.\n\n"
+	       "its NUMA nodes\nand modules, disks, partitions, network interfaces; with machine-id, "
+	       "boot-id and the UUID of the\nfirmware. The daemon records the same every five "
+	       "minutes.\n\n"
 	       "      --json          one JSON document: nodes, and relations between them\n"
 	       "  -c, --config=FILE   instead of /etc/ebpf-profiler/ebpf-profiler.conf\n"
 	       "  -h, --help          this text\n\n"

@@ -12,7 +12,6 @@
 #include "cmd/cmd.h"
 #include "programs/program_list.h"
 #include "programs/program_store.h"
-#include "programs/trace_calls.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -46,7 +45,6 @@ static void help(void)
 	       "                          the first that works\n"
 	       "      --egress            of TC: what leaves; default: what comes in\n"
 	       "      --store=DIR         BPF file system directory (" PROGRAM_STORE ")\n"
-	       "      --trace-load        each bpf, perf_event_open and ioctl call, on stderr\n"
 	       "  -h, --help              this text\n\n"
 	       "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not allowed\n");
 }
@@ -54,7 +52,7 @@ static void help(void)
 /* 0: go on; -1: done; > 0: an exit code. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	enum { TO = 256, MODE, EGRESS, STORE, TRACE, MAPS };
+	enum { TO = 256, MODE, EGRESS, STORE, MAPS };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "maps", no_argument, NULL, MAPS },
@@ -63,7 +61,6 @@ static int parse_options(struct options *o, int argc, char **argv)
 		{ "mode", required_argument, NULL, MODE },
 		{ "egress", no_argument, NULL, EGRESS },
 		{ "store", required_argument, NULL, STORE },
-		{ "trace-load", no_argument, NULL, TRACE },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -92,9 +89,6 @@ static int parse_options(struct options *o, int argc, char **argv)
 			break;
 		case STORE:
 			o->store = optarg;
-			break;
-		case TRACE:
-			trace_calls_begin();
 			break;
 		case 'h':
 			help();

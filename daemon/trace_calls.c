@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "programs/trace_calls.h"
+#include "trace_calls.h"
 
 #include <linux/types.h>
 
@@ -161,11 +161,8 @@ static void tell_ioctl(int fd, unsigned long request, unsigned long value, int r
 
 /* --- in place of the C library's --- */
 
-/*
- * Arguments that were not given are read as well, as the C library does: the kernel ignores them.
- * The sixth would lie on the stack, where the address sanitizer knows better.
- */
-__attribute__((no_sanitize_address)) long syscall(long number, ...)
+/* Arguments that were not given are read as well, as the C library does: the kernel ignores them. */
+long syscall(long number, ...)
 {
 	static _Atomic(syscall_function) next;
 	syscall_function f = atomic_load(&next);
