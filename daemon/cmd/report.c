@@ -22,8 +22,7 @@ enum report_option {
 	OPTION_SORT,
 	OPTION_METRIC,
 	OPTION_MIN_SAMPLES,
-	OPTION_JSON,
-	OPTION_HELP
+	OPTION_JSON
 };
 
 struct report_options {
@@ -94,8 +93,10 @@ static int take_metric(struct report_options *o, const char *value)
 	return -EINVAL;
 }
 
-static int take_option(struct report_options *o, int option, const char *value)
+static int take_option(void *userdata, int option, const char *value)
 {
+	struct report_options *o = userdata;
+
 	switch (option) {
 	case OPTION_BY:
 		o->grouping = report_grouping_find(value);
@@ -119,14 +120,14 @@ static int take_option(struct report_options *o, int option, const char *value)
 	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
 }
 
-static int finish_options(struct report_options *o, int argc, char **argv, int first)
+static int finish_options(struct report_options *o)
 {
 	if (o->sort == REPORT_BY_VALUE && !o->has_metric) {
 		fprintf(stderr, "ebpf-profiler report: --sort=value needs a --metric\n");
 		return -EINVAL;
 	}
 	o->metric.min_samples = o->min_samples;
-	return selection_finish(&o->selection, argc, argv, first);
+	return 0;
 }
 
 /* 0; 1: help was printed; negative: wrong, and said so. */
@@ -140,21 +141,14 @@ static int parse_options(struct report_options *o, int argc, char **argv)
 		{ "metric", required_argument, NULL, OPTION_METRIC },
 		{ "min-samples", required_argument, NULL, OPTION_MIN_SAMPLES },
 		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, OPTION_HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	int r;
 
 	o->grouping = report_grouping_find("function");
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == OPTION_HELP || option == 'h') {
-			help();
-			return 1;
-		}
-		if (option == '?' || take_option(o, option, optarg) < 0)
-			return -EINVAL;
-	}
-	return finish_options(o, argc, argv, optind);
+	r = selection_parse(&o->selection, argc, argv, options, help, take_option, o);
+	return r == 0 ? finish_options(o) : r;
 }
 
 static struct report_style choose_style(const struct report_options *o, const struct report *r)

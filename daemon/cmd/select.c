@@ -192,6 +192,23 @@ int selection_option(struct selection *s, int option, const char *value)
 	return r;
 }
 
+int selection_parse(struct selection *s, int argc, char **argv, const struct option *options,
+		    void (*help)(void), int (*each)(void *userdata, int option, const char *value),
+		    void *userdata)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == 'h') {
+			help();
+			return 1;
+		}
+		if (option == '?' || each(userdata, option, optarg) < 0)
+			return -EINVAL;
+	}
+	return selection_finish(s, argc, argv, optind);
+}
+
 int selection_finish(struct selection *s, int argc, char **argv, int first)
 {
 	if (s->filter.since_ns && s->filter.until_ns && s->filter.since_ns >= s->filter.until_ns) {

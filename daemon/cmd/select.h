@@ -77,6 +77,15 @@ void selection_done(struct selection *s);
 /* Takes one option. 1: taken; 0: not one of SELECTION_OPTIONS; negative: wrong, and said so. */
 int selection_option(struct selection *s, int option, const char *value);
 
+/*
+ * Takes a command line of options, of which "help" has the value 'h', and of files. `each` gets every
+ * option, and may refuse it (negative). 0; 1: help was asked for, and given; negative: wrong, and said
+ * so.
+ */
+int selection_parse(struct selection *s, int argc, char **argv, const struct option *options,
+		    void (*help)(void), int (*each)(void *userdata, int option, const char *value),
+		    void *userdata);
+
 /* Takes argv[first..argc) as FILE and DIR, and checks the whole. Negative: wrong, and said so. */
 int selection_finish(struct selection *s, int argc, char **argv, int first);
 

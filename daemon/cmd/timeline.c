@@ -21,8 +21,7 @@ enum timeline_option {
 	OPTION_METRIC = 1,
 	OPTION_INTERVAL,
 	OPTION_CHARTS,
-	OPTION_JSON,
-	OPTION_HELP
+	OPTION_JSON
 };
 
 struct timeline_command {
@@ -34,20 +33,25 @@ struct timeline_command {
 	bool json;
 };
 
-static const char help[] =
-	"Usage: ebpf-profiler timeline [OPTION]... [FILE|DIR]...\n\n"
-	"Shows metrics and events of the collector pmu, and what else is named, interval by\n"
-	"interval beside the number of samples; first the lowest, mean and highest of "
-	"each.\n\n" METRIC_OPTIONS_HELP
-	"      --interval=TIME  length of an interval; default: as it was recorded, on a\n"
-	"                       terminal so that all fit\n"
-	"      --charts         draw what changes, as is done on a terminal\n"
-	"      --json           everything as JSON, sockets one by one\n"
-	"      --help\n\n" SELECTION_HELP
-	"\nExit codes: 0 done, 1 failed, 2 wrong options, 4 not allowed to read, 7 no data.\n";
-
-static int take_option(struct timeline_command *o, int option, const char *value)
+static void help(void)
 {
+	fputs("Usage: ebpf-profiler timeline [OPTION]... [FILE|DIR]...\n\n"
+	      "Shows metrics and events of the collector pmu, and what else is named, interval by\n"
+	      "interval beside the number of samples; first the lowest, mean and highest of "
+	      "each.\n\n" METRIC_OPTIONS_HELP
+	      "      --interval=TIME  length of an interval; default: as it was recorded, on a\n"
+	      "                       terminal so that all fit\n"
+	      "      --charts         draw what changes, as is done on a terminal\n"
+	      "      --json           everything as JSON, sockets one by one\n"
+	      "      --help\n\n" SELECTION_HELP
+	      "\nExit codes: 0 done, 1 failed, 2 wrong options, 4 not allowed to read, 7 no data.\n",
+	      stdout);
+}
+
+static int take_option(void *userdata, int option, const char *value)
+{
+	struct timeline_command *o = userdata;
+
 	switch (option) {
 	case OPTION_METRIC:
 		return metric_options_add(&o->metrics, o->selection.command, value);
@@ -78,20 +82,11 @@ static int parse_options(struct timeline_command *o, int argc, char **argv)
 		{ "interval", required_argument, NULL, OPTION_INTERVAL },
 		{ "charts", no_argument, NULL, OPTION_CHARTS },
 		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, OPTION_HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
 
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == OPTION_HELP || option == 'h') {
-			fputs(help, stdout);
-			return 1;
-		}
-		if (option == '?' || take_option(o, option, optarg) < 0)
-			return -EINVAL;
-	}
-	return selection_finish(&o->selection, argc, argv, optind);
+	return selection_parse(&o->selection, argc, argv, options, help, take_option, o);
 }
 
 static void look_at_terminal(struct timeline_command *o)

@@ -28,8 +28,7 @@ enum top_option {
 	OPTION_WINDOW,
 	OPTION_REFRESH,
 	OPTION_BY,
-	OPTION_ITERATIONS,
-	OPTION_HELP
+	OPTION_ITERATIONS
 };
 
 struct top {
@@ -63,8 +62,10 @@ static int wrong(const char *option, const char *value, const char *wanted)
 	return -EINVAL;
 }
 
-static int take_option(struct top *o, int option, const char *value)
+static int take_option(void *userdata, int option, const char *value)
 {
+	struct top *o = userdata;
+
 	switch (option) {
 	case OPTION_METRIC:
 		return metric_options_add(&o->metrics, o->selection.command, value);
@@ -102,21 +103,12 @@ static int parse_options(struct top *o, int argc, char **argv)
 		{ "refresh", required_argument, NULL, OPTION_REFRESH },
 		{ "by", required_argument, NULL, OPTION_BY },
 		{ "iterations", required_argument, NULL, OPTION_ITERATIONS },
-		{ "help", no_argument, NULL, OPTION_HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
 
 	o->grouping = report_grouping_find("function");
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == OPTION_HELP || option == 'h') {
-			help();
-			return 1;
-		}
-		if (option == '?' || take_option(o, option, optarg) < 0)
-			return -EINVAL;
-	}
-	return selection_finish(&o->selection, argc, argv, optind);
+	return selection_parse(&o->selection, argc, argv, options, help, take_option, o);
 }
 
 /* --- one look ----------------------------------------------------------------------------------*/
