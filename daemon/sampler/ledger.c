@@ -36,6 +36,8 @@ void ledger_balance(struct ledger *l, const struct sampler_counts *c)
 static double expected(struct ledger *l, uint64_t count, uint64_t running_ns, uint64_t idle_ns,
 		       const struct ledger_rate *rate)
 {
+	if (rate->as_seen)
+		return (double)(l->now.seen - l->last_seen);
 	if (rate->by_time)
 		return (double)(running_ns - idle_ns) * rate->hz / 1e9 +
 		       (double)(l->idle - l->last_idle);
@@ -44,14 +46,14 @@ static double expected(struct ledger *l, uint64_t count, uint64_t running_ns, ui
 	return l->weight ? (double)count * (double)l->now.seen / (double)l->weight : 0;
 }
 
-void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_ns,
+void ledger_read_event(struct ledger *l, const uint64_t value[3], size_t cpus, uint64_t idle_ns,
 		       const struct ledger_rate *rate)
 {
 	uint64_t count = value[0] - l->last_count, running = value[2] - l->last_running_ns;
 	uint64_t idle = idle_ns > l->last_idle_ns ? MIN(idle_ns - l->last_idle_ns, running) : 0;
 
 	l->count += count;
-	l->enabled_ns += value[1] - l->last_enabled_ns;
+	l->enabled_ns += (value[1] - l->last_enabled_ns) / cpus;
 	l->running_ns += running;
 	l->expected += expected(l, count, running, idle, rate);
 	l->last_count = value[0];
@@ -59,6 +61,7 @@ void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_
 	l->last_running_ns = value[2];
 	l->last_idle_ns += idle;
 	l->last_idle = l->idle;
+	l->last_seen = l->now.seen;
 }
 
 void ledger_start_event(struct ledger *l, uint64_t idle_ns)

@@ -28,6 +28,7 @@ struct ledger {
 	uint64_t received, gaps, throttled; /* since the last report */
 	uint64_t count, enabled_ns, running_ns; /* since the last report */
 	uint64_t weight; /* of everything seen so far */
+	uint64_t last_seen; /* at the last reading of the event */
 	uint64_t idle, last_idle; /* pid 0's, seen so far, and at the last reading of the event */
 	/* The event's own totals at the last reading; 0 after it was opened anew. */
 	uint64_t last_count, last_enabled_ns, last_running_ns;
@@ -46,6 +47,11 @@ struct ledger_rate {
 	 */
 	bool by_time;
 	double hz; /* by_time */
+	/*
+	 * A clock that is silent in the kernel, or in user space: how much of the time that was is
+	 * not known, and what came is what was expected.
+	 */
+	bool as_seen;
 	uint64_t period; /* else count / period; 0: count / mean period of what was seen (frequency
 			    mode) */
 };
@@ -55,8 +61,12 @@ void ledger_receive(struct ledger *l, const struct sample_record *rec);
 void ledger_balance(struct ledger *l, const struct sampler_counts *counts);
 /* The event was opened or enabled: its totals are 0, the CPU's idle time is idle_ns. */
 void ledger_start_event(struct ledger *l, uint64_t idle_ns);
-/* What read(2) on the event gave: value, time enabled, time running; and the CPU's idle time. */
-void ledger_read_event(struct ledger *l, const uint64_t value[3], uint64_t idle_ns,
+/*
+ * What read(2) on the event gave: value, time enabled, time running; and the CPU's idle time. An
+ * event of a task is enabled on all its `cpus` (else 1) while the task runs on one of them: that
+ * time is divided among them, for their sum to be the task's.
+ */
+void ledger_read_event(struct ledger *l, const uint64_t value[3], size_t cpus, uint64_t idle_ns,
 		       const struct ledger_rate *rate);
 /* True and *ret (all but event, cpu and time) when anything happened since the last report. */
 bool ledger_report(struct ledger *l, struct record_ledger *ret);

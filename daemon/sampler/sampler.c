@@ -294,6 +294,8 @@ static bool is_clock(const struct pmu_event *ev)
  * were due. */
 static struct ledger_rate rate_of(const struct pmu_event *ev)
 {
+	if (is_clock(ev) && (ev->attr.exclude_user || ev->attr.exclude_kernel))
+		return (struct ledger_rate){ .as_seen = true };
 	if (!ev->attr.freq)
 		return (struct ledger_rate){ .period = ev->attr.sample_period };
 	return (struct ledger_rate){ .by_time = is_clock(ev), .hz = (double)ev->attr.sample_freq };
@@ -650,6 +652,16 @@ void sampler_received(struct sampler *s, const struct sample_record *rec)
 		ledger_receive(&s->events[rec->event].slots[rec->head.cpu].ledger, rec);
 }
 
+/* On how many CPUs the event's time is enabled at once. */
+static size_t enabled_cpus(const struct sampler *s, const struct event *e)
+{
+	size_t n = 0;
+
+	for (size_t cpu = 0; s->options.task > 0 && cpu < s->options.possible_cpus; cpu++)
+		n += e->slots[cpu].fd >= 0;
+	return MAX(n, (size_t)1);
+}
+
 static void read_slot(struct sampler *s, struct event *e, size_t cpu)
 {
 	struct slot *slot = &e->slots[cpu];
@@ -659,7 +671,8 @@ static void read_slot(struct sampler *s, struct event *e, size_t cpu)
 	if (e->spec.off_cpu)
 		return;
 	if (slot->fd >= 0 && read(slot->fd, value, sizeof(value)) == sizeof(value))
-		ledger_read_event(&slot->ledger, value, s->idle_ns[cpu], &e->rate);
+		ledger_read_event(&slot->ledger, value, enabled_cpus(s, e), s->idle_ns[cpu],
+				  &e->rate);
 }
 
 void sampler_ledger(struct sampler *s, uint64_t now_ns,

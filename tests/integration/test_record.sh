@@ -70,6 +70,10 @@ stripped_shares() {
 }
 check "its functions have their shares, by their places" stripped_shares
 
+check "a command on one CPU at a time counted all of its time" \
+	ask shares "0.95 < e['ledger']['running_ns'] / e['ledger']['enabled_ns'] < 1.05"
+check "user space alone is recorded" profile user -e cpu-clock:u@999Hz -- "$workloads/shares" kernel 1
+check "what the kernel did meanwhile is no loss" ask user "e['samples'] and e['ledger']['not_delivered'] == 0"
 check "70/20/10 over threads is recorded" profile threads -F 999 -- "$workloads/shares" threads 3
 "$PROFILER" report --by thread --json "$work/threads.seg" >"$work/threads.json"
 while read -r name percent; do

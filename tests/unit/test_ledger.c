@@ -162,6 +162,8 @@ static void expectations(void **state)
 		/* frequency mode: 90 samples stood for 900 of 1000 counts, so 100 were due */
 		{ __LINE__, { .hz = 99 }, 1000, NSEC_PER_SEC, 900, 90, 0, 0, 100 },
 		{ __LINE__, { .hz = 99 }, 1000, NSEC_PER_SEC, 0, 0, 0, 0, 0 },
+		/* a clock of user space alone: the kernel's time is no loss */
+		{ __LINE__, { .as_seen = true }, 0, NSEC_PER_SEC, 0, 37, 0, 0, 37 },
 	};
 
 	(void)state;
@@ -172,7 +174,7 @@ static void expectations(void **state)
 				    .idle = rows[i].idle };
 		struct record_ledger report;
 
-		ledger_read_event(&l, value, rows[i].idle_ns, &rows[i].rate);
+		ledger_read_event(&l, value, 1, rows[i].idle_ns, &rows[i].rate);
 		assert_true(ledger_report(&l, &report));
 		if (report.expected != rows[i].expected)
 			fail_msg("row of line %d: %llu", rows[i].line,
@@ -192,16 +194,39 @@ static void expectation_is_carried(void **state)
 	for (uint64_t i = 1; i <= 10; i++) {
 		uint64_t value[3] = { i * 1500, i, i };
 
-		ledger_read_event(&l, value, 0, &rate);
+		ledger_read_event(&l, value, 1, 0, &rate);
 		assert_true(ledger_report(&l, &report));
 		expected += report.expected;
 	}
 	assert_int_equal(expected, 15);
 	ledger_start_event(&l, 0);
-	ledger_read_event(&l, (uint64_t[3]){ 2000, 1, 1 }, 0, &rate);
+	ledger_read_event(&l, (uint64_t[3]){ 2000, 1, 1 }, 1, 0, &rate);
 	assert_true(ledger_report(&l, &report));
 	assert_int_equal(report.expected, 2);
 	assert_int_equal(report.count, 2000);
+}
+
+/* A task's event is enabled on every CPU while the task runs on one of them. */
+static void enabled_time_is_shared(void **state)
+{
+	const struct ledger_rate rate = { .by_time = true, .hz = 1000 };
+	uint64_t enabled = 0, running = 0;
+	struct ledger cpus[4] = {};
+
+	(void)state;
+	for (uint64_t second = 1; second <= 3; second++)
+		for (size_t i = 0; i < ARRAY_SIZE(cpus); i++) {
+			uint64_t all = second * NSEC_PER_SEC, here = i == 1 ? all : 0;
+			struct record_ledger report;
+
+			ledger_read_event(&cpus[i], (uint64_t[3]){ here, all, here },
+					  ARRAY_SIZE(cpus), 0, &rate);
+			assert_true(ledger_report(&cpus[i], &report));
+			enabled += report.enabled_ns;
+			running += report.running_ns;
+		}
+	assert_int_equal(enabled, 3 * NSEC_PER_SEC);
+	assert_int_equal(running, enabled);
 }
 
 /* Idle time comes in ticks of 10 ms: what one second has too much, the next has too little. */
@@ -217,7 +242,7 @@ static void idle_ticks_are_carried(void **state)
 		uint64_t running = i * NSEC_PER_SEC;
 		uint64_t idle = i % 2 ? running + NSEC_PER_SEC / 100 : running;
 
-		ledger_read_event(&l, (uint64_t[3]){ running, running, running }, idle, &rate);
+		ledger_read_event(&l, (uint64_t[3]){ running, running, running }, 1, idle, &rate);
 		assert_true(ledger_report(&l, &report));
 		expected += report.expected;
 	}
@@ -252,6 +277,7 @@ int main(void)
 		cmocka_unit_test(torn_counters_wait),
 		cmocka_unit_test(expectations),
 		cmocka_unit_test(expectation_is_carried),
+		cmocka_unit_test(enabled_time_is_shared),
 		cmocka_unit_test(idle_ticks_are_carried),
 		cmocka_unit_test(id_table),
 	};
