@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Folded stacks: one line per distinct stack, "root label;outermost;...;leaf COUNT".
+ * Folded stacks: one line per distinct stack, "root label;outermost;...;leaf COUNT". Stacks of the
+ * same functions are one, wherever in them they are: a line for each node of the flame graph that
+ * has samples of its own.
  *
  * A line is cut at ';', and its count begins behind the last blank: so ';' in a name becomes \x3b,
- * like the control characters. Lines with the same text are merged when they are neighbours, which
- * they are for threads of one process; readers of the format add up the rest.
+ * like the control characters.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "export/export.h"
+#include "export/flame_tree.h"
 #include "util/json.h"
 
 static void put_name(struct buffer *b, const char *name)
@@ -27,84 +29,67 @@ static void put_name(struct buffer *b, const char *name)
 	}
 }
 
-static void put_stack(struct buffer *b, const struct profile *p,
-		      const struct export_options *options, const struct stack *s)
-{
-	for (size_t i = s->n; i-- > 0;) {
-		buffer_put_byte(b, ';');
-		put_name(b, p->functions[profile_node_function(p, s->nodes[i])].name);
-		if (options->mark_kernel && frame_is_kernel(p, p->nodes[s->nodes[i]].frame))
-			buffer_put(b, "_[k]", 4);
-	}
-}
-
-struct line {
-	uint32_t label, node;
-	uint64_t count;
+struct folding {
+	const struct profile *p;
+	const struct export_options *options;
+	struct flame_names names;
+	struct flame_tree tree;
+	uint32_t *path; /* from a node to its root label */
+	struct buffer line;
 };
 
-/* The lines of one event; NULL when out of memory. */
-static struct line *select_lines(const struct profile *p, const struct export_options *options,
-				 const struct root_labels *labels, size_t *ret_n)
+static void folding_done(struct folding *f)
 {
-	struct line *lines = calloc(p->n_cells + 1, sizeof(*lines));
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->n_cells && lines; i++) {
-		const struct profile_cell *c = &p->cells[i];
-
-		if (c->event != options->event)
-			continue;
-		lines[n++] = (struct line){
-			.label = root_label_of(labels, p, c->thread),
-			.node = c->node,
-			.count = options->weights ? c->weight : c->samples,
-		};
-	}
-	*ret_n = n;
-	return lines;
+	flame_names_done(&f->names);
+	flame_tree_done(&f->tree);
+	free(f->path);
+	buffer_done(&f->line);
 }
 
-static int compare_lines(const void *a, const void *b)
+static int folding_init(struct folding *f)
 {
-	const struct line *x = a, *y = b;
+	int r = flame_names_init(&f->names, f->p, f->options->root);
 
-	if (x->label != y->label)
-		return x->label < y->label ? -1 : 1;
-	return (x->node > y->node) - (x->node < y->node);
+	if (r == 0)
+		r = flame_tree_init(&f->tree, f->p, f->options->event, &f->names);
+	if (r < 0)
+		return r;
+	f->path = calloc(f->tree.n_nodes, sizeof(*f->path));
+	return f->path ? 0 : -ENOMEM;
+}
+
+static void put_function(struct folding *f, uint32_t function)
+{
+	buffer_put_byte(&f->line, ';');
+	put_name(&f->line, f->p->functions[function].name);
+	if (f->options->mark_kernel && function_is_kernel(f->p, function))
+		buffer_put(&f->line, "_[k]", 4);
+}
+
+static void put_stack(struct folding *f, uint32_t leaf)
+{
+	const struct flame_node *nodes = f->tree.nodes;
+	size_t n_labels = f->names.labels.n, n = 0;
+
+	for (uint32_t node = leaf; node; node = nodes[node].parent)
+		f->path[n++] = node;
+	put_name(&f->line, f->names.labels.texts[nodes[f->path[--n]].name]);
+	while (n-- > 0)
+		put_function(f, (uint32_t)(nodes[f->path[n]].name - n_labels));
+	buffer_printf(&f->line, " %" PRIu64 "\n",
+		      f->options->weights ? nodes[leaf].self_weight : nodes[leaf].self_samples);
 }
 
 int export_folded(const struct profile *p, const struct export_options *options, FILE *out)
 {
-	_cleanup_(buffer_donep) struct buffer b = { 0 };
-	_cleanup_(stack_donep) struct stack s = { 0 };
-	_cleanup_(root_labels_donep) struct root_labels labels = { 0 };
-	_cleanup_free_ struct line *lines = NULL;
-	size_t n;
-	int r;
+	_cleanup_(folding_done) struct folding f = { .p = p, .options = options };
+	int r = folding_init(&f);
 
-	r = root_labels_init(&labels, p, options->root);
-	if (r < 0)
-		return r;
-	lines = select_lines(p, options, &labels, &n);
-	if (!lines)
-		return -ENOMEM;
-	qsort(lines, n, sizeof(*lines), compare_lines);
-	for (size_t i = 0; i < n;) {
-		const struct line *first = &lines[i];
-		uint64_t count = 0;
-
-		for (; i < n && compare_lines(first, &lines[i]) == 0; i++)
-			count += lines[i].count;
-		r = stack_load(&s, p, first->node);
-		if (r < 0)
-			return r;
-		put_name(&b, labels.texts[first->label]);
-		put_stack(&b, p, options, &s);
-		buffer_printf(&b, " %" PRIu64 "\n", count);
-		r = buffer_flush_to(&b, out, false);
-		if (r < 0)
-			return r;
+	for (uint32_t i = 1; r == 0 && i < f.tree.n_nodes; i++) {
+		if (!f.tree.nodes[i].self_samples)
+			continue;
+		put_stack(&f, i);
+		r = buffer_flush_to(&f.line, out, false);
 	}
-	return buffer_flush_to(&b, out, true);
+	return r < 0 ? r : buffer_flush_to(&f.line, out, true);
 }

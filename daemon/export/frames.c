@@ -98,20 +98,28 @@ enum frame_kind frame_kind_of(const struct frame_kinds *k, const struct profile 
 	return f->known ? (enum frame_kind)k->of_object[f->object] : FRAME_UNKNOWN;
 }
 
-bool frame_is_kernel(const struct profile *p, uint32_t frame)
+static bool is_kernel(const struct profile *p, uint32_t object, uint64_t offset)
 {
-	const struct profile_frame *f = &p->frames[frame];
-
-	switch (p->objects[f->object].kind) {
+	switch (p->objects[object].kind) {
 	case OBJECT_KERNEL:
 	case OBJECT_MODULE:
 	case OBJECT_BPF:
 		return true;
 	case OBJECT_UNKNOWN:
-		return f->offset >> 63;
+		return offset >> 63;
 	default:
 		return false;
 	}
+}
+
+bool frame_is_kernel(const struct profile *p, uint32_t frame)
+{
+	return is_kernel(p, p->frames[frame].object, p->frames[frame].offset);
+}
+
+bool function_is_kernel(const struct profile *p, uint32_t function)
+{
+	return is_kernel(p, p->functions[function].object, p->functions[function].start);
 }
 
 int stack_load(struct stack *s, const struct profile *p, uint32_t leaf)

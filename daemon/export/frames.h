@@ -37,6 +37,7 @@ enum frame_kind frame_kind_of(const struct frame_kinds *k, const struct profile 
 
 /* True for the kernel half: image, module, BPF program, or a nameless address of the upper half. */
 bool frame_is_kernel(const struct profile *p, uint32_t frame);
+bool function_is_kernel(const struct profile *p, uint32_t function);
 
 /* The nodes of one stack, leaf first; the root node is left out. */
 struct stack {

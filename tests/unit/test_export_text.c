@@ -41,14 +41,29 @@ static void test_folded_lines(void **state)
 			     "demo;main;work;[libc.so.6+0x5000] 10\n"
 			     "demo;main;do_syscall_64;vfs_read;nft_do_chain;bpf_prog_x 30\n",
 			     hostile) > 0);
-	/* Lines of one label come in the order of the nodes. */
-	assert_non_null(strstr(text, "demo;main;work;[libc.so.6+0x5000] 10\n"));
 	for (char *line = strtok(want, "\n"); line; line = strtok(NULL, "\n")) {
 		const char *found = strstr(text, line);
 
 		assert_non_null(found);
 		assert_int_equal(found[strlen(line)], '\n');
 	}
+}
+
+/* Two nodes of the same functions, at different places in them, are one line. */
+static void test_folded_places(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct fixture f;
+	uint32_t work = 0;
+	size_t size;
+
+	(void)state;
+	fixture_init(&f);
+	while (f.nodes[work].frame != WORK || f.nodes[work].leaf_of_half)
+		work++;
+	fixture_cell(&f, 1, work, 1, 5, 1009);
+	text = CAPTURE(&size, export_folded(&f.p, &(struct export_options){ .event = 1 }, out));
+	assert_string_equal(text, "demo;main;work 8\n");
 }
 
 /* Options change what is counted, what stands first, and how the kernel is marked. */
@@ -169,9 +184,10 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_folded_lines), cmocka_unit_test(test_folded_options),
-		cmocka_unit_test(test_root_names),   cmocka_unit_test(test_json_lines),
-		cmocka_unit_test(test_speedscope),   cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_folded_lines),   cmocka_unit_test(test_folded_places),
+		cmocka_unit_test(test_folded_options), cmocka_unit_test(test_root_names),
+		cmocka_unit_test(test_json_lines),     cmocka_unit_test(test_speedscope),
+		cmocka_unit_test(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
