@@ -68,7 +68,7 @@ profile() {
 # ask NAME EXPRESSION...: Python over the report `r`; its first event is `e`, an event by what fired is event(NAME), its
 # rows by function are rows(EVENT). Every expression must hold.
 ask() {
-	python3 - "$work/$1.json" "${@:2}" <<-'PY'
+	python3 -SE - "$work/$1.json" "${@:2}" <<-'PY'
 		import json, sys
 		r = json.load(open(sys.argv[1]))
 		e = r["events"][0]

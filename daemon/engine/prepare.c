@@ -19,9 +19,12 @@ int prepare_refuse_dangerous(const struct config *config, const struct plan *pla
 
 	if (config->allow_unsafe || host_kernel_get(&kernel) < 0)
 		return 0;
-	for (size_t i = 0; i < plan->n_events; i++)
+	for (size_t i = 0; i < plan->n_events; i++) {
 		if (plan->events[i].pmu.attr.type != PERF_TYPE_SOFTWARE)
 			bits |= HOST_PLAN_HARDWARE_EVENT;
+		if (plan->events[i].off_cpu && plan->events[i].stacks & SAMPLER_USER_STACK)
+			bits |= HOST_PLAN_SWITCH_USER;
+	}
 	danger = host_danger_find(&kernel, bits);
 	if (!danger)
 		return 0;

@@ -16,6 +16,8 @@
  * - BPF ring: the ring's lock became an rqspinlock in 6.15; an NMI between taking the lock and
  *   noting it spins for the whole timeout. Fixed in 6.19-rc and, between December 2025 and February
  *   2026, in 6.18.y; 6.18.10 (February 2026) is taken as the first that has every part.
+ * - riscv64: perf_callchain_user() reads without pagefault_disable(), which x86 and arm64 have. A page
+ *   that is missing makes the scheduler wait for it under the lock of its run queue; seen on 6.12.
  * - PREEMPT_RT: mainline 8b62645b09f8 "bpf: Use raw_spinlock_t in ringbuf" in 6.12.
  */
 #define USER_READ_WHAT "reading user memory at each sample"
@@ -70,6 +72,15 @@ static const struct host_danger dangers[] = {
 		.reason = "the ring's lock may sleep there, and an interrupt must not",
 		.instead = "Use the perf ring (transport = perf or auto).",
 	},
+	{
+		.plan = HOST_PLAN_SWITCH_USER,
+		.until = { -1U, 0, 0 },
+		.machine = "riscv64",
+		.what = "user stacks at context switches",
+		.reason = "the read can wait for a page while the scheduler is locked, and then the "
+			  "whole machine hangs",
+		.instead = "Take kernel stacks alone (user-stacks = no, --no-user-stacks).",
+	},
 };
 
 const struct host_danger *host_danger_table(size_t *ret_n)
@@ -102,6 +113,8 @@ bool host_danger_applies(const struct host_danger *d, const struct host_kernel *
 	if (!in_range(d, k))
 		return false;
 	if (d->realtime_only && !k->realtime)
+		return false;
+	if (d->machine && strcmp(d->machine, k->machine) != 0)
 		return false;
 	return !d->vendor || (strstr(k->release, d->vendor) && k->build <= d->last_build);
 }

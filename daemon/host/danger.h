@@ -18,7 +18,8 @@ enum host_plan {
 	HOST_PLAN_HARDWARE_EVENT = 1 << 0, /* overflows may arrive as NMI */
 	HOST_PLAN_BPF_RING = 1 << 1, /* samples go through a BPF ring buffer */
 	HOST_PLAN_READ_USER = 1 << 2, /* the program reads user memory with bpf_probe_read_user */
-	HOST_PLAN_EVERYTHING = (1 << 3) - 1,
+	HOST_PLAN_SWITCH_USER = 1 << 3, /* user stacks are taken at context switches */
+	HOST_PLAN_EVERYTHING = (1 << 4) - 1,
 };
 
 struct host_version {
@@ -29,6 +30,7 @@ struct host_danger {
 	unsigned int plan; /* enum host_plan */
 	struct host_version from, until; /* [from, until) */
 	bool realtime_only;
+	const char *machine; /* as of uname -m; NULL: any */
 	const char *vendor; /* must be part of uname -r; NULL: any kernel */
 	unsigned int last_build; /* with `vendor`: builds above it are fine */
 	const char *what; /* the combination, in words */

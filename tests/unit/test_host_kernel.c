@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,12 +119,13 @@ static void test_core_level(void **state)
 static void test_danger(void **state)
 {
 	const unsigned int read = HOST_PLAN_READ_USER, ring = HOST_PLAN_BPF_RING,
-			   hardware = HOST_PLAN_HARDWARE_EVENT;
+			   hardware = HOST_PLAN_HARDWARE_EVENT, switches = HOST_PLAN_SWITCH_USER;
 	const struct {
 		int line;
 		const char *release, *version;
 		unsigned int plan;
 		bool refused;
+		const char *machine;
 	} rows[] = {
 		{ __LINE__, "5.18.19", "#1", read, false },
 		{ __LINE__, "5.19.0", "#1", read, true },
@@ -154,6 +156,11 @@ static void test_danger(void **state)
 		{ __LINE__, "6.12.0", "#1 SMP PREEMPT_RT", ring, false },
 		{ __LINE__, "6.1.100", "#1 SMP PREEMPT", ring, false },
 		{ __LINE__, "5.19.0", "#1", 0, false },
+		{ __LINE__, "6.12.0", "#1", switches, true, "riscv64" },
+		{ __LINE__, "7.3.4", "#1", switches, true, "riscv64" },
+		{ __LINE__, "6.12.0", "#1", hardware, false, "riscv64" },
+		{ __LINE__, "6.12.0", "#1", switches, false, "aarch64" },
+		{ __LINE__, "6.12.0", "#1", switches, false, "x86_64" },
 	};
 
 	(void)state;
@@ -161,6 +168,7 @@ static void test_danger(void **state)
 		struct host_kernel k;
 
 		assert_int_equal(host_kernel_parse(rows[i].release, rows[i].version, NULL, &k), 0);
+		snprintf(k.machine, sizeof(k.machine), "%s", rows[i].machine ? rows[i].machine : "");
 		if (!!host_danger_find(&k, rows[i].plan) != rows[i].refused)
 			fails_at(rows[i].line, rows[i].refused ? "not refused" : "refused");
 	}

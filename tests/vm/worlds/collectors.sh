@@ -19,14 +19,14 @@ ran() { # PROGRAM
 	awk -v name="$1" '$1 == name && $2 > 0 { ran = 1 } END { exit !ran }' "$work/runs"
 }
 
-# Those of which none has run yet, one a line.
-not_run_yet() { # PID ONE/OTHER...
-	local pid=$1 programs program
-	shift
+# Those of which none has run yet, one a line. What the verifier refuses never will.
+not_run_yet() { # PID OBJECT ONE/OTHER...
+	local pid=$1 object=$2 programs program
+	shift 2
 	"$O/vm-programs/program_runs" "$pid" >"$work/runs"
 	for programs; do
 		for program in ${programs//\// }; do
-			! ran "$program" || continue 2
+			! ran "$program" && ! is_refused "$object" "$program" || continue 2
 		done
 		echo "$programs"
 	done
@@ -59,7 +59,7 @@ collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 			continue
 		}
 		# shellcheck disable=SC2086
-		missing=$(not_run_yet $collecting $2)
+		missing=$(not_run_yet $collecting "${1%% *}" $2)
 		if [ -z "$missing" ] && rows_are_there "$5" >/dev/null; then break; fi
 	done
 	kill -INT $collecting 2>/dev/null

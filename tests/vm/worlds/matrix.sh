@@ -27,7 +27,7 @@ verify_all || emit FAIL - "programs are verified" 0 "verify_programs failed"
 # One way of a sample: attached, triggered, and its effect is a report with functions known by construction.
 sampler_way() { # ATTACH TRANSPORT OPTION...
 	local way=way-$1-$2
-	profile "$way" -F 199 --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
+	profile "$way" -e cpu-clock@199Hz --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
 	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
 }
 counters=(--counters page-faults,task-clock)
@@ -83,10 +83,23 @@ naps() {
 	for _ in $(seq 10); do sleep 0.1; done
 }
 
+# On riscv64 the kernel cannot take a user's stack there without danger, and we refuse to ask for it.
+switch_options=() slumber=slumber
+if [ "$(uname -m)" = riscv64 ]; then
+	switch_options=(--no-user-stacks) slumber=do_nanosleep
+	user_stacks_are_refused() {
+		"$PROFILER" record -e offcpu -d 1 -o "$work/refused.seg" >"$work/no.out" 2>&1
+		local code=$?
+		cat "$work/no.out"
+		[ $code -eq 4 ] && grep -q 'dangerous for user stacks at context switches' "$work/no.out" && [ ! -e "$work/refused.seg" ]
+	}
+	attempt sampler/off_cpu_to_perf_ring "user stacks at context switches are refused" user_stacks_are_refused
+fi
+
 off_cpu() { # TRANSPORT
 	local recording
 	echo 1 >/proc/sys/kernel/bpf_stats_enabled
-	"$PROFILER" record -e offcpu --transport "$1" -d 300 -o "$work/off-cpu.seg" 2>"$work/off-cpu.err" &
+	"$PROFILER" record -e offcpu "${switch_options[@]}" --transport "$1" -d 300 -o "$work/off-cpu.seg" 2>"$work/off-cpu.err" &
 	recording=$!
 	until "$O/vm-programs/program_runs" $recording | grep -q '^off_cpu_to_.* [1-9]'; do
 		kill -0 $recording || { cat "$work/off-cpu.err"; return 1; }
@@ -107,8 +120,8 @@ attempt sampler/off_cpu_freed "attached, triggered" grep -q "^off_cpu_freed [1-9
 
 # Of a command, what its descendants do; its parent waits as long.
 off_cpu_follows() {
-	profile follow -e offcpu -- "$workloads/sleeper" 20 20 child &&
-		ask follow "e['samples'] >= 15" "share(e, 'slumber') > 25" "balanced(e)" "e['weight'] >= 0.75 * 20 * 20e6"
+	profile follow -e offcpu "${switch_options[@]}" -- "$workloads/sleeper" 20 20 child &&
+		ask follow "e['samples'] >= 15" "share(e, '$slumber') > 25" "balanced(e)" "e['weight'] >= 0.75 * 20 * 20e6"
 }
 attempt sampler/off_cpu_forked "attached, triggered" off_cpu_follows
 
