@@ -356,13 +356,14 @@ static size_t lay_out_names(struct function_index_builder *b, struct sweep *w, c
 		out[0] = 0;
 	for (size_t i = 0; i < w->n_entries; i++) {
 		uint32_t number = w->entries[i].name;
-		const struct symbol *s = &b->symbols[number];
+		const struct symbol *s;
 
 		if (number == NO_NAME) {
 			if (out)
 				w->entries[i].name = 0;
 			continue;
 		}
+		s = &b->symbols[number];
 		if (offsets[number] == UINT32_MAX) {
 			offsets[number] = (uint32_t)size;
 			if (out)
@@ -433,6 +434,8 @@ int function_index_builder_finish(struct function_index_builder *b, uint32_t sou
 	r = sweep(b, &w);
 	if (r == 0 && b->n_places)
 		r = fill_gaps(b, &w);
+	if (r == 0 && w.n_entries == 0)
+		r = -ENODATA;
 	if (r == 0)
 		r = assemble(b, &w, sources, build_id, build_id_size, ret);
 	free(w.open);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "symbols/elf_index.h"
+#include "symbols/function_index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(function_index_size(index) > 0);
 	for (uint64_t offset = 0; offset < size; offset += 16)
 		if (function_index_find(index, offset, &f))
-			assert(offset >= f.start && offset - f.start < f.size && f.name[0] &&
+			assert(offset >= f.start && offset - f.start < f.size && strlen(f.name) <= FUNCTION_NAME_MAX + 4 &&
 			       f.number < function_index_size(index));
 	return 0;
 }
