@@ -22,7 +22,7 @@ int prepare_refuse_dangerous(const struct config *config, const struct plan *pla
 	for (size_t i = 0; i < plan->n_events; i++) {
 		if (plan->events[i].pmu.attr.type != PERF_TYPE_SOFTWARE)
 			bits |= HOST_PLAN_HARDWARE_EVENT;
-		if (plan->events[i].off_cpu && plan->events[i].stacks & SAMPLER_USER_STACK)
+		if (plan->events[i].off_cpu && plan->events[i].flags & SAMPLER_USER_STACK)
 			bits |= HOST_PLAN_SWITCH_USER;
 	}
 	danger = host_danger_find(&kernel, bits);
