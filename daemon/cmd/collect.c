@@ -14,6 +14,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/collect_totals.h"
+#include "cmd/collector_keys.h"
 #include "cmd/row_print.h"
 #include "engine/collecting.h"
 #include "engine/config_keys.h"
@@ -70,60 +71,14 @@ static uint64_t clock_ns(clockid_t id)
 
 /* --- options --- */
 
-static const struct config_key *find_key(const char *name, size_t size)
-{
-	const struct config_key *keys;
-	size_t n;
-
-	keys = config_keys(&n);
-	for (size_t i = 0; i < n; i++)
-		if (config_key_scope(&keys[i]) == CONFIG_SCOPE_COLLECTOR &&
-		    strlen(keys[i].name) == size && memcmp(keys[i].name, name, size) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-/* Sets a key of a section that stands for all that are named. */
-static int set_key(struct collector_config *c, const char *name, size_t size, const char *value)
-{
-	_cleanup_(buffer_donep) struct buffer allowed = {};
-	const struct config_key *k = find_key(name, size);
-
-	if (!k) {
-		fprintf(stderr, "ebpf-profiler collect: collectors have no key '%.*s'\n", (int)size,
-			name);
-		return EXIT_USAGE;
-	}
-	if (k->type->list)
-		k->type->done(config_key_field(k, c));
-	if (k->type->parse(k, value, config_key_field(k, c)) >= 0)
-		return 0;
-	k->type->allowed(k, &allowed);
-	fprintf(stderr, "ebpf-profiler collect: '%.*s=%s' is not possible; allowed is %.*s\n",
-		(int)size, name, value, (int)allowed.size, (const char *)allowed.data);
-	return EXIT_USAGE;
-}
-
 static int set_pair(struct collector_config *c, const char *pair)
 {
 	const char *equals = strchr(pair, '=');
 
 	if (equals)
-		return set_key(c, pair, (size_t)(equals - pair), equals + 1);
+		return collector_key_set(c, "collect", pair, (size_t)(equals - pair), equals + 1);
 	fprintf(stderr, "ebpf-profiler collect: --set takes KEY=VALUE, not '%s'\n", pair);
 	return EXIT_USAGE;
-}
-
-/* A bare number counts milliseconds, as with vmstat's elder sisters. */
-static int set_interval(struct collector_config *c, const char *text)
-{
-	char ms[32];
-
-	if (text[strspn(text, "0123456789")] == 0)
-		snprintf(ms, sizeof(ms), "%.20sms", text);
-	else
-		snprintf(ms, sizeof(ms), "%.20s", text);
-	return set_key(c, "interval", strlen("interval"), ms);
 }
 
 static int wrong(const char *option, const char *what)
@@ -136,7 +91,7 @@ static int take_option(struct collect_command *o, struct collector_config *c, in
 {
 	switch (option) {
 	case 'I':
-		return set_interval(c, optarg);
+		return collector_interval_set(c, "collect", optarg);
 	case 'd':
 		return parse_duration(optarg, &o->duration_ns) == 0 && o->duration_ns
 			       ? 0
@@ -154,11 +109,11 @@ static int take_option(struct collect_command *o, struct collector_config *c, in
 	case 's':
 		return set_pair(c, optarg);
 	case 'P':
-		return set_key(c, "procfs", strlen("procfs"), optarg);
+		return collector_key_set(c, "collect", "procfs", strlen("procfs"), optarg);
 	case 'S':
-		return set_key(c, "sysfs", strlen("sysfs"), optarg);
+		return collector_key_set(c, "collect", "sysfs", strlen("sysfs"), optarg);
 	case 'D':
-		return set_key(c, "dev", strlen("dev"), optarg);
+		return collector_key_set(c, "collect", "dev", strlen("dev"), optarg);
 	case 'h':
 		fputs(help, stdout);
 		return -1;

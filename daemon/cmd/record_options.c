@@ -12,13 +12,14 @@
 #include <sys/stat.h>
 
 #include "cmd/cmd.h"
+#include "cmd/record_intervals.h"
 #include "engine/config_keys.h"
 #include "util/log.h"
 #include "util/parse.h"
 
 #define DEFAULT_OUTPUT "ebpf-profiler.seg"
 
-enum { OPT_KEY = 256 }; /* + index into key_options */
+enum { OPT_COLLECTORS = 200, OPT_INTERVAL_EVENTS, OPT_KEY = 256 /* + index into key_options */ };
 
 static const struct key_option {
 	const char *option; /* long name */
@@ -68,7 +69,8 @@ static const char help[] =
 	"  -e, --events LIST         NAME[@97Hz|@100003],... (cycles; see 'ebpf-profiler events')\n"
 	"  -F, --freq HZ             rate of the events that give none\n"
 	"  -c, --count N             period of the events that give none\n"
-	"      --counters LIST       events read at each sample, for ratios per function; at most 8\n"
+	"      --counters LIST       events read at each sample, for ratios per function; at most "
+	"8\n"
 	"      --split-at-switch     end their deltas at each context switch\n"
 	"      --memory-access       address, data source and latency of each sample, where the\n"
 	"                            hardware gives them: precise events (PEBS, IBS), page faults\n"
@@ -85,6 +87,13 @@ static const char help[] =
 	"      --exclude-self        not the profiler's own\n"
 	"      --no-kernel-stacks, --no-user-stacks\n"
 	"\n"
+	"Beside the samples, of the whole host, for timeline and --when:\n"
+	"  -I, --interval TIME       a row of collectors each TIME: 500 or 500ms, 2s ... (1s)\n"
+	"      --collectors LIST     which (pmu; see 'ebpf-profiler collectors')\n"
+	"  -M, --metrics LIST        what pmu computes: usual, all, none, names (usual)\n"
+	"      --interval-events LIST\n"
+	"                            what pmu counts beside them\n"
+	"\n"
 	"How:\n"
 	"      --transport WAY       auto, perf or bpf ring buffers\n"
 	"      --attach WAY          auto, link or ioctl\n"
@@ -93,7 +102,8 @@ static const char help[] =
 	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (auto)\n"
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
 	"      --offcpu-min TIME, --offcpu-max TIME\n"
-	"                            what is shorter or longer is no sample of offcpu (1ms, no limit)\n"
+	"                            what is shorter or longer is no sample of offcpu (1ms, no "
+	"limit)\n"
 	"      --btf PATH            BTF file, or directory in BTFHub layout\n"
 	"      --symbol-cache DIR    function indexes are kept here\n"
 	"      --compression-level N zstd, 1 to 19 (2)\n"
@@ -126,7 +136,8 @@ static int refuse(const struct key_option *o, const struct config_key *k, const 
 	return EXIT_USAGE;
 }
 
-/* The first time an option is given it takes the default's place; lists grow when it is repeated. */
+/* The first time an option is given it takes the default's place; lists grow when it is repeated.
+ */
 static int set_key(struct record_options *o, const struct key_option *option, const char *text)
 {
 	uint32_t bit = 1U << (option - key_options);
@@ -149,13 +160,17 @@ static void make_tables(struct option *longs, char *letters)
 		{ "duration", required_argument, NULL, 'd' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "all", no_argument, NULL, 'a' },
+		{ "interval", required_argument, NULL, 'I' },
+		{ "collectors", required_argument, NULL, OPT_COLLECTORS },
+		{ "metrics", required_argument, NULL, 'M' },
+		{ "interval-events", required_argument, NULL, OPT_INTERVAL_EVENTS },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 	};
 	size_t n = ARRAY_SIZE(own);
 
 	memcpy(longs, own, sizeof(own));
-	letters += sprintf(letters, "+d:o:avh");
+	letters += sprintf(letters, "+d:o:aI:M:vh");
 	for (size_t i = 0; i < ARRAY_SIZE(key_options); i++) {
 		const struct key_option *k = &key_options[i];
 
@@ -194,6 +209,18 @@ static int set_option(struct record_options *o, int c)
 		return 0;
 	case 'a':
 		o->all = true;
+		return 0;
+	case 'I':
+		o->intervals.interval = optarg;
+		return 0;
+	case OPT_COLLECTORS:
+		o->intervals.collectors = optarg;
+		return 0;
+	case 'M':
+		o->intervals.metrics = optarg;
+		return 0;
+	case OPT_INTERVAL_EVENTS:
+		o->intervals.events = optarg;
 		return 0;
 	case 'v':
 		log_set_max_level(LOG_DEBUG);
@@ -239,7 +266,7 @@ static int check_pids(const struct record_options *o)
 
 int record_options_parse(struct record_options *o, int argc, char **argv)
 {
-	struct option longs[ARRAY_SIZE(key_options) + 6];
+	struct option longs[ARRAY_SIZE(key_options) + 10];
 	char letters[16 + 2 * ARRAY_SIZE(key_options)];
 	int c, r = config_init(&o->config);
 
@@ -265,6 +292,8 @@ int record_options_parse(struct record_options *o, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	r = check_pids(o);
+	if (r == 0)
+		r = record_intervals_apply(&o->intervals, &o->config);
 	return r ? r : drop_unusable_cache(o);
 }
 

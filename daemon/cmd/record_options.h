@@ -3,6 +3,7 @@
 /*
  * The command line of `record`.
  */
+#include "cmd/record_intervals.h"
 #include "engine/config.h"
 
 struct record_options {
@@ -10,6 +11,7 @@ struct record_options {
 	const char *output;
 	uint64_t duration_ns; /* 0: until interrupted, or the command's end */
 	bool all; /* the host, beside the command */
+	struct record_intervals intervals;
 	uint32_t given; /* which of the options that are configuration keys */
 	char **command; /* NULL: none; points into argv */
 };

@@ -49,44 +49,25 @@ extern const struct collector collector_cgroup_traffic;
 extern const struct collector collector_xdp;
 
 const struct collector *const collectors[] = {
-	&collector_pmu,
-	&collector_load,
-	&collector_memory,
-	&collector_cpu,
-	&collector_process,
-	&collector_memory_growth,
-	&collector_disk,
-	&collector_filesystem,
-	&collector_network,
-	&collector_tcp,
-	&collector_system,
-	&collector_interrupts,
-	&collector_softirqs,
-	&collector_pressure,
-	&collector_numa_stats,
-	&collector_cgroup,
-	&collector_host_info,
-	&collector_cpu_info,
-	&collector_memory_info,
-	&collector_disk_info,
-	&collector_network_info,
-	&collector_hardware,
-	&collector_kernel,
-	&collector_cpufreq,
-	&collector_temperature,
-	&collector_thermal_throttle,
-	&collector_edac,
-	&collector_machine_check,
-	&collector_exec,
-	&collector_processes,
-	&collector_oom,
-	&collector_syscalls,
-	&collector_sockets,
-	&collector_runqueue,
-	&collector_block_io,
-	&collector_faults,
-	&collector_irq,
-	&collector_cgroup_traffic,
+	&collector_pmu,		 &collector_load,
+	&collector_memory,	 &collector_cpu,
+	&collector_process,	 &collector_memory_growth,
+	&collector_disk,	 &collector_filesystem,
+	&collector_network,	 &collector_tcp,
+	&collector_system,	 &collector_interrupts,
+	&collector_softirqs,	 &collector_pressure,
+	&collector_numa_stats,	 &collector_cgroup,
+	&collector_host_info,	 &collector_cpu_info,
+	&collector_memory_info,	 &collector_disk_info,
+	&collector_network_info, &collector_hardware,
+	&collector_kernel,	 &collector_cpufreq,
+	&collector_temperature,	 &collector_thermal_throttle,
+	&collector_edac,	 &collector_machine_check,
+	&collector_exec,	 &collector_processes,
+	&collector_oom,		 &collector_syscalls,
+	&collector_sockets,	 &collector_runqueue,
+	&collector_block_io,	 &collector_faults,
+	&collector_irq,		 &collector_cgroup_traffic,
 	&collector_xdp,
 };
 
@@ -113,6 +94,8 @@ uint64_t collector_interval_ns(const struct collector *c)
 
 bool collector_counts(const struct collector *c)
 {
+	if (c->keys & COLLECTOR_COUNTING)
+		return true;
 	for (size_t i = 0; i < c->n_tables; i++)
 		if (c->tables[i].from_zero)
 			return true;

@@ -21,6 +21,7 @@
 #define TURNS_IN_INTERVAL 4 /* of each group, where groups take turns */
 #define MIN_TURN_NS (100 * NSEC_PER_MSEC)
 #define MAX_TURN_NS (1 * NSEC_PER_SEC)
+#define MIN_PART_NS (10 * NSEC_PER_MSEC) /* of an interval that ends early, to be worth a row */
 
 enum { TABLE_METRIC, TABLE_EVENT, TABLE_BUDGET };
 
@@ -257,7 +258,8 @@ static int pmu_probe(const struct collector_settings *s, char **ret_reason)
 	r = for_metrics(s, try_one, arguments, ret_reason);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (asprintf(ret_reason, "%s; 'events' of [collector pmu] may name others to count",
+	if (asprintf(ret_reason,
+		     "%s; 'events' of [collector pmu], or --interval-events, may name others",
 		     reason ? reason : "no metric is asked for") < 0)
 		*ret_reason = NULL;
 	return -EOPNOTSUPP;
@@ -484,6 +486,8 @@ static int pmu_read(void *state, struct rows *rows)
 	int r;
 
 	take_turn(p);
+	if (rows->last)
+		return rows->time_ns < p->read_ns + MIN_PART_NS ? 0 : put_all(p, rows);
 	if (!interval_ended(p, rows->time_ns))
 		return COLLECTOR_NOTHING_YET;
 	r = put_all(p, rows);

@@ -14,6 +14,7 @@
 struct rows {
 	const struct row_table *tables; /* the collector's */
 	uint64_t time_ns; /* CLOCK_MONOTONIC of the read; the default of every row */
+	bool last; /* nothing is read after this: what is counted goes out now */
 	struct row *list;
 	size_t n, capacity;
 	struct row_value *values; /* of the row begun last; a scratch row when there is none */

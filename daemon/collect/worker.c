@@ -188,6 +188,8 @@ static void run_instance(struct worker *w, struct instance *i)
 	cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	b->collector = i->collector;
 	rows_init(&b->rows, i->collector->tables, start);
+	b->rows.last = i->last;
+	i->last = false;
 	b->error = run_collector(w, i, &b->rows, &open_error);
 	b->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	b->wall_ns = clock_ns(CLOCK_MONOTONIC) - start;
@@ -387,7 +389,7 @@ bool worker_remove(struct worker *w, const struct collector *c)
 	i = find_instance(w, c);
 	if (i) {
 		i->ending = true;
-		i->last_read = i->open && collector_counts(c);
+		i->last = i->last_read = i->open && collector_counts(c);
 	}
 	pthread_mutex_unlock(&w->lock);
 	add_eventfd(w->wake_fd);
@@ -398,8 +400,10 @@ void worker_read_now(struct worker *w)
 {
 	pthread_mutex_lock(&w->lock);
 	for (struct instance *i = w->instances; i; i = i->next)
-		if (i->open && collector_counts(i->collector))
+		if (i->open && collector_counts(i->collector)) {
+			i->last = true;
 			i->due_ns = 0;
+		}
 	pthread_mutex_unlock(&w->lock);
 	add_eventfd(w->wake_fd);
 }

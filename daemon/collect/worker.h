@@ -38,6 +38,7 @@ struct instance {
 	bool open;
 	bool ending; /* to be closed and freed, by the thread */
 	bool last_read; /* before that: it holds what nobody has read yet */
+	bool last; /* the next read may be the last one */
 	uint64_t due_ns; /* UINT64_MAX: by its descriptor only */
 	struct collector_status status;
 	struct instance *next;

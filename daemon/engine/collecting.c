@@ -8,6 +8,7 @@
 
 #include "collect/roots.h"
 #include "engine/messages.h"
+#include "pmu/devices.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -17,6 +18,7 @@
 struct place {
 	bool enabled;
 	char *unavailable; /* why it cannot work here, NULL: it can */
+	uint64_t devices; /* the PMUs there were when that was found */
 	uint64_t interval_ns;
 	enum collector_state told; /* the state that was logged last */
 	struct batch *latest; /* of a collector that is no stream */
@@ -105,15 +107,31 @@ bool collecting_enabled(const struct config *config, const struct collector *c)
 
 /* --- starting --- */
 
-static int start(struct collecting *c, size_t i, const struct collector_settings *s)
+static bool counts(const struct collector *c)
+{
+	return c->keys & COLLECTOR_COUNTING;
+}
+
+static int start(struct collecting *c, size_t i, const struct collector_settings *s,
+		 char **ret_error)
 {
 	const struct collector *collector = collectors[i];
 	struct place *p = &c->places[i];
-	int r = collector->probe ? collector->probe(s, &p->unavailable) : 0;
+	int r;
 
+	if (counts(collector))
+		p->devices = pmu_devices_fingerprint(s->sysfs);
+	r = collector->probe ? collector->probe(s, &p->unavailable) : 0;
 	if (r < 0) {
 		if (!p->unavailable)
 			p->unavailable = strdup(strerror(-r));
+		if (c->options.strict) {
+			if (asprintf(ret_error, "collector %s cannot work here: %s",
+				     collector->name,
+				     p->unavailable ? p->unavailable : strerror(-r)) < 0)
+				*ret_error = NULL;
+			return r == -ENOENT ? -EINVAL : r; /* a name nobody knows */
+		}
 		log_info("collector %s cannot work here: %s", collector->name,
 			 p->unavailable ? p->unavailable : strerror(-r));
 		return 0;
@@ -130,11 +148,6 @@ static void stop(struct collecting *c, size_t i)
 	free(p->unavailable);
 	p->unavailable = NULL;
 	p->told = COLLECTOR_ACTIVE;
-}
-
-static bool counts(const struct collector *c)
-{
-	return c->keys & COLLECTOR_COUNTING;
 }
 
 static void stop_counting(struct collecting *c, size_t i)
@@ -166,7 +179,7 @@ static int apply_one(struct collecting *c, const struct config *config, size_t i
 	if (!running || !collector_settings_equal(running, &s)) {
 		p->interval_ns = s.interval_ns;
 		stop(c, i);
-		r = start(c, i, &s);
+		r = start(c, i, &s, ret_error);
 	}
 	collector_settings_done(&s);
 	return r;
@@ -355,12 +368,33 @@ static void tell_change(struct collecting *c, size_t i)
 	p->told = s.state;
 }
 
+/* A driver that is loaded later may bring what there was not. */
+static void try_again(struct collecting *c, size_t i)
+{
+	struct collector_settings s = {};
+	struct place *p = &c->places[i];
+	_cleanup_free_ char *error = NULL;
+
+	if (!p->enabled || !p->unavailable || c->yielded || !counts(collectors[i]) ||
+	    collecting_settings(c->options.config, collectors[i], &s, &error) < 0)
+		return;
+	if (pmu_devices_fingerprint(s.sysfs) != p->devices) {
+		free(p->unavailable);
+		p->unavailable = NULL;
+		if (start(c, i, &s, &error) == 0 && !p->unavailable)
+			log_info("collector %s can work now", collectors[i]->name);
+	}
+	collector_settings_done(&s);
+}
+
 void collecting_tick(struct collecting *c)
 {
 	collect_check(c->collect, on_failed, c);
 	collecting_dispatch(c);
-	for (size_t i = 0; i < n_collectors; i++)
+	for (size_t i = 0; i < n_collectors; i++) {
 		tell_change(c, i);
+		try_again(c, i);
+	}
 }
 
 void collecting_get(const struct collecting *c, size_t i, struct collecting_entry *ret)

@@ -21,6 +21,7 @@ struct collecting;
 struct collecting_options {
 	const struct config *config;
 	bool yield; /* as after collecting_yield(c, true) */
+	bool strict; /* one that cannot work here is an error, not left out */
 	/* Called for each row, on the thread of collecting_dispatch(). */
 	void (*row)(const struct row *row, void *userdata);
 	void *userdata;

@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 #include <time.h>
 
+#include "engine/collecting.h"
 #include "engine/messages.h"
 #include "engine/service.h"
 #include "util/log.h"
@@ -34,6 +35,7 @@ struct engine {
 	sd_event_source *drain_timer, *tick_timer, *sideband_timer, *ring_io;
 	struct pipeline *pipeline;
 	struct service *service; /* NULL: record */
+	struct collecting *collecting; /* record: rows beside the samples; NULL: none */
 	uint64_t started_ns, checked_ns;
 	uint64_t busy_ticks; /* of the host, when sampling began */
 	bool silence_checked;
@@ -226,6 +228,8 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *userdata)
 	check_silence(e);
 	if (e->service)
 		service_tick(e->service);
+	if (e->collecting)
+		collecting_tick(e->collecting);
 	if (e->options.progress)
 		show_progress(e);
 	return rearm(s, TICK_NS);
@@ -358,6 +362,38 @@ static int open_service(struct engine *e, char **ret_error)
 	return r;
 }
 
+static int on_collecting(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct engine *e = userdata;
+
+	(void)s;
+	(void)fd;
+	(void)revents;
+	collecting_dispatch(e->collecting);
+	return 0;
+}
+
+static void on_row(const struct row *row, void *userdata)
+{
+	pipeline_row(((struct engine *)userdata)->pipeline, row);
+}
+
+/* When the sampler has its counters, for those that count measure which are free. */
+static int open_collecting(struct engine *e, char **ret_error)
+{
+	struct collecting_options o = {
+		.config = e->options.config,
+		.strict = true,
+		.row = on_row,
+		.userdata = e,
+	};
+	int r = collecting_open(&o, &e->collecting, ret_error);
+
+	if (r < 0)
+		return r;
+	return add_io(e, collecting_fd(e->collecting), on_collecting);
+}
+
 static int add_sources(struct engine *e)
 {
 	const struct engine_options *o = &e->options;
@@ -404,13 +440,17 @@ static int open_pipeline(struct engine *e, char **ret_error)
 	return r;
 }
 
-static int begin(struct engine *e)
+static int begin(struct engine *e, char **ret_error)
 {
 	int r = pipeline_enable(e->pipeline);
 
+	if (r == 0 && !e->service && e->options.config->collectors_enabled)
+		r = open_collecting(e, ret_error);
+	if (r < 0)
+		return r;
 	e->started_ns = now_ns();
 	watch_for_silence(e);
-	if (r == 0 && e->options.release_fd >= 0) {
+	if (e->options.release_fd >= 0) {
 		if (write(e->options.release_fd, "", 1) != 1)
 			r = -errno;
 		close(e->options.release_fd);
@@ -424,6 +464,8 @@ static void end(struct engine *e)
 		fputs("\r\033[K", stderr);
 	if (e->service)
 		service_stopping(e->service);
+	if (e->collecting)
+		collecting_finish(e->collecting);
 	pipeline_stop(e->pipeline);
 	e->result.duration_ns = now_ns() - e->started_ns;
 	pipeline_get_counters(e->pipeline, &e->result.counters);
@@ -462,7 +504,7 @@ int engine_run(const struct engine_options *options, struct engine_result *ret, 
 	if (r >= 0 && options->service)
 		r = open_service(&e, ret_error);
 	if (r >= 0)
-		r = begin(&e);
+		r = begin(&e, ret_error);
 	if (r >= 0 && e.service)
 		service_ready(e.service, options->plan->notes, options->plan->n_notes);
 	if (r >= 0)
@@ -473,6 +515,7 @@ int engine_run(const struct engine_options *options, struct engine_result *ret, 
 		pipeline_discard(e.pipeline);
 	pipeline_close(e.pipeline);
 	service_close(e.service);
+	collecting_close(e.collecting);
 	sd_event_source_unref(e.ring_io);
 	sd_event_source_unref(e.drain_timer);
 	sd_event_source_unref(e.tick_timer);
