@@ -163,9 +163,9 @@ static enum stack_status explain(struct unwinder *u, const struct sample_record 
 static void cut_to_leaf(struct sample_record *s)
 {
 	size_t from = (size_t)s->kernel_frames + s->user_frames, to = (size_t)s->kernel_frames + 1;
+	size_t n = (s->head.size - SAMPLE_RECORD_MIN) / sizeof(s->words[0]);
 
-	memmove(&s->words[to], &s->words[from],
-		s->counters * SAMPLE_COUNTER_WORDS * sizeof(s->words[0]));
+	memmove(&s->words[to], &s->words[from], (n - from) * sizeof(s->words[0]));
 	s->user_frames = 1;
 }
 
