@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * ebpf-profiler unwind: what is known of unwinding the stacks of a program or library, as the BPF
- * unwinder gets it: how much, of which kinds, at one address, or all of it.
+ * unwinder gets it: how much, of which kinds, at one address, or all of it; and what came of it in
+ * recordings.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -11,6 +12,9 @@
 #include <time.h>
 
 #include "cmd/cmd.h"
+#include "cmd/unwind_observed.h"
+#include "profile/profile.h"
+#include "symbols/build_id.h"
 #include "symbols/vdso.h"
 #include "unwind/unwind_sections.h"
 #include "unwind/unwind_table.h"
@@ -20,12 +24,18 @@
 #include "util/parse.h"
 
 #define VDSO_NAME "[vdso]"
+#define DEFAULT_SINCE "-1h" /* of what the daemon records */
+#define MAX_SOURCES 64
 
 struct unwinding {
 	bool as_json, dump, vdso, has_pc;
 	uint64_t pc;
 	const char **files;
 	size_t n_files;
+	const char *sources[MAX_SOURCES]; /* of observations; none: what the daemon records */
+	size_t n_sources;
+	uint64_t since_ns; /* CLOCK_REALTIME; 0: not asked for */
+	struct observed observed;
 	struct buffer text;
 	struct json json;
 	bool failed; /* a file could not be read */
@@ -38,22 +48,30 @@ struct subject {
 	struct unwind_table *table;
 	struct code_segments code;
 	uint64_t build_ns;
+	char build_id[2 * BUILD_ID_MAX + 1]; /* "": none */
 };
 
 static void help(void)
 {
-	printf("Usage: ebpf-profiler unwind [OPTION]... FILE...\n\n"
+	printf("Usage: ebpf-profiler unwind [OPTION]... [FILE]...\n\n"
 	       "Shows what is known of unwinding the stacks of programs and libraries, read from "
-	       "their\n.eh_frame: rows of 8 bytes, and how much of the code they describe.\n\n"
-	       "  -b, --binary=FILE  the same as FILE; may be given several times\n"
-	       "      --vdso         this host's vDSO, too\n"
-	       "      --pc=ADDRESS   the rules at one address, as nm and objdump print it\n"
-	       "      --dump         every row: address, CFA, caller's frame pointer, return "
+	       "their\n.eh_frame: rows of 8 bytes, how much of the code they describe; and what was "
+	       "observed of them:\nreturn addresses that were checked, the share that follows a call, "
+	       "stacks that ended there\nwithout reaching a root. Without FILE all binaries that were "
+	       "observed.\n\n"
+	       "  -b, --binary=FILE    the same as FILE; may be given several times\n"
+	       "      --vdso           this host's vDSO, too\n"
+	       "      --pc=ADDRESS     the rules at one address, as nm and objdump print it\n"
+	       "      --dump           every row: address, CFA, caller's frame pointer, return "
 	       "address\n"
-	       "      --json         one JSON document\n"
-	       "  -h, --help         this text\n\n"
+	       "      --observed=PATH  segments to take observations from; may be given several times.\n"
+	       "                       Default: the last hour of %s\n"
+	       "      --since=WHEN     observations from here on: -5m, 10:00, '2026-01-31 10:00:30'\n"
+	       "      --json           one JSON document\n"
+	       "  -h, --help           this text\n\n"
 	       "Exit codes: 0 something is known of every file, or of the address, 1 a file could "
-	       "not be\nread, 2 wrong usage, 7 nothing is known\n");
+	       "not be\nread, 2 wrong usage, 7 nothing is known\n",
+	       PROFILE_STATE_DIRECTORY);
 }
 
 static int parse_pc(struct unwinding *u, const char *value)
@@ -72,7 +90,7 @@ static int check_usage(const struct unwinding *u)
 {
 	const char *wrong = NULL;
 
-	if (u->n_files == 0 && !u->vdso)
+	if (u->n_files == 0 && !u->vdso && (u->has_pc || u->dump))
 		wrong = "name a program or library";
 	else if (u->has_pc && u->dump)
 		wrong = "--pc shows one row, --dump all: choose one of them";
@@ -85,15 +103,47 @@ static int check_usage(const struct unwinding *u)
 	return EXIT_USAGE + 1;
 }
 
+static uint64_t realtime_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static int parse_since(struct unwinding *u, const char *value)
+{
+	if (parse_moment(value, realtime_ns(), &u->since_ns) == 0)
+		return 0;
+	fprintf(stderr,
+		"ebpf-profiler unwind: --since=%s is not a moment like -5m, 10:00, '2026-01-31 "
+		"10:00:30' or @SECONDS\n",
+		value);
+	return EXIT_USAGE + 1;
+}
+
+static int add_source(struct unwinding *u, const char *value)
+{
+	if (u->n_sources == MAX_SOURCES) {
+		fprintf(stderr, "ebpf-profiler unwind: at most %d paths to observations\n",
+			MAX_SOURCES);
+		return EXIT_USAGE + 1;
+	}
+	u->sources[u->n_sources++] = value;
+	return 0;
+}
+
 /* 0: go on; otherwise the exit code + 1. */
 static int parse_options(int argc, char **argv, struct unwinding *u)
 {
-	enum { OPT_JSON = 256, OPT_VDSO, OPT_PC, OPT_DUMP };
+	enum { OPT_JSON = 256, OPT_VDSO, OPT_PC, OPT_DUMP, OPT_OBSERVED, OPT_SINCE };
 	static const struct option options[] = {
 		{ "binary", required_argument, NULL, 'b' },
 		{ "vdso", no_argument, NULL, OPT_VDSO },
 		{ "pc", required_argument, NULL, OPT_PC },
 		{ "dump", no_argument, NULL, OPT_DUMP },
+		{ "observed", required_argument, NULL, OPT_OBSERVED },
+		{ "since", required_argument, NULL, OPT_SINCE },
 		{ "json", no_argument, NULL, OPT_JSON },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -113,6 +163,12 @@ static int parse_options(int argc, char **argv, struct unwinding *u)
 			break;
 		case OPT_DUMP:
 			u->dump = true;
+			break;
+		case OPT_OBSERVED:
+			r = add_source(u, optarg);
+			break;
+		case OPT_SINCE:
+			r = parse_since(u, optarg);
 			break;
 		case OPT_JSON:
 			u->as_json = true;
@@ -158,12 +214,15 @@ static uint64_t now_ns(void)
 
 static int subject_build(struct subject *s, const struct elf_source *source, bool vdso)
 {
+	struct build_id id = { 0 };
 	struct elf_file f;
 	uint64_t begin = now_ns();
 	int r = elf_file_open(source, &f);
 
 	if (r < 0)
 		return r;
+	elf_file_build_id(&f, &id);
+	build_id_format(&id, s->build_id);
 	code_segments_find(&f, &s->code);
 	r = vdso ? unwind_table_build_vdso(&s->table) : unwind_table_build(&f, &s->table);
 	s->build_ns = now_ns() - begin;
@@ -216,9 +275,25 @@ static uint64_t usable_bytes(const struct unwind_summary *s)
 static void put_head(struct unwinding *u)
 {
 	if (u->text.size == 0)
-		buffer_printf(&u->text, "%9s %8s %8s %9s %9s %8s %8s %8s  %-11s %s\n", "ROWS",
-			      "SIZE", "TEXT", "COVERED", "USABLE", "ROOTS", "DAMAGED", "TIME",
-			      "SOURCE", "FILE");
+		buffer_printf(&u->text, "%9s %8s %8s %9s %9s %8s %8s %8s %8s %8s %6s  %-11s %s\n",
+			      "ROWS", "SIZE", "TEXT", "COVERED", "USABLE", "ROOTS", "DAMAGED",
+			      "TIME", "CHECKED", "RIGHT", "STOPS", "SOURCE", "FILE");
+}
+
+/* Wrong ones are never rounded away. */
+static void put_observation(struct unwinding *u, const struct observation *o)
+{
+	char right[32] = "-";
+	double share = o && o->checked ? percent(o->right, o->checked) : 0;
+
+	if (!o) {
+		buffer_printf(&u->text, " %8s %8s %6s", "-", "-", "-");
+		return;
+	}
+	if (o->checked)
+		snprintf(right, sizeof(right), "%.2f%%",
+			 o->right < o->checked ? MIN(share, 99.99) : share);
+	buffer_printf(&u->text, " %8" PRIu64 " %8s %6" PRIu64, o->checked, right, o->stops);
 }
 
 static void put_summary(struct unwinding *u, const struct subject *s)
@@ -234,7 +309,9 @@ static void put_summary(struct unwinding *u, const struct subject *s)
 		      percent(usable_bytes(summary), summary->covered_bytes),
 		      summary->rows_by_kind[ROW_END], summary->damaged);
 	snprintf(time, sizeof(time), "%.1f ms", (double)s->build_ns / (double)NSEC_PER_MSEC);
-	buffer_printf(&u->text, " %8s  %-11s ", time,
+	buffer_printf(&u->text, " %8s", time);
+	put_observation(u, observed_find(&u->observed, s->path, s->build_id));
+	buffer_printf(&u->text, "  %-11s ",
 		      summary->go ? "go" : unwind_source_name(summary->source));
 	text_put_safe(&u->text, s->path, strlen(s->path));
 	buffer_put_byte(&u->text, '\n');
@@ -280,6 +357,18 @@ static void json_row(struct json *j, const struct subject *s, uint64_t address,
 	json_string(j, "ra", w.ra[0] ? w.ra : NULL);
 }
 
+static void json_observation(struct json *j, const struct observation *o)
+{
+	json_string(j, "build_id", o->build_id);
+	json_uint(j, "checked", o->checked);
+	json_uint(j, "right", o->right);
+	if (o->checked)
+		json_double(j, "confidence_percent", percent(o->right, o->checked));
+	else
+		json_string(j, "confidence_percent", NULL);
+	json_uint(j, "stops", o->stops);
+}
+
 static void json_kinds(struct json *j, const struct unwind_summary *summary)
 {
 	json_open_object(j, "kinds");
@@ -305,6 +394,7 @@ static void json_rows(struct json *j, const struct subject *s)
 
 static void put_json(struct unwinding *u, const struct subject *s, const struct unwind_row *at_pc)
 {
+	const struct observation *observed = observed_find(&u->observed, s->path, s->build_id);
 	const struct unwind_summary *summary = s->table->summary;
 	struct json *j = &u->json;
 
@@ -320,6 +410,13 @@ static void put_json(struct unwinding *u, const struct subject *s, const struct 
 	json_uint(j, "outside", summary->outside);
 	json_uint(j, "build_ns", s->build_ns);
 	json_kinds(j, summary);
+	if (observed) {
+		json_open_object(j, "observed");
+		json_observation(j, observed);
+		json_close_object(j);
+	} else {
+		json_string(j, "observed", NULL);
+	}
 	if (u->dump)
 		json_rows(j, s);
 	if (at_pc) {
@@ -387,8 +484,86 @@ static int finish(struct unwinding *u)
 	return u->told ? EXIT_OK : EXIT_NO_DATA;
 }
 
+/* --- what was observed --- */
+
+/* What the daemon records may not be there, or not for us; what was named must be. */
+static int load_observed(struct unwinding *u)
+{
+	const char *defaults[] = { PROFILE_STATE_DIRECTORY };
+	const char **sources = u->n_sources ? u->sources : defaults;
+	uint64_t since_ns = u->since_ns;
+
+	if (!u->n_sources && !since_ns)
+		(void)parse_moment(DEFAULT_SINCE, realtime_ns(), &since_ns);
+	for (size_t i = 0; i < MAX(u->n_sources, (size_t)1); i++) {
+		_cleanup_free_ char *error = NULL;
+		int r = observed_add(&u->observed, sources[i], since_ns, &error);
+
+		if (r == 0 || (!u->n_sources && u->n_files + u->vdso))
+			continue;
+		fprintf(stderr, "ebpf-profiler unwind: %s%s%s\n", error ? error : sources[i],
+			error ? "" : ": ",
+			error		? ""
+			: r == -ENOENT	? "there is no segment"
+					: strerror(-r));
+		return r == -ENOENT ? EXIT_NO_DATA : EXIT_FAILED;
+	}
+	observed_sort(&u->observed);
+	return EXIT_OK;
+}
+
+/* A binary that was observed and is not there any more, or is another one by now. */
+static void tell_absent(struct unwinding *u, const struct observation *o, const char *why)
+{
+	if (u->as_json) {
+		json_open_object(&u->json, NULL);
+		json_string(&u->json, "file", o->path);
+		json_string(&u->json, "error", why);
+		json_open_object(&u->json, "observed");
+		json_observation(&u->json, o);
+		json_close_object(&u->json);
+		json_close_object(&u->json);
+		return;
+	}
+	put_head(u);
+	buffer_printf(&u->text, "%9s %8s %8s %9s %9s %8s %8s %8s", "-", "-", "-", "-", "-", "-",
+		      "-", "-");
+	put_observation(u, o);
+	buffer_printf(&u->text, "  %-11s ", "-");
+	text_put_safe(&u->text, o->path, strlen(o->path));
+	buffer_printf(&u->text, " (%s)\n", why);
+}
+
+static void tell_observed(struct unwinding *u, const struct observation *o)
+{
+	bool vdso = strcmp(o->path, VDSO_NAME) == 0;
+	struct subject s;
+	int r = subject_open(&s, vdso ? NULL : o->path);
+
+	u->told = true;
+	if (r < 0) {
+		tell_absent(u, o, sentence(r));
+	} else if (!vdso && strcmp(s.build_id, o->build_id) != 0) {
+		tell_absent(u, o, "another file is there now");
+	} else {
+		if (u->as_json) {
+			json_open_object(&u->json, NULL);
+			json_string(&u->json, "file", s.path);
+			json_string(&u->json, "error", NULL);
+		}
+		tell(u, &s);
+		if (u->as_json)
+			json_close_object(&u->json);
+	}
+	unwind_table_free(s.table);
+}
+
 static int unwind(struct unwinding *u)
 {
+	int r = u->has_pc || u->dump ? EXIT_OK : load_observed(u);
+
+	if (r != EXIT_OK)
+		return r;
 	if (u->as_json) {
 		json_init(&u->json, &u->text, true);
 		json_open_object(&u->json, NULL);
@@ -398,6 +573,8 @@ static int unwind(struct unwinding *u)
 		tell_file(u, u->files[i]);
 	if (u->vdso)
 		tell_file(u, NULL);
+	for (size_t i = 0; u->n_files + u->vdso == 0 && i < u->observed.n; i++)
+		tell_observed(u, &u->observed.list[i]);
 	return finish(u);
 }
 
@@ -415,6 +592,7 @@ int cmd_unwind(int argc, char **argv)
 	if (r)
 		return r - 1;
 	r = unwind(&u);
+	observed_done(&u.observed);
 	buffer_done(&u.text);
 	return r;
 }

@@ -79,6 +79,18 @@ print(mine)
 sys.exit(0 if mine and mine[0]["confidence"] < 60 else 1)'
 }
 check "a wrong row lowers the confidence of its binary" wrong_row_shows
+unwind_shows_it() {
+	"$PROFILER" unwind --observed "$work/wrong.seg" --binary "$work/places" --json | python3 -c '
+import json, sys
+(f,) = json.load(sys.stdin)["files"]
+print(f["rows"], f["observed"])
+sys.exit(0 if f["rows"] > 0 and f["observed"]["checked"] >= 1 and f["observed"]["confidence_percent"] < 60 else 1)' &&
+		"$PROFILER" unwind --observed "$work/wrong.seg" | grep -E ' [0-9]{1,2}[.][0-9]+% +[0-9]+  eh_frame +.*/places$'
+}
+check "unwind shows it, beside its rows" unwind_shows_it
+mv "$work/places" "$work/gone"
+gone_is_told() { "$PROFILER" unwind --observed "$work/wrong.seg" | grep 'places (No such file'; }
+check "and that a binary is gone" gone_is_told
 stop_all
 
 # A compiler, an interpreter, and a storm of short processes.

@@ -180,7 +180,9 @@ mkfifo "$work/fifo"
 head -c 1000 "$libc" >"$work/short"
 head -c 500000 "$libc" >"$work/cut"
 : >"$work/empty"
-check "no file" expect 2 "name a program" unwind
+check "a dump of no file" expect 2 "name a program" unwind --dump
+check "observations of a path without segments" expect 7 "there is no segment" unwind --observed "$work"
+check "what is no moment" expect 2 "is not a moment" unwind --since soon
 check "no such file" expect 1 "No such file" unwind "$work/none"
 check "text" expect 1 "no 64-bit little-endian program" unwind "$work/text"
 check "nothing" expect 1 "no 64-bit little-endian program" unwind "$work/empty"
