@@ -233,11 +233,19 @@ static int set_option(struct record_options *o, int c)
 	}
 }
 
+static bool is_given(const struct record_options *o, const char *option)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(key_options); i++)
+		if (strcmp(key_options[i].option, option) == 0)
+			return o->given & 1U << i;
+	return false;
+}
+
 /* The host's cache where we may write it, else none: a profile needs no cache, it is only made
- * faster by it. */
+ * faster by it. One that was asked for is made if need be, or complained about. */
 static int drop_unusable_cache(struct record_options *o)
 {
-	if (*o->config.symbol_cache_directory &&
+	if (*o->config.symbol_cache_directory && !is_given(o, "symbol-cache") &&
 	    access(o->config.symbol_cache_directory, W_OK) < 0) {
 		free(o->config.symbol_cache_directory);
 		o->config.symbol_cache_directory = strdup("");
