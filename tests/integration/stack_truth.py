@@ -30,6 +30,18 @@ STATUSES = ("none complete truncated fault unverified no_mapping no_rows unsuppo
 class Epoch(read_segment.Epoch):
     """Keeps the halves of a stack apart."""
 
+    def __init__(self, data):
+        super().__init__(data)
+        self.names = {}  # pid: as the process was called last
+
+    def record(self, kind, c):
+        if kind != read_segment.PROCESS:
+            return super().record(kind, c)
+        pid = c.varint()
+        c.varint(), c.varint()
+        self.names[pid] = c.bytes()
+        self.given[kind].append(pid)
+
     def stack(self, flags, thread):
         self.halves = super().stack(flags, thread)
         return self.halves
@@ -42,11 +54,20 @@ class Epoch(read_segment.Epoch):
                 status = self.status[bool(kernel), True] >> 4
                 yield time, pid, tid, STATUSES[status], tuple(self.given[read_segment.FRAME][f] for f in reversed(user))
 
+    def named_stacks(self):
+        for stack in self.user_stacks():
+            yield stack + (self.names[stack[1]],)
 
-def stacks_of(path):
+
+def epochs_of(path):
     epochs, *_ = read_segment.read_file(path)
     for _place, payloads in epochs:
-        yield from Epoch(read_segment.decompress(payloads)).user_stacks()
+        yield Epoch(read_segment.decompress(payloads))
+
+
+def stacks_of(path):
+    for epoch in epochs_of(path):
+        yield from epoch.user_stacks()
 
 
 def places(pid):
@@ -123,15 +144,18 @@ def compare_places(segment, cases):
 
 
 def share(segment):
-    """Recursion beyond the depth and samples before the rows are apart: they say so themselves."""
+    """Apart are stacks of the first 50 ms after the first sample of a program, or after the first one that ended in a
+    file, which must have been mapped by then; and recursion beyond the depth, which says so itself."""
     begun, statuses = {}, collections.Counter()
-    for time, pid, _tid, status, _stack in sorted(stacks_of(segment)):
-        statuses[status if time > begun.setdefault(pid, time) + 50000 else "first 50 ms"] += 1
+    for time, pid, _tid, status, stack, name in sorted(s for e in epochs_of(segment) for s in e.named_stacks()):
+        since = max(begun.setdefault((pid, name), time), begun.setdefault((pid, stack[-1][0]), time))
+        statuses[status if time > since + 50000 else "first 50 ms"] += 1
     print("# " + ", ".join("%d %s" % (n, status) for status, n in statuses.most_common()))
-    judged = sum(n for status, n in statuses.items() if status not in ("early", "truncated", "first 50 ms"))
-    whole = statuses["complete"] / max(judged, 1)
-    print("# %.3f %% of %d complete" % (100 * whole, judged))
-    return 0 if judged >= 500 and whole >= 0.995 else 1
+    judged = sum(n for status, n in statuses.items() if status not in ("truncated", "first 50 ms"))
+    whole, early = statuses["complete"] / max(judged - statuses["early"], 1), statuses["early"] / max(judged, 1)
+    print("# %.3f %% of %d complete, with early ones %.3f %%" % (100 * whole, judged, 100 * statuses["complete"] / max(judged, 1)))
+    # The profiler is a process like others: on a saturated host its turn may come later than after 50 ms.
+    return 0 if judged >= 500 and whole >= 0.995 and early <= 0.02 else 1
 
 
 def perf_depths(path, comm):
