@@ -161,7 +161,7 @@ check "systemctl reload fails on a wrong configuration" \
 	sh -c "! nsenter -t $systemd_pid --mount --pid -- systemctl reload $name.service"
 check "the journal has file and line" \
 	await journal_has RELOAD_FAILED 'conf.d/test.conf:4: .rate = often. is not possible'
-check "the old one stays in effect" status_has ' at 49 Hz'
+check "the old one stays in effect" await status_has ' at 49 Hz'
 check "status --reload tells the reason" sh -c "
 	nsenter -t $systemd_pid --mount --pid -- $program status --reload >$work/out 2>&1
 	[ \$? -eq 1 ] && grep -q 'conf.d/test.conf:4: ' $work/out"
@@ -287,6 +287,20 @@ for d in systemd/drop-ins/*.conf; do
 	check "it starts with ${d##*/}" start
 	inside systemctl stop $name.service
 done
+
+pins=/sys/fs/bpf/$name-maps
+inside cp "$PWD/systemd/drop-ins/pinning.conf" /run/units/$name.service.d/zz.conf
+inside systemctl daemon-reload
+write_config <<<"[daemon]
+status-interval = 1s
+pin-maps = $pins"
+start
+check "with pinning.conf its maps are pinned, for its user" inside sh -c "
+	ls $pins | grep -qE '^[a-z_]+-[0-9]+\$' && [ \$(stat -c %U:%a $pins) = $name:750 ]"
+check "and bpftool reads them" inside sh -c "for pin in $pins/*; do bpftool map show pinned \$pin || exit; done"
+inside systemctl stop $name.service
+check "which are gone with it, as is their directory" inside sh -c "! ls -d $pins"
+inside rm /etc/$name/conf.d/test.conf
 inside rm /run/units/$name.service.d/zz.conf
 inside systemctl daemon-reload
 
