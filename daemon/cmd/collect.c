@@ -203,6 +203,10 @@ static int parse_options(struct collect_command *o, int argc, char **argv)
 				"collectors' lists them\n");
 		return EXIT_USAGE;
 	}
+	if (c->delta_min_ns > c->delta_max_ns) {
+		fprintf(stderr, "ebpf-profiler collect: delta-min is above delta-max\n");
+		return EXIT_USAGE;
+	}
 	for (int i = optind; i < argc; i++) {
 		r = resolve(o, argv[i]);
 		if (r != 0)

@@ -6,7 +6,9 @@
  * one row, with the first place it is mounted at.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "collect/basic.h"
@@ -63,6 +65,7 @@ static const char *const left_out[] = {
 };
 
 struct mount {
+	uint64_t id;
 	struct record_bytes device, place, type, source;
 	bool read_only;
 };
@@ -80,9 +83,9 @@ static bool counts(struct record_bytes type)
 static bool parse_mount(struct scan line, struct mount *m)
 {
 	struct record_bytes word, options;
-	uint64_t id;
+	uint64_t parent;
 
-	if (!scan_unsigned(&line, &id) || !scan_unsigned(&line, &id) ||
+	if (!scan_unsigned(&line, &m->id) || !scan_unsigned(&line, &parent) ||
 	    !scan_word(&line, &m->device) || !scan_word(&line, &word) ||
 	    !scan_word(&line, &m->place) || !scan_word(&line, &options))
 		return false;
@@ -131,7 +134,20 @@ static void put_room(const struct statvfs *v, struct rows *rows)
 	rows_unsigned(rows, FS_FILES_FREE, v->f_ffree);
 }
 
-static void read_mount(const struct roots *roots, const char *procfs, const struct mount *m,
+/*
+ * Whether another mount covers this one's place, or a directory above it: then the path leads there.
+ * Kernels before 5.8 do not tell.
+ */
+static bool hidden(const char *path, const struct mount *m)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, path, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) == 0 &&
+	       (st.stx_mask & STATX_MNT_ID) && st.stx_mnt_id != m->id;
+}
+
+/* False: it cannot be seen, and has no row. */
+static bool read_mount(const struct roots *roots, const char *procfs, const struct mount *m,
 		       struct rows *rows)
 {
 	char place[4096], source[512], path[8192];
@@ -142,13 +158,13 @@ static void read_mount(const struct roots *roots, const char *procfs, const stru
 		snprintf(path, sizeof(path), "%s/1/root%s", procfs, place);
 	else
 		snprintf(path, sizeof(path), "%s", place);
-	/* Hidden under another mount, or in a directory we may not enter. */
-	if (statvfs(path, &v) < 0) {
+	/* Or in a directory we may not enter. */
+	if (hidden(path, m) || statvfs(path, &v) < 0) {
 		rows_missing(rows);
-		return;
+		return false;
 	}
 	if (v.f_blocks == 0)
-		return;
+		return true;
 	rows_add(rows, 0);
 	rows_text(rows, FS_MOUNT, place, n);
 	rows_text(rows, FS_DEVICE, m->device.data, m->device.size);
@@ -156,6 +172,7 @@ static void read_mount(const struct roots *roots, const char *procfs, const stru
 	rows_text(rows, FS_SOURCE, source, unescape(m->source, source, sizeof(source)));
 	rows_unsigned(rows, FS_READ_ONLY, m->read_only);
 	put_room(&v, rows);
+	return true;
 }
 
 struct filesystem {
@@ -222,8 +239,8 @@ static int filesystem_read(void *state, struct rows *rows)
 		}
 		if (!counts(m.type) || seen(devices, n, m.device))
 			continue;
-		devices[n++] = m.device;
-		read_mount(&f->roots, f->procfs, &m, rows);
+		if (read_mount(&f->roots, f->procfs, &m, rows))
+			devices[n++] = m.device;
 	}
 	return 0;
 }

@@ -31,6 +31,24 @@ for c in $(names false); do
 done
 
 check "values agree with /proc, vmstat and ss" tests/integration/compare_collectors.py "$PROFILER"
+
+# In a mount namespace of its own: one file system over another, both of known sizes.
+covered() {
+	mkdir -p "$work/place"
+	unshare -m sh -c 'mount -t tmpfs -o size=1M lower "$1" && mkdir "$1/inner" && mount -t tmpfs -o size=2M inner "$1/inner" &&
+		mount -t tmpfs -o size=4M upper "$1" && exec "$2" collect filesystem -n 1 --json' sh "$work/place" "$PROFILER" >"$work/rows" &&
+		python3 - "$work/rows" "$work/place" <<-'PY'
+			import json, sys
+			rows = [json.loads(line) for line in open(sys.argv[1]) if '"table"' in line]
+			own = [(r["mount"], r["source"], r["size"]) for r in rows if r["mount"].startswith(sys.argv[2])]
+			assert own == [(sys.argv[2], "upper", 4 << 20)], own
+		PY
+}
+if unshare -m mount -t tmpfs tmpfs /mnt 2>"$work/err" && [ "$(printf '%s\n' 5.8 "$(uname -r)" | sort -V | head -n 1)" = 5.8 ]; then
+	check "a file system that another one covers has no row" covered
+else
+	skip "a file system that another one covers has no row" "no mount namespace, or before Linux 5.8: $(<"$work/err")"
+fi
 # --- the hardware ---
 
 hardware_agrees() {
