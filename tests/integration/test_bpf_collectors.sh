@@ -253,8 +253,32 @@ exec_was_read() {
 c = next(c for c in json.load(open(sys.argv[1]))["collectors"] if c["name"] == "exec")
 sys.exit(0 if c["reads"] else 1)' "$work/collectors.json"
 }
+# Samplers and collectors that reloads replaced: their descriptors, and what hangs on them.
+held() { echo "$(ls "/proc/$daemon/fd" | wc -l) $(programs_of $daemon | wc -l) $(sed -n 's/^map_id:[[:space:]]*//p' "/proc/$daemon/fdinfo"/* 2>/dev/null | sort -u | wc -l)"; }
+holds_no_more() { # of anything; a file that is being read for its symbols may have been among them then
+	local now
+	read -ra now < <(held)
+	[ "${now[0]}" -le "$1" ] && [ "${now[1]}" -le "$2" ] && [ "${now[2]}" -le "$3" ]
+}
+times_reloaded() { [ "$(grep -c "configuration reloaded" "$work/daemon.log")" -eq "$1" ]; }
+replaced() {
+	local before i
+	run_daemon || return
+	for i in $(seq 10); do
+		sed -i -e "s/@.*Hz/@$((1 + i % 2))Hz/" -e '/^argv/d' "$work/daemon.conf"
+		[ $((i % 2)) -eq 0 ] || echo "argv = full" >>"$work/daemon.conf"
+		kill -HUP $daemon
+		until_true 30 times_reloaded $i && until_true 30 exec_was_read || { cat "$work/daemon.log"; return 1; }
+		[ $i -ne 2 ] || before=$(held)
+	done
+	echo "descriptors, programs and maps before: $before, after: $(held)"
+	# shellcheck disable=SC2086
+	until_true 30 holds_no_more $before || return
+	end_daemon
+}
 check "what a ring holds when the daemon stops is recorded" last_words
 check "what a ring holds when a reload changes its collector is recorded" reloaded
+check "ten reloads of sampler and collector leave no descriptor, program or map behind" replaced
 
 # --- rights ---
 
