@@ -27,28 +27,34 @@ static const struct format {
 	{ "speedscope", OUTPUT_TEXT, false, export_speedscope },
 };
 
-static const char help[] =
-	"Usage: ebpf-profiler export --format=FORMAT [OPTION]... [FILE|DIR]...\n\n"
-	"Writes recorded samples for other programs.\n\n"
-	"  -f, --format=FORMAT  folded      'process;main;work 42' lines: flamegraph.pl, inferno\n"
-	"                       pprof       gzip'ed profile.proto: go tool pprof, Pyroscope, "
-	"Parca\n"
-	"                       perf.data   every single sample: perf report, perf script, "
-	"hotspot\n"
-	"                       json        one JSON object a line, with the ledger of losses\n"
-	"                       speedscope  for www.speedscope.app\n"
-	"  -o, --output=FILE    where to; default '-', stdout\n"
-	"      --root=WHAT      folded, speedscope: first element of a stack: process (default),\n"
-	"                       thread, pid, unit, container, all\n"
-	"      --weights        folded: the event's own count in place of samples\n"
-	"      --mark-kernel    folded: _[k] behind kernel functions\n"
-	"      --by-cpu         pprof, json: keep CPUs apart\n"
-	"      --help\n\n"
-	"folded and pprof hold one event: the first with samples, unless --event names "
-	"another.\n\n" SELECTION_HELP "\n"
-	"Exit codes: 0 written, 1 failed, 2 wrong options, 4 not permitted, 7 no data.\n";
+static void help(void)
+{
+	fputs("Usage: ebpf-profiler export --format=FORMAT [OPTION]... [FILE|DIR]...\n\n"
+	      "Writes recorded samples for other programs.\n\n"
+	      "  -f, --format=FORMAT  folded      'process;main;work 42' lines: flamegraph.pl, "
+	      "inferno\n"
+	      "                       pprof       gzip'ed profile.proto: go tool pprof, Pyroscope, "
+	      "Parca\n"
+	      "                       perf.data   every single sample: perf report, perf script, "
+	      "hotspot\n"
+	      "                       json        one JSON object a line, with the ledger of "
+	      "losses\n"
+	      "                       speedscope  for www.speedscope.app\n"
+	      "  -o, --output=FILE    where to; default '-', stdout\n"
+	      "      --root=WHAT      folded, speedscope: first element of a stack: process "
+	      "(default),\n"
+	      "                       thread, pid, unit, container, all\n"
+	      "      --weights        folded: the event's own count in place of samples\n"
+	      "      --mark-kernel    folded: _[k] behind kernel functions\n"
+	      "      --by-cpu         pprof, json: keep CPUs apart\n"
+	      "      --help\n\n"
+	      "folded and pprof hold one event: the first with samples, unless --event names "
+	      "another.\n\n" SELECTION_HELP "\n"
+	      "Exit codes: 0 written, 1 failed, 2 wrong options, 4 not permitted, 7 no data.\n",
+	      stdout);
+}
 
-enum { OPTION_ROOT = 1, OPTION_WEIGHTS, OPTION_MARK_KERNEL, OPTION_BY_CPU, OPTION_HELP };
+enum { OPTION_ROOT = 1, OPTION_WEIGHTS, OPTION_MARK_KERNEL, OPTION_BY_CPU };
 
 static const struct option long_options[] = {
 	{ "format", required_argument, NULL, 'f' },
@@ -57,7 +63,6 @@ static const struct option long_options[] = {
 	{ "weights", no_argument, NULL, OPTION_WEIGHTS },
 	{ "mark-kernel", no_argument, NULL, OPTION_MARK_KERNEL },
 	{ "by-cpu", no_argument, NULL, OPTION_BY_CPU },
-	{ "help", no_argument, NULL, OPTION_HELP },
 	SELECTION_OPTIONS,
 	{ 0 },
 };
@@ -67,87 +72,73 @@ struct arguments {
 	struct export_options options;
 	const struct format *format;
 	const char *output;
-	bool help;
 };
 
 static int set_format(struct arguments *a, const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+	_cleanup_(buffer_donep) struct buffer known = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
 		if (strcmp(name, formats[i].name) == 0) {
 			a->format = &formats[i];
-			return 0;
+			return 1;
 		}
-	fprintf(stderr, "ebpf-profiler export: there is no format '%s'; it is one of", name);
-	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
-		fprintf(stderr, "%s %s", i ? "," : "", formats[i].name);
-	fputc('\n', stderr);
+		buffer_printf(&known, "%s %s", i ? "," : "", formats[i].name);
+	}
+	selection_say(&a->selection, "there is no format '%s'; it is one of%.*s", name,
+		      (int)known.size, (const char *)known.data);
 	return -EINVAL;
 }
 
-static int take_option(struct arguments *a, int option, const char *value)
+static int take_option(void *command, int option, const char *value)
 {
+	struct arguments *a = command;
+
 	switch (option) {
 	case 'f':
 		return set_format(a, value);
 	case 'o':
 		a->output = value;
-		return 0;
+		return 1;
 	case OPTION_ROOT:
-		if (stack_root_parse(value, &a->options.root) == 0)
-			return 0;
-		fprintf(stderr,
-			"ebpf-profiler export: --root=%s is not one of process, thread, pid, unit, "
-			"container, all\n",
-			value);
-		return -EINVAL;
+		return selection_take_root(&a->selection, value, &a->options.root);
 	case OPTION_WEIGHTS:
 		a->options.weights = true;
-		return 0;
+		return 1;
 	case OPTION_MARK_KERNEL:
 		a->options.mark_kernel = true;
-		return 0;
+		return 1;
 	case OPTION_BY_CPU:
 		a->options.cpu_label = true;
-		return 0;
-	case OPTION_HELP:
-		a->help = true;
-		return 0;
-	case '?':
-		return -EINVAL;
-	default:
-		return selection_option(&a->selection, option, value);
+		return 1;
 	}
+	return 0;
 }
 
-static int parse_arguments(struct arguments *a, int argc, char **argv)
+static int check_options(void *command)
 {
-	int option, r = 0;
+	struct arguments *a = command;
 
-	while (r >= 0 && !a->help &&
-	       (option = getopt_long(argc, argv, "f:o:", long_options, NULL)) != -1)
-		r = take_option(a, option, optarg);
-	if (r < 0 || a->help)
-		return r < 0 ? r : 0;
-	if (!a->format) {
-		fprintf(stderr, "ebpf-profiler export: which format? --format=folded, pprof, "
-				"perf.data, json or speedscope\n");
-		return -EINVAL;
-	}
-	return selection_finish(&a->selection, argc, argv, optind);
+	if (a->format)
+		return 0;
+	selection_say(&a->selection, "which format? --format=folded, pprof, perf.data, json or "
+				     "speedscope");
+	return -EINVAL;
 }
 
-static void say_left_out(const struct profile_event *chosen, const struct profile_event *other)
+static void say_left_out(const struct selection *s, const struct profile_event *chosen,
+			 const struct profile_event *other)
 {
 	bool by_event = strcmp(chosen->requested, other->requested) != 0;
 	const char *of = by_event ? other->requested : other->profile;
 
-	fprintf(stderr, "ebpf-profiler export: only %s%s%s is written; for %s add --%s=%s\n",
-		chosen->requested, by_event ? "" : " of profile ", by_event ? "" : chosen->profile,
-		of, by_event ? "event" : "profile", of);
+	selection_say(s, "only %s%s%s is written; for %s add --%s=%s", chosen->requested,
+		      by_event ? "" : " of profile ", by_event ? "" : chosen->profile, of,
+		      by_event ? "event" : "profile", of);
 }
 
 /* The first event with samples; says which others are not in the result. */
-static uint32_t choose_event(const struct profile *p)
+static uint32_t choose_event(const struct selection *s, const struct profile *p)
 {
 	uint32_t chosen = PROFILE_NONE;
 
@@ -157,7 +148,7 @@ static uint32_t choose_event(const struct profile *p)
 		if (chosen == PROFILE_NONE)
 			chosen = i;
 		else
-			say_left_out(&p->events[chosen], &p->events[i]);
+			say_left_out(s, &p->events[chosen], &p->events[i]);
 	}
 	return chosen == PROFILE_NONE ? 0 : chosen;
 }
@@ -174,7 +165,7 @@ static int write_profile(struct arguments *a, FILE *out, int *ret_code)
 	if (*ret_code != EXIT_OK)
 		return 0;
 	if (a->format->one_event)
-		a->options.event = choose_event(p);
+		a->options.event = choose_event(&a->selection, p);
 	return a->format->write(p, &a->options, out);
 }
 
@@ -195,15 +186,16 @@ static int write_samples(struct arguments *a, FILE *out, int *ret_code)
 			 perf_data_sample, d, &error);
 	if (r == 0)
 		return perf_data_finish(d, p);
-	fprintf(stderr, "ebpf-profiler export: %s\n", error ? error : strerror(-r));
+	selection_say(&a->selection, "%s", error ? error : strerror(-r));
 	*ret_code = selection_exit_code(r);
 	return 0;
 }
 
-static int run(struct arguments *a)
+static int run(void *command)
 {
 	_cleanup_(output_done) struct output out = { 0 };
 	_cleanup_free_ char *error = NULL;
+	struct arguments *a = command;
 	int r, code = EXIT_OK;
 
 	r = output_open(&out, a->output, a->format->kind, &error);
@@ -213,7 +205,7 @@ static int run(struct arguments *a)
 	if (r == 0 && code == EXIT_OK)
 		r = output_commit(&out, &error);
 	if (r < 0) {
-		fprintf(stderr, "ebpf-profiler export: %s\n", error ? error : strerror(-r));
+		selection_say(&a->selection, "%s", error ? error : strerror(-r));
 		return EXIT_FAILED;
 	}
 	return code;
@@ -221,18 +213,16 @@ static int run(struct arguments *a)
 
 int cmd_export(int argc, char **argv)
 {
+	static const struct selection_command command = {
+		.name = "export",
+		.letters = "hf:o:",
+		.options = long_options,
+		.help = help,
+		.take = take_option,
+		.check = check_options,
+		.run = run,
+	};
 	struct arguments a = { .output = "-" };
-	int code;
 
-	selection_init(&a.selection, "export");
-	if (parse_arguments(&a, argc, argv) < 0) {
-		code = EXIT_USAGE;
-	} else if (a.help) {
-		fputs(help, stdout);
-		code = EXIT_OK;
-	} else {
-		code = run(&a);
-	}
-	selection_done(&a.selection);
-	return code;
+	return selection_run(&command, &a.selection, &a, argc, argv);
 }

@@ -54,18 +54,6 @@ static void help(void)
 	       report_grouping_names(), SAMPLE_METRIC_MIN_SAMPLES);
 }
 
-static int complain(const char *option, const char *value, const char *wanted)
-{
-	fprintf(stderr, "ebpf-profiler report: --%s=%s is not one of %s\n", option, value, wanted);
-	return -EINVAL;
-}
-
-static int complain_number(const char *option, const char *value, const char *of)
-{
-	fprintf(stderr, "ebpf-profiler report: --%s=%s is not a number of %s\n", option, value, of);
-	return -EINVAL;
-}
-
 static int take_sort(struct report_options *o, const char *value)
 {
 	static const char *const keys[] = {
@@ -78,77 +66,60 @@ static int take_sort(struct report_options *o, const char *value)
 		if (strcmp(keys[i], value) != 0)
 			continue;
 		o->sort = (enum report_sort)i;
-		return 0;
+		return 1;
 	}
-	return complain("sort", value, "self, children, value");
+	return selection_wrong(&o->selection, "sort", value, "one of self, children, value");
 }
 
 static int take_metric(struct report_options *o, const char *value)
 {
 	o->has_metric = true;
 	if (sample_metric_parse(value, &o->metric) == 0)
-		return 0;
-	fprintf(stderr, "ebpf-profiler report: --metric=%s is no metric\n\n" SAMPLE_METRIC_HELP,
-		value);
+		return 1;
+	selection_say(&o->selection, "--metric=%s is no metric", value);
+	fputs("\n" SAMPLE_METRIC_HELP, stderr);
 	return -EINVAL;
 }
 
-static int take_option(void *userdata, int option, const char *value)
+static int take_number(const struct report_options *o, const char *option, const char *value,
+		       const char *wanted, uint64_t *ret)
 {
-	struct report_options *o = userdata;
+	return parse_u64(value, ret) == 0 ? 1
+					  : selection_wrong(&o->selection, option, value, wanted);
+}
+
+static int take_option(void *command, int option, const char *value)
+{
+	struct report_options *o = command;
 
 	switch (option) {
 	case OPTION_BY:
-		o->grouping = report_grouping_find(value);
-		return o->grouping ? 0 : complain("by", value, report_grouping_names());
+		return report_take_grouping(&o->selection, value, &o->grouping);
 	case OPTION_LIMIT:
 		o->has_limit = true;
-		return parse_u64(value, &o->limit) == 0 ? 0
-							: complain_number("limit", value, "rows");
+		return take_number(o, "limit", value, "a number of rows", &o->limit);
 	case OPTION_SORT:
 		return take_sort(o, value);
 	case OPTION_METRIC:
 		return take_metric(o, value);
 	case OPTION_MIN_SAMPLES:
-		return parse_u64(value, &o->min_samples) == 0
-			       ? 0
-			       : complain_number("min-samples", value, "samples");
+		return take_number(o, "min-samples", value, "a number of samples", &o->min_samples);
 	case OPTION_JSON:
 		o->json = true;
-		return 0;
+		return 1;
 	}
-	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
-}
-
-static int finish_options(struct report_options *o)
-{
-	if (o->sort == REPORT_BY_VALUE && !o->has_metric) {
-		fprintf(stderr, "ebpf-profiler report: --sort=value needs a --metric\n");
-		return -EINVAL;
-	}
-	o->metric.min_samples = o->min_samples;
 	return 0;
 }
 
-/* 0; 1: help was printed; negative: wrong, and said so. */
-static int parse_options(struct report_options *o, int argc, char **argv)
+static int check_options(void *command)
 {
-	static const struct option options[] = {
-		SELECTION_OPTIONS,
-		{ "by", required_argument, NULL, OPTION_BY },
-		{ "limit", required_argument, NULL, OPTION_LIMIT },
-		{ "sort", required_argument, NULL, OPTION_SORT },
-		{ "metric", required_argument, NULL, OPTION_METRIC },
-		{ "min-samples", required_argument, NULL, OPTION_MIN_SAMPLES },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int r;
+	struct report_options *o = command;
 
-	o->grouping = report_grouping_find("function");
-	r = selection_parse(&o->selection, argc, argv, options, help, take_option, o);
-	return r == 0 ? finish_options(o) : r;
+	o->metric.min_samples = o->min_samples;
+	if (o->sort != REPORT_BY_VALUE || o->has_metric)
+		return 0;
+	selection_say(&o->selection, "--sort=value needs a --metric");
+	return -EINVAL;
 }
 
 static struct report_style choose_style(const struct report_options *o, const struct report *r)
@@ -202,26 +173,25 @@ static bool has_access(const struct report_options *o, const struct profile *p)
 		if (!e->samples)
 			continue;
 		if (e->memory_access)
-			fprintf(stderr,
-				"ebpf-profiler report: no sample of %s came with a %s; precise "
-				"events of the hardware\nhave one (PEBS, IBS)%s, see "
-				"'ebpf-profiler events'\n",
-				e->fired, g->part,
-				g->dimensions & (PROFILE_BY_ADDRESS | PROFILE_BY_PAGE)
-					? ", and so do page faults"
-					: "");
+			selection_say(&o->selection,
+				      "no sample of %s came with a %s; precise events of the "
+				      "hardware have one (PEBS, IBS)%s, see 'ebpf-profiler events'",
+				      e->fired, g->part,
+				      g->dimensions & (PROFILE_BY_ADDRESS | PROFILE_BY_PAGE)
+					      ? ", and so do page faults"
+					      : "");
 		else
-			fprintf(stderr,
-				"ebpf-profiler report: the samples of %s were taken without their "
-				"memory access;\n'record --memory-access' or memory-access = yes "
-				"asks for it\n",
-				e->fired);
+			selection_say(&o->selection,
+				      "the samples of %s were taken without their memory access; "
+				      "'record --memory-access' or memory-access = yes asks for it",
+				      e->fired);
 	}
 	return false;
 }
 
-static int run(struct report_options *o)
+static int run(void *command)
 {
+	struct report_options *o = command;
 	_cleanup_(profile_freep) struct profile *p = NULL;
 	_cleanup_(report_freep) struct report *r = NULL;
 	const struct sample_metric *metric = o->has_metric ? &o->metric : NULL;
@@ -241,8 +211,7 @@ static int run(struct report_options *o)
 	if (error >= 0 && (code == EXIT_OK || o->json))
 		error = print(o, r);
 	if (error < 0) {
-		fprintf(stderr, "ebpf-profiler report: cannot print the report: %s\n",
-			strerror(-error));
+		selection_say(&o->selection, "cannot print the report: %s", strerror(-error));
 		return EXIT_FAILED;
 	}
 	return code;
@@ -250,15 +219,29 @@ static int run(struct report_options *o)
 
 int cmd_report(int argc, char **argv)
 {
-	struct report_options o = { .min_samples = SAMPLE_METRIC_MIN_SAMPLES };
-	int r, code = EXIT_OK;
+	static const struct option options[] = {
+		{ "by", required_argument, NULL, OPTION_BY },
+		{ "limit", required_argument, NULL, OPTION_LIMIT },
+		{ "sort", required_argument, NULL, OPTION_SORT },
+		{ "metric", required_argument, NULL, OPTION_METRIC },
+		{ "min-samples", required_argument, NULL, OPTION_MIN_SAMPLES },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		SELECTION_OPTIONS,
+		{ 0 },
+	};
+	static const struct selection_command command = {
+		.name = "report",
+		.letters = "h",
+		.options = options,
+		.help = help,
+		.take = take_option,
+		.check = check_options,
+		.run = run,
+	};
+	struct report_options o = {
+		.grouping = report_grouping_find("function"),
+		.min_samples = SAMPLE_METRIC_MIN_SAMPLES,
+	};
 
-	selection_init(&o.selection, "report");
-	r = parse_options(&o, argc, argv);
-	if (r < 0)
-		code = EXIT_USAGE;
-	else if (r == 0)
-		code = run(&o);
-	selection_done(&o.selection);
-	return code;
+	return selection_run(&command, &o.selection, &o, argc, argv);
 }

@@ -12,6 +12,7 @@
 
 #include "cmd/report_metric.h"
 #include "cmd/report_nodes.h"
+#include "cmd/select.h"
 #include "profile/memory_access.h"
 #include "profile/profile_dictionary.h"
 
@@ -65,6 +66,24 @@ const char *report_grouping_names(void)
 {
 	return "function, module, process, thread, comm, unit, container, cpu, node, kernel-user,\n"
 	       "           data-source, tlb, latency, address, page";
+}
+
+int report_take_grouping(const struct selection *s, const char *value,
+			 const struct report_grouping **ret)
+{
+	_cleanup_(buffer_donep) struct buffer wanted = { 0 };
+	const struct report_grouping *found = report_grouping_find(value);
+
+	if (found) {
+		*ret = found;
+		return 1;
+	}
+	buffer_printf(&wanted, "one of %s", groupings[0].name);
+	for (size_t i = 1; i < ARRAY_SIZE(groupings); i++)
+		buffer_printf(&wanted, ", %s", groupings[i].name);
+	buffer_put_byte(&wanted, '\0');
+	return wanted.error ? wanted.error
+			    : selection_wrong(s, "by", value, (const char *)wanted.data);
 }
 
 uint64_t report_told(const struct report_grouping *g, const struct profile_accesses *a)

@@ -12,6 +12,8 @@
 #include "profile/profile_dictionary.h"
 #include "profile/sample_metric.h"
 
+struct selection;
+
 struct report_grouping {
 	const char *name; /* as in --by */
 	const char *title; /* of the column */
@@ -28,6 +30,9 @@ uint64_t report_told(const struct report_grouping *g, const struct profile_acces
 const struct report_grouping *report_grouping_find(const char *name);
 /* "function, process, ...", on two lines, the second as deep as the options of --help */
 const char *report_grouping_names(void);
+/* --by of report and top: 1, or negative, and said so. */
+int report_take_grouping(const struct selection *s, const char *value,
+			 const struct report_grouping **ret);
 
 enum report_sort {
 	REPORT_BY_SELF,

@@ -2,6 +2,8 @@
 #include "cmd/select.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,7 +11,39 @@
 #include "util/json.h"
 #include "util/parse.h"
 
-void selection_init(struct selection *s, const char *command)
+void selection_say(const struct selection *s, const char *format, ...)
+{
+	_cleanup_(buffer_donep) struct buffer safe = { 0 };
+	_cleanup_free_ char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	text_put_safe(&safe, text, (size_t)n);
+	fprintf(stderr, "ebpf-profiler %s: %.*s\n", s->command, (int)safe.size,
+		safe.size ? (const char *)safe.data : "");
+}
+
+int selection_wrong(const struct selection *s, const char *option, const char *value,
+		    const char *wanted)
+{
+	selection_say(s, "--%s=%s is not %s", option, value, wanted);
+	return -EINVAL;
+}
+
+int selection_take_root(const struct selection *s, const char *value, enum stack_root *ret)
+{
+	if (stack_root_parse(value, ret) == 0)
+		return 1;
+	return selection_wrong(s, "root", value,
+			       "one of process, thread, pid, unit, container, all");
+}
+
+static void selection_init(struct selection *s, const char *command)
 {
 	struct timespec now;
 
@@ -20,7 +54,7 @@ void selection_init(struct selection *s, const char *command)
 	};
 }
 
-void selection_done(struct selection *s)
+static void selection_done(struct selection *s)
 {
 	free(s->comms);
 	free(s->units);
@@ -118,8 +152,7 @@ static int add_when(struct selection *s, const char *value)
 	if (r == 0)
 		s->n_whens++;
 	else if (r != -ENOMEM)
-		fprintf(stderr, "ebpf-profiler %s: --when: %s\n", s->command,
-			error ? error : strerror(-r));
+		selection_say(s, "--when: %s", error ? error : strerror(-r));
 	return r == -EINVAL ? -EBADMSG : r;
 }
 
@@ -154,7 +187,7 @@ static int take(struct selection *s, int option, const char *value)
 	return -EINVAL;
 }
 
-int selection_option(struct selection *s, int option, const char *value)
+static int selection_option(struct selection *s, int option, const char *value)
 {
 	static const struct {
 		const char *name, *wanted;
@@ -181,41 +214,21 @@ int selection_option(struct selection *s, int option, const char *value)
 	if (r == -EBADMSG)
 		return r;
 	if (r == -EEXIST)
-		fprintf(stderr, "ebpf-profiler %s: --%s takes one name, '%s' is the second\n",
-			s->command, options[option].name, value);
+		selection_say(s, "--%s takes one name, '%s' is the second", options[option].name,
+			      value);
 	else if (r == -ENOMEM)
-		fprintf(stderr, "ebpf-profiler %s: out of memory\n", s->command);
+		selection_say(s, "out of memory");
 	else
-		fprintf(stderr, "ebpf-profiler %s: --%s=%s is not %s%s\n", s->command,
-			options[option].name, value, options[option].wanted,
-			r == -ERANGE ? " (out of range)" : "");
+		selection_say(s, "--%s=%s is not %s%s", options[option].name, value,
+			      options[option].wanted, r == -ERANGE ? " (out of range)" : "");
 	return r;
 }
 
-int selection_parse(struct selection *s, int argc, char **argv, const struct option *options,
-		    void (*help)(void), int (*each)(void *userdata, int option, const char *value),
-		    void *userdata)
-{
-	int option;
-
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (option == 'h') {
-			help();
-			return 1;
-		}
-		if (option == '?' || each(userdata, option, optarg) < 0)
-			return -EINVAL;
-	}
-	return selection_finish(s, argc, argv, optind);
-}
-
-int selection_finish(struct selection *s, int argc, char **argv, int first)
+static int selection_finish(struct selection *s, int argc, char **argv, int first)
 {
 	if (s->filter.since_ns && s->filter.until_ns && s->filter.since_ns >= s->filter.until_ns) {
-		fprintf(stderr,
-			"ebpf-profiler %s: --since is not before --until, so that nothing lies "
-			"between them\n",
-			s->command);
+		selection_say(s, "--since is not before --until, so that nothing lies between "
+				 "them");
 		return -EINVAL;
 	}
 	s->paths = (const char *const *)argv + first;
@@ -261,7 +274,7 @@ static int load_series(const struct selection *s, bool all, struct series_list *
 }
 
 /* What there would have been. */
-static void say_recorded(const struct selection *s)
+static void put_recorded(const struct selection *s, struct buffer *b)
 {
 	_cleanup_(series_list_donep) struct series_list all = {};
 	_cleanup_free_ char *error = NULL;
@@ -270,14 +283,12 @@ static void say_recorded(const struct selection *s)
 	if (load_series(s, true, &all, &error) < 0)
 		return;
 	if (all.n == 0)
-		fprintf(stderr, "; nothing was recorded by the collector pmu in this window, "
-				"'ebpf-profiler collectors' tells how it does");
+		buffer_printf(b, "; nothing was recorded by the collector pmu in this window, "
+				 "'ebpf-profiler collectors' tells how it does");
 	for (size_t i = 0; i < all.n; i++) {
-		char name[200];
-
 		if (!all.list[i].whole)
 			continue;
-		fprintf(stderr, "%s%s", between, text_safe(all.list[i].name, name, sizeof(name)));
+		buffer_printf(b, "%s%s", between, all.list[i].name);
 		between = ", ";
 	}
 }
@@ -285,18 +296,30 @@ static void say_recorded(const struct selection *s)
 /* The sentence for when it never held. */
 static void say_never(const struct selection *s, const struct series_list *series)
 {
-	fprintf(stderr, "ebpf-profiler %s: there is no time in this window for which --when holds",
-		s->command);
+	_cleanup_(buffer_donep) struct buffer b = { 0 };
+
 	for (size_t i = 0; i < s->n_whens; i++) {
 		double lowest, highest;
 
 		if (when_range(&s->whens[i], series, &lowest, &highest))
-			fprintf(stderr, "; %s lay between %g and %g", s->whens[i].query.name,
-				lowest, highest);
+			buffer_printf(&b, "; %s lay between %g and %g", s->whens[i].query.name,
+				      lowest, highest);
 		else
-			fprintf(stderr, "; %s was never counted", s->whens[i].query.name);
+			buffer_printf(&b, "; %s was never counted", s->whens[i].query.name);
 	}
-	fputc('\n', stderr);
+	selection_say(s, "there is no time in this window for which --when holds%.*s", (int)b.size,
+		      (const char *)b.data);
+}
+
+static int say_unknown(const struct selection *s, int error, const char *sentence)
+{
+	_cleanup_(buffer_donep) struct buffer recorded = { 0 };
+
+	if (error == -ENODATA)
+		put_recorded(s, &recorded);
+	selection_say(s, "--when: %s%.*s", sentence ? sentence : strerror(-error),
+		      (int)recorded.size, recorded.size ? (const char *)recorded.data : "");
+	return error == -EINVAL ? EXIT_USAGE : selection_exit_code(error);
 }
 
 static int tell_times(struct selection *s)
@@ -351,14 +374,8 @@ int selection_find_times(struct selection *s)
 	r = load_series(s, false, &series, &error);
 	if (r == 0)
 		r = when_find(s->whens, s->n_whens, &series, &s->times, &error);
-	if (r < 0) {
-		fprintf(stderr, "ebpf-profiler %s: --when: %s", s->command,
-			error ? error : strerror(-r));
-		if (r == -ENODATA)
-			say_recorded(s);
-		fputc('\n', stderr);
-		return r == -EINVAL ? EXIT_USAGE : selection_exit_code(r);
-	}
+	if (r < 0)
+		return say_unknown(s, r, error);
 	if (s->times.n == 0) {
 		say_never(s, &series);
 		return EXIT_NO_DATA;
@@ -377,7 +394,7 @@ int selection_load(struct selection *s, unsigned int dimensions, struct profile 
 	r = profile_load(s->paths, s->n_paths, &s->filter, dimensions, ret, &error);
 	if (r >= 0)
 		return EXIT_OK;
-	fprintf(stderr, "ebpf-profiler %s: %s\n", s->command, error ? error : strerror(-r));
+	selection_say(s, "%s", error ? error : strerror(-r));
 	return selection_exit_code(r);
 }
 
@@ -388,16 +405,13 @@ static void say_missing(const struct selection *s, const struct profile *p,
 	_cleanup_free_ char *said = NULL;
 
 	for (size_t i = 0; i < p->n_events; i++) {
-		_cleanup_(buffer_donep) struct buffer text = { 0 };
 		char *why = sample_metric_explain(m, &p->events[i]);
 
 		if (!p->events[i].samples || !why || (said && strcmp(said, why) == 0)) {
 			free(why);
 			continue;
 		}
-		text_put_safe(&text, why, strlen(why));
-		fprintf(stderr, "ebpf-profiler %s: %.*s\n", s->command, (int)text.size,
-			text.size ? (const char *)text.data : "");
+		selection_say(s, "%s", why);
 		free(said);
 		said = why;
 	}
@@ -411,4 +425,42 @@ bool selection_has_metric(const struct selection *s, const struct profile *p,
 			return true;
 	say_missing(s, p, m);
 	return false;
+}
+
+/* 0; 1: help was printed; negative: wrong, and said so. */
+static int parse(const struct selection_command *c, struct selection *s, void *command, int argc,
+		 char **argv)
+{
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, c->letters, c->options, NULL)) != -1) {
+		if (option == '?')
+			return -EINVAL;
+		if (option == 'h') {
+			c->help();
+			return 1;
+		}
+		r = c->take(command, option, optarg);
+		if (r == 0)
+			r = selection_option(s, option, optarg);
+		if (r < 0)
+			return r;
+	}
+	r = c->check ? c->check(command) : 0;
+	return r < 0 ? r : selection_finish(s, argc, argv, optind);
+}
+
+int selection_run(const struct selection_command *c, struct selection *s, void *command, int argc,
+		  char **argv)
+{
+	int r, code = EXIT_OK;
+
+	selection_init(s, c->name);
+	r = parse(c, s, command, argc, argv);
+	if (r < 0)
+		code = EXIT_USAGE;
+	else if (r == 0)
+		code = c->run(command);
+	selection_done(s);
+	return code;
 }

@@ -3,12 +3,13 @@
 /*
  * What report, flame and export have in common: which segments, and which samples of them.
  *
- * A command puts SELECTION_OPTIONS into its getopt_long table and hands every option it does not
- * know to selection_option(); SELECTION_HELP goes into its --help. Messages are printed here.
+ * A command is a struct selection_command: it puts SELECTION_OPTIONS into its getopt_long table and
+ * SELECTION_HELP into its --help, takes the options that are its own, and runs.
  */
 #include <getopt.h>
 #include <stdint.h>
 
+#include "export/frames.h"
 #include "profile/profile.h"
 #include "profile/sample_metric.h"
 #include "profile/when.h"
@@ -38,7 +39,8 @@ enum selection_option {
 	{ "unit", required_argument, NULL, SELECTION_UNIT },                                       \
 	{ "container", required_argument, NULL, SELECTION_CONTAINER },                             \
 	{ "cpu", required_argument, NULL, SELECTION_CPU },                                         \
-	{ "when", required_argument, NULL, SELECTION_WHEN }
+	{ "when", required_argument, NULL, SELECTION_WHEN },                                       \
+	{ "help", no_argument, NULL, 'h' }
 
 #define SELECTION_HELP                                                                             \
 	"Which samples (pid, comm, unit, container and cpu may be given several times):\n"         \
@@ -71,23 +73,32 @@ struct selection {
 	size_t n_paths;
 };
 
-void selection_init(struct selection *s, const char *command);
-void selection_done(struct selection *s);
-
-/* Takes one option. 1: taken; 0: not one of SELECTION_OPTIONS; negative: wrong, and said so. */
-int selection_option(struct selection *s, int option, const char *value);
+struct selection_command {
+	const char *name;
+	const char *letters; /* for getopt_long(), with an h */
+	const struct option *options;
+	void (*help)(void);
+	/* Takes one option. 1: taken; 0: not the command's own; negative: wrong, and said so. */
+	int (*take)(void *command, int option, const char *value);
+	/* All options were taken. Negative: they do not go together, and said so. NULL: they do. */
+	int (*check)(void *command);
+	int (*run)(void *command); /* gives the exit code */
+};
 
 /*
- * Takes a command line of options, of which "help" has the value 'h', and of files. `each` gets every
- * option, and may refuse it (negative). 0; 1: help was asked for, and given; negative: wrong, and said
- * so.
+ * Reads the options into *s and *command, which holds it, and runs; the rest of argv is FILE and
+ * DIR. Gives the exit code.
  */
-int selection_parse(struct selection *s, int argc, char **argv, const struct option *options,
-		    void (*help)(void), int (*each)(void *userdata, int option, const char *value),
-		    void *userdata);
+int selection_run(const struct selection_command *c, struct selection *s, void *command, int argc,
+		  char **argv);
 
-/* Takes argv[first..argc) as FILE and DIR, and checks the whole. Negative: wrong, and said so. */
-int selection_finish(struct selection *s, int argc, char **argv, int first);
+/* "ebpf-profiler COMMAND: ..." as a line on stderr, whatever bytes are in it. */
+void selection_say(const struct selection *s, const char *format, ...) _printf_(2, 3);
+/* --root of flame and export: 1, or -EINVAL, and said so. */
+int selection_take_root(const struct selection *s, const char *value, enum stack_root *ret);
+/* Says that --OPTION=VALUE is not what is wanted; -EINVAL. */
+int selection_wrong(const struct selection *s, const char *option, const char *value,
+		    const char *wanted);
 
 /*
  * Looks for the times of --when, and narrows s->filter to them. Done by selection_load(); to be

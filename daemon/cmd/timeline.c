@@ -48,45 +48,34 @@ static void help(void)
 	      stdout);
 }
 
-static int take_option(void *userdata, int option, const char *value)
+static int take_metric(struct timeline_command *o, const char *value)
 {
-	struct timeline_command *o = userdata;
+	int r = metric_options_add(&o->metrics, o->selection.command, value);
+
+	return r < 0 ? r : 1;
+}
+
+static int take_option(void *command, int option, const char *value)
+{
+	struct timeline_command *o = command;
 
 	switch (option) {
 	case OPTION_METRIC:
-		return metric_options_add(&o->metrics, o->selection.command, value);
+		return take_metric(o, value);
 	case OPTION_INTERVAL:
 		if (parse_duration(value, &o->interval_ns) == 0 &&
 		    o->interval_ns >= 10 * NSEC_PER_MSEC)
-			return 0;
-		fprintf(stderr,
-			"ebpf-profiler timeline: --interval=%s is no time of 10ms or more\n",
-			value);
+			return 1;
+		selection_say(&o->selection, "--interval=%s is no time of 10ms or more", value);
 		return -EINVAL;
 	case OPTION_CHARTS:
 		o->style.charts = true;
-		return 0;
+		return 1;
 	case OPTION_JSON:
 		o->json = true;
-		return 0;
+		return 1;
 	}
-	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
-}
-
-/* 0; 1: help was printed; negative: wrong, and said so. */
-static int parse_options(struct timeline_command *o, int argc, char **argv)
-{
-	static const struct option options[] = {
-		SELECTION_OPTIONS,
-		{ "metric", required_argument, NULL, OPTION_METRIC },
-		{ "interval", required_argument, NULL, OPTION_INTERVAL },
-		{ "charts", no_argument, NULL, OPTION_CHARTS },
-		{ "json", no_argument, NULL, OPTION_JSON },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-
-	return selection_parse(&o->selection, argc, argv, options, help, take_option, o);
+	return 0;
 }
 
 static void look_at_terminal(struct timeline_command *o)
@@ -136,8 +125,9 @@ static void tell_if_empty(const struct timeline *t)
 				"does\n");
 }
 
-static int run(struct timeline_command *o)
+static int run(void *command)
 {
+	struct timeline_command *o = command;
 	_cleanup_(timeline_donep) struct timeline t = { 0 };
 	_cleanup_free_ char *error = NULL;
 	int r = selection_find_times(&o->selection);
@@ -158,28 +148,37 @@ static int run(struct timeline_command *o)
 		},
 		&t, &error);
 	if (r < 0) {
-		fprintf(stderr, "ebpf-profiler timeline: %s\n", error ? error : strerror(-r));
+		selection_say(&o->selection, "%s", error ? error : strerror(-r));
 		return selection_exit_code(r);
 	}
 	tell_if_empty(&t);
 	r = print(o, &t);
 	if (r < 0)
-		fprintf(stderr, "ebpf-profiler timeline: cannot print: %s\n", strerror(-r));
+		selection_say(&o->selection, "cannot print: %s", strerror(-r));
 	return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 int cmd_timeline(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "metric", required_argument, NULL, OPTION_METRIC },
+		{ "interval", required_argument, NULL, OPTION_INTERVAL },
+		{ "charts", no_argument, NULL, OPTION_CHARTS },
+		{ "json", no_argument, NULL, OPTION_JSON },
+		SELECTION_OPTIONS,
+		{ 0 },
+	};
+	static const struct selection_command command = {
+		.name = "timeline",
+		.letters = "h",
+		.options = options,
+		.help = help,
+		.take = take_option,
+		.run = run,
+	};
 	struct timeline_command o = { 0 };
-	int r, code = EXIT_OK;
+	int code = selection_run(&command, &o.selection, &o, argc, argv);
 
-	selection_init(&o.selection, "timeline");
-	r = parse_options(&o, argc, argv);
-	if (r < 0)
-		code = EXIT_USAGE;
-	else if (r == 0)
-		code = run(&o);
-	selection_done(&o.selection);
 	metric_options_done(&o.metrics);
 	return code;
 }

@@ -56,59 +56,42 @@ static void help(void)
 	       report_grouping_names());
 }
 
-static int wrong(const char *option, const char *value, const char *wanted)
+static int take_metric(struct top *o, const char *value)
 {
-	fprintf(stderr, "ebpf-profiler top: --%s=%s is not %s\n", option, value, wanted);
-	return -EINVAL;
+	int r = metric_options_add(&o->metrics, o->selection.command, value);
+
+	return r < 0 ? r : 1;
 }
 
-static int take_option(void *userdata, int option, const char *value)
+static int take_option(void *command, int option, const char *value)
 {
-	struct top *o = userdata;
+	struct top *o = command;
 
 	switch (option) {
 	case OPTION_METRIC:
-		return metric_options_add(&o->metrics, o->selection.command, value);
+		return take_metric(o, value);
 	case OPTION_WINDOW:
 		return parse_duration(value, &o->window_ns) == 0 && o->window_ns
-			       ? 0
-			       : wrong("window", value, "a time");
+			       ? 1
+			       : selection_wrong(&o->selection, "window", value, "a time");
 	case OPTION_REFRESH:
 		return parse_duration(value, &o->refresh_ns) == 0 && o->refresh_ns >= MIN_REFRESH_NS
-			       ? 0
-			       : wrong("refresh", value, "a time of 100ms or more");
+			       ? 1
+			       : selection_wrong(&o->selection, "refresh", value,
+						 "a time of 100ms or more");
 	case OPTION_BY:
-		o->grouping = report_grouping_find(value);
-		return o->grouping ? 0 : wrong("by", value, report_grouping_names());
+		return report_take_grouping(&o->selection, value, &o->grouping);
 	case OPTION_ITERATIONS:
 		return parse_u64(value, &o->iterations) == 0 && o->iterations
-			       ? 0
-			       : wrong("iterations", value, "a number from 1 on");
+			       ? 1
+			       : selection_wrong(&o->selection, "iterations", value,
+						 "a number from 1 on");
 	case SELECTION_SINCE:
 	case SELECTION_UNTIL:
-		fprintf(stderr, "ebpf-profiler top: it ends now; --window says how far back it "
-				"reaches\n");
+		selection_say(&o->selection, "it ends now; --window says how far back it reaches");
 		return -EINVAL;
 	}
-	return selection_option(&o->selection, option, value) > 0 ? 0 : -EINVAL;
-}
-
-/* 0; 1: help was printed; negative: wrong, and said so. */
-static int parse_options(struct top *o, int argc, char **argv)
-{
-	static const struct option options[] = {
-		SELECTION_OPTIONS,
-		{ "metric", required_argument, NULL, OPTION_METRIC },
-		{ "window", required_argument, NULL, OPTION_WINDOW },
-		{ "refresh", required_argument, NULL, OPTION_REFRESH },
-		{ "by", required_argument, NULL, OPTION_BY },
-		{ "iterations", required_argument, NULL, OPTION_ITERATIONS },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-
-	o->grouping = report_grouping_find("function");
-	return selection_parse(&o->selection, argc, argv, options, help, take_option, o);
+	return 0;
 }
 
 /* --- one look ----------------------------------------------------------------------------------*/
@@ -158,7 +141,7 @@ static int put_metrics(struct top *o, struct buffer *out)
 		timeline_print_summary(&t, &style, out);
 	if (r == 0 || r == -ENODATA)
 		return EXIT_OK;
-	fprintf(stderr, "ebpf-profiler top: %s\n", error ? error : strerror(-r));
+	selection_say(&o->selection, "%s", error ? error : strerror(-r));
 	return selection_exit_code(r);
 }
 
@@ -212,7 +195,7 @@ static int look(struct top *o)
 	if (error == 0)
 		error = out.error;
 	if (error < 0) {
-		fprintf(stderr, "ebpf-profiler top: %s\n", strerror(-error));
+		selection_say(&o->selection, "%s", strerror(-error));
 		return EXIT_FAILED;
 	}
 	if (o->lines)
@@ -223,8 +206,9 @@ static int look(struct top *o)
 }
 
 /* A window without data is no end: it may come. */
-static int run(struct top *o)
+static int run(void *command)
 {
+	struct top *o = command;
 	const struct timespec pause = { (time_t)(o->refresh_ns / NSEC_PER_SEC),
 					(long)(o->refresh_ns % NSEC_PER_SEC) };
 	int code;
@@ -240,16 +224,30 @@ static int run(struct top *o)
 
 int cmd_top(int argc, char **argv)
 {
-	struct top o = { .window_ns = DEFAULT_WINDOW_NS, .refresh_ns = DEFAULT_REFRESH_NS };
-	int r, code = EXIT_OK;
+	static const struct option options[] = {
+		{ "metric", required_argument, NULL, OPTION_METRIC },
+		{ "window", required_argument, NULL, OPTION_WINDOW },
+		{ "refresh", required_argument, NULL, OPTION_REFRESH },
+		{ "by", required_argument, NULL, OPTION_BY },
+		{ "iterations", required_argument, NULL, OPTION_ITERATIONS },
+		SELECTION_OPTIONS,
+		{ 0 },
+	};
+	static const struct selection_command command = {
+		.name = "top",
+		.letters = "h",
+		.options = options,
+		.help = help,
+		.take = take_option,
+		.run = run,
+	};
+	struct top o = {
+		.grouping = report_grouping_find("function"),
+		.window_ns = DEFAULT_WINDOW_NS,
+		.refresh_ns = DEFAULT_REFRESH_NS,
+	};
+	int code = selection_run(&command, &o.selection, &o, argc, argv);
 
-	selection_init(&o.selection, "top");
-	r = parse_options(&o, argc, argv);
-	if (r < 0)
-		code = EXIT_USAGE;
-	else if (r == 0)
-		code = run(&o);
-	selection_done(&o.selection);
 	metric_options_done(&o.metrics);
 	return code;
 }

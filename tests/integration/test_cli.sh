@@ -27,6 +27,16 @@ for c in $commands; do
 	check "$c: a full disk behind stdout is no success" full_disk "$c"
 done
 
+# A file's name in a message: no control character but the newlines between messages, all of it UTF-8.
+names_as_text() {
+	! "$PROFILER" "$@" "$work"/$'no\e[31m\n\xff\u202e' >"$work/out" 2>"$work/err" && [ ! -s "$work/out" ] &&
+		grep -q 'x1b' "$work/err" && [ "$(wc -l <"$work/err")" -eq 1 ] && iconv -f utf-8 -t utf-8 "$work/err" &&
+		! LC_ALL=C grep -q $'[\x01-\x09\x0b-\x1f\x7f]' "$work/err"
+}
+for c in report flame 'export -f json' 'export -f perf.data' timeline; do
+	check "$c: the name of a file that is not there is printed as text" names_as_text $c
+done
+
 # Without stderr, what is said must not end up in the file.
 closed_files() {
 	"$PROFILER" record -F 999 -d 1 -o "$work/closed.seg" 0<&- 1>&- 2>&-
