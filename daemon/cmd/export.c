@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/root_option.h"
 #include "cmd/select.h"
 #include "export/output.h"
 #include "export/perf_data.h"
@@ -101,7 +102,7 @@ static int take_option(void *command, int option, const char *value)
 		a->output = value;
 		return 1;
 	case OPTION_ROOT:
-		return selection_take_root(&a->selection, value, &a->options.root);
+		return take_root(&a->selection, value, &a->options.root);
 	case OPTION_WEIGHTS:
 		a->options.weights = true;
 		return 1;

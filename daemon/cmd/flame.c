@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/root_option.h"
 #include "cmd/select.h"
 #include "export/output.h"
 #include "util/parse.h"
@@ -85,7 +86,7 @@ static int take_option(void *command, int option, const char *value)
 		a->output = value;
 		return 1;
 	case OPTION_ROOT:
-		return selection_take_root(&a->selection, value, &a->flame.root);
+		return take_root(&a->selection, value, &a->flame.root);
 	case OPTION_INVERTED:
 		a->flame.inverted = true;
 		return 1;

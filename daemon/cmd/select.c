@@ -35,14 +35,6 @@ int selection_wrong(const struct selection *s, const char *option, const char *v
 	return -EINVAL;
 }
 
-int selection_take_root(const struct selection *s, const char *value, enum stack_root *ret)
-{
-	if (stack_root_parse(value, ret) == 0)
-		return 1;
-	return selection_wrong(s, "root", value,
-			       "one of process, thread, pid, unit, container, all");
-}
-
 static void selection_init(struct selection *s, const char *command)
 {
 	struct timespec now;

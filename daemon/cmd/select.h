@@ -9,7 +9,6 @@
 #include <getopt.h>
 #include <stdint.h>
 
-#include "export/frames.h"
 #include "profile/profile.h"
 #include "profile/sample_metric.h"
 #include "profile/when.h"
@@ -94,8 +93,6 @@ int selection_run(const struct selection_command *c, struct selection *s, void *
 
 /* "ebpf-profiler COMMAND: ..." as a line on stderr, whatever bytes are in it. */
 void selection_say(const struct selection *s, const char *format, ...) _printf_(2, 3);
-/* --root of flame and export: 1, or -EINVAL, and said so. */
-int selection_take_root(const struct selection *s, const char *value, enum stack_root *ret);
 /* Says that --OPTION=VALUE is not what is wanted; -EINVAL. */
 int selection_wrong(const struct selection *s, const char *option, const char *value,
 		    const char *wanted);
