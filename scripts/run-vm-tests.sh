@@ -11,7 +11,7 @@
 #   --support FILE        write docs/kernel-support.md anew from this run
 #   --budget FILE         write tests/vm/verifier-budget.conf anew from this run
 #   --timeout SECONDS     a guest that takes longer hangs (600)
-#   --cpus N              this machine's CPUs that guests may keep busy (all)
+#   --cpus N              guests at a time (as many as this machine has CPUs)
 #   --keep                keep the consoles of guests that passed, too
 #   --no-build            take kernels and roots as they are
 #
@@ -47,7 +47,7 @@ while [ $# -gt 0 ]; do
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac
 done
-[[ $cpus =~ ^[1-9][0-9]*$ ]] || die "--cpus '$cpus' is no number of CPUs" 2
+[[ $cpus =~ ^[1-9][0-9]*$ ]] || die "--cpus '$cpus' is no number of guests" 2
 [[ $timeout =~ ^[0-9]+$ ]] || die "--timeout '$timeout' is no number of seconds" 2
 [ -z "$image" ] || [ -r "$image" ] || die "the kernel image $image cannot be read" 2
 
@@ -73,7 +73,7 @@ for x in "${archs[@]}"; do known architecture "$x" "$(rows tests/vm/kernels.conf
 for x in "${names[@]}"; do known guest "$x" "$(rows tests/vm/guests.conf | cut -d'|' -f1)"; done
 
 if [ -n "$image" ]; then
-	selection="image|${archs[0]:-amd64}|image|matrix,collectors|2|512|-smp 2|"
+	selection="image|${archs[0]:-amd64}|image|matrix,collectors|512|-smp 2|"
 else
 	selection=$(rows tests/vm/guests.conf | while IFS='|' read -r name arch kernel rest; do
 		if chosen "$name" "${names[@]}" && chosen "$arch" "${archs[@]}" && chosen "$kernel" "${kernels[@]}"; then
@@ -165,24 +165,20 @@ results=$lab/results
 rm -rf "$results"
 mkdir -p "$results"
 
-# A guest starts when as many CPUs of this machine are free as it keeps busy; one that needs all has them alone.
-declare -A busy_by=()
-busy=0
+# As many at a time as there are CPUs: a guest waits now and then, and two threads of one share what they are given.
+declare -A running=()
 reap() {
 	local pid
 	wait -n -p pid || true
-	busy=$((busy - ${busy_by[$pid]}))
-	unset "busy_by[$pid]"
+	unset "running[$pid]"
 }
-trap 'for pid in "${!busy_by[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
-while IFS='|' read -r name arch kernel tests threads memory options command_line; do
-	[ "$threads" -le "$cpus" ] || threads=$cpus
-	while [ $((busy + threads)) -gt "$cpus" ]; do reap; done
+trap 'for pid in "${!running[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
+while IFS='|' read -r name arch kernel tests memory options command_line; do
+	[ ${#running[@]} -lt "$cpus" ] || reap
 	run_guest "$name" "$arch" "$kernel" "$tests" "$memory" "$options" "$command_line" </dev/null &
-	busy_by[$!]=$threads
-	busy=$((busy + threads))
+	running[$!]=$name
 done <<<"$selection"
-while [ ${#busy_by[@]} -gt 0 ]; do reap; done
+while [ ${#running[@]} -gt 0 ]; do reap; done
 
 code=0
 python3 tests/vm/matrix.py judge "$results" "${judge[@]}" || code=1

@@ -133,11 +133,12 @@ registers_are_found() {
 attempt sampler/calibrate_registers "finds the registers that unwinding begins with" registers_are_found
 attempt sampler/calibrate_registers "they lie near the end of the kernel stack" "$O/vm-programs/measure_registers"
 
-# Every page fault is a sample: nothing may be lost, and each sample's period is one.
+# Every page fault is a sample: nothing may be lost, and each sample's period is one. The ring has room for all of them, for
+# who reads it may have no CPU until they are over.
 page_faults() {
-	profile "faults-$1" -e cpu-clock@199Hz,page-faults@1 --transport "$1" -- "$workloads/pages" 20000 || return
+	profile "faults-$1" -e cpu-clock@199Hz,page-faults@1 --ring-size 4M --transport "$1" -- "$workloads/pages" 5000 || return
 	ask "faults-$1" "event('page-faults')['weight'] == event('page-faults')['ledger']['count']" \
-		"event('page-faults')['samples'] >= 20000" "balanced(event('page-faults'))" "share(event('page-faults'), 'touch_pages') > 90"
+		"event('page-faults')['samples'] >= 5000" "balanced(event('page-faults'))" "share(event('page-faults'), 'touch_pages') > 90"
 }
 attempt sampler/sample_to_perf_ring "sum of periods = the event's own count" page_faults perf
 attempt sampler/sample_to_bpf_ring "sum of periods = the event's own count" page_faults bpf
