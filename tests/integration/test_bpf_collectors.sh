@@ -230,14 +230,22 @@ last_words() {
 	tests/integration/judge_rows.py "$work/rows" "len(rows('exec', pid=$pid)) == 2" \
 		"rows('exec_losses')[-1]['events'] == len(rows('exec'))"
 }
-# The collector that a reload ends has its ring read before; the new one begins anew.
+reads_of() { # COLLECTOR
+	"$PROFILER" collectors --socket "$work/control" --json |
+		python3 -c 'import json, sys
+print(next(c["reads"] for c in json.load(sys.stdin)["collectors"] if c["name"] == sys.argv[1]))' "$1"
+}
+has_read() { [ "$(reads_of "$1")" -ge "$2" ]; }
+# The collector that a reload ends has its ring read before; the new one begins anew, and others go on.
 reloaded() {
 	local first second
 	run_daemon && run "$workloads/calls" arguments 3 5 || return
 	first=$pid
+	until_true 30 has_read load 5 || return
 	echo "argv = full" >>"$work/daemon.conf"
 	kill -HUP $daemon
 	until_true 30 exec_began_anew || { cat "$work/daemon.log"; return 1; }
+	has_read load 5 || return
 	run "$workloads/calls" arguments 3 5 || return
 	second=$pid
 	end_daemon || return
