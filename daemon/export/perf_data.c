@@ -60,6 +60,14 @@ struct perf_data {
 	uint64_t round_ns; /* when this round ends */
 	uint64_t last_round_ns; /* newest time in the rounds before */
 	uint64_t floor_ns; /* oldest time perf has not yet passed */
+	/*
+	 * A profile knows what lay at an address, but not when; to perf the latest mapping counts.
+	 * Of processes in which one took another's place: when each was told last.
+	 */
+	uint32_t **turns; /* by process, by mapping; NULL: nothing took another's place */
+	uint32_t turn;
+	bool *contested; /* by object: in some process another lay at one of its addresses */
+	size_t n_processes;
 	uint64_t addresses[MAX_CHAIN];
 };
 
@@ -89,6 +97,10 @@ struct perf_data *perf_data_free(struct perf_data *d)
 	free(d->object_ends);
 	free(d->object_known);
 	free(d->process_ns);
+	free(d->contested);
+	for (size_t i = 0; i < d->n_processes; i++)
+		free(d->turns[i]);
+	free(d->turns);
 	free(d);
 	return NULL;
 }
@@ -234,8 +246,11 @@ static int prepare_tables(struct perf_data *d, const struct profile *p)
 	d->object_known = calloc(p->n_objects + 1, sizeof(*d->object_known));
 	d->object_ends = calloc(p->n_objects + 1, sizeof(*d->object_ends));
 	d->process_ns = calloc(p->n_processes + 1, sizeof(*d->process_ns));
-	if (!d->object_known || !d->object_ends || !d->process_ns)
+	d->contested = calloc(p->n_objects + 1, sizeof(*d->contested));
+	d->turns = calloc(p->n_processes + 1, sizeof(*d->turns));
+	if (!d->object_known || !d->object_ends || !d->process_ns || !d->contested || !d->turns)
 		return -ENOMEM;
+	d->n_processes = p->n_processes;
 	for (size_t i = 0; i < p->n_functions; i++) {
 		const struct profile_function *f = &p->functions[i];
 
@@ -264,10 +279,63 @@ static void introduce_object(struct perf_data *d, const struct profile *p, uint3
 		put_bpf_image(d, o, d->object_ends[object], time_ns);
 }
 
-static void introduce_process(struct perf_data *d, const struct profile *p, uint32_t process,
-			      uint64_t time_ns)
+/* Marks what other objects of the process lay at addresses of; true when there is any. */
+static bool find_contested(struct perf_data *d, const struct profile_process *owner)
+{
+	const struct record_mapping *m = owner->mappings;
+	bool found = false;
+
+	for (size_t i = 0; i < owner->n_mappings; i++)
+		for (size_t k = i + 1; k < owner->n_mappings && m[k].start < m[i].end; k++) {
+			if (m[k].object == m[i].object)
+				continue;
+			d->contested[m[i].object] = d->contested[m[k].object] = found = true;
+		}
+	return found;
+}
+
+static void tell_mapping(struct perf_data *d, const struct profile *p, uint32_t process,
+			 size_t mapping, uint64_t time_ns)
 {
 	const struct profile_process *owner = &p->processes[process];
+
+	put_mapping(d, p, owner->pid, &owner->mappings[mapping], time_ns);
+	if (d->turns[process])
+		d->turns[process][mapping] = ++d->turn;
+}
+
+/* The mapping of the frame's object is to be the latest at its address. */
+static void settle_frame(struct perf_data *d, const struct profile *p, uint32_t process,
+			 uint32_t object, uint64_t address, uint64_t time_ns)
+{
+	const struct profile_process *owner = &p->processes[process];
+	const uint32_t *turns = d->turns[process];
+	size_t latest = owner->n_mappings, own = latest;
+
+	if (!turns || !d->contested[object])
+		return;
+	for (size_t i = 0; i < owner->n_mappings && owner->mappings[i].start <= address; i++) {
+		if (address >= owner->mappings[i].end)
+			continue;
+		if (latest == owner->n_mappings || turns[i] > turns[latest])
+			latest = i;
+		if (owner->mappings[i].object == object)
+			own = i;
+	}
+	if (own < owner->n_mappings && owner->mappings[latest].object != object)
+		tell_mapping(d, p, process, own, time_ns);
+}
+
+static int introduce_process(struct perf_data *d, const struct profile *p, uint32_t process,
+			     uint64_t time_ns)
+{
+	const struct profile_process *owner = &p->processes[process];
+
+	if (!d->turns[process] && find_contested(d, owner)) {
+		d->turns[process] = calloc(owner->n_mappings, sizeof(**d->turns));
+		if (!d->turns[process])
+			return -ENOMEM;
+	}
 
 	d->process_ns[process] = time_ns;
 	if (owner->pid != 0)
@@ -275,7 +343,8 @@ static void introduce_process(struct perf_data *d, const struct profile *p, uint
 	if (owner->comm && *owner->comm)
 		put_comm(d, owner->pid, owner->pid, owner->comm, time_ns);
 	for (size_t i = 0; i < owner->n_mappings; i++)
-		put_mapping(d, p, owner->pid, &owner->mappings[i], time_ns);
+		tell_mapping(d, p, process, i, time_ns);
+	return 0;
 }
 
 /* Time of what must come before a sample at `time_ns`; later than the predecessor's samples. */
@@ -298,8 +367,11 @@ static int introduce_thread(struct perf_data *d, const struct profile *p, uint32
 	if (!process_slot)
 		return -ENOMEM;
 	if (new_process) {
-		introduce_process(d, p, t->process,
-				  time_before(d, time_ns, *process_slot != ID_TABLE_NEW));
+		int r = introduce_process(d, p, t->process,
+					  time_before(d, time_ns, *process_slot != ID_TABLE_NEW));
+
+		if (r < 0)
+			return r;
 		*process_slot = t->process;
 	}
 	thread_slot = id_table_slot(&d->threads, t->tid, 0);
@@ -322,7 +394,7 @@ static int introduce_thread(struct perf_data *d, const struct profile *p, uint32
  * addresses means a change of context to perf, which drops a chain where it finds garbage there.
  */
 static size_t stack_addresses(struct perf_data *d, const struct profile *p, uint32_t process,
-			      size_t *ret_kernel)
+			      uint64_t time_ns, size_t *ret_kernel)
 {
 	size_t n = MIN(d->stack.n, (size_t)MAX_CHAIN), n_kernel = 0;
 
@@ -333,6 +405,9 @@ static size_t stack_addresses(struct perf_data *d, const struct profile *p, uint
 			n_kernel++;
 		d->addresses[i] = MIN(profile_frame_address(p, frame, process),
 				      (uint64_t)PERF_CONTEXT_MAX - 1);
+		if (n_kernel <= i)
+			settle_frame(d, p, process, p->frames[frame].object, d->addresses[i],
+				     time_ns);
 	}
 	*ret_kernel = n_kernel;
 	return n;
@@ -353,7 +428,7 @@ static void put_sample(struct perf_data *d, const struct profile *p, const struc
 		       uint64_t time_ns)
 {
 	const struct profile_thread *t = &p->threads[s->thread];
-	size_t n_kernel, n = stack_addresses(d, p, t->process, &n_kernel);
+	size_t n_kernel, n = stack_addresses(d, p, t->process, time_ns, &n_kernel);
 	bool access = p->events[s->event].memory_access;
 	uint16_t mode = n_kernel > 0 ? PERF_RECORD_MISC_KERNEL : PERF_RECORD_MISC_USER;
 

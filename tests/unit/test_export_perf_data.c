@@ -343,6 +343,51 @@ static void test_pid_again(void **state)
 	assert_true(word(h, 2) >= 10 * NSEC_PER_SEC + 3 * 1000);
 }
 
+/* What took the place of another mapping is told anew before a sample in it. */
+static void test_mapping_again(void **state)
+{
+	_cleanup_(recording_done) struct recording r = { 0 };
+	static const struct {
+		uint32_t type;
+		const char *path; /* of a mapping */
+	} wanted[] = {
+		/* both mappings are told with the process; the one of the sample is the latest */
+		{ PERF_RECORD_MMAP2, "/opt/demo" }, { PERF_RECORD_MMAP2, "/lib/libc.so.6" },
+		{ PERF_RECORD_MMAP2, "/opt/demo" }, { PERF_RECORD_SAMPLE, NULL },
+		{ PERF_RECORD_SAMPLE, NULL },	    { PERF_RECORD_MMAP2, "/lib/libc.so.6" },
+		{ PERF_RECORD_SAMPLE, NULL },	    { PERF_RECORD_MMAP2, "/opt/demo" },
+		{ PERF_RECORD_SAMPLE, NULL },
+	};
+	const struct perf_event_header *h = NULL;
+	struct fixture f;
+	uint32_t program, libc;
+
+	(void)state;
+	fixture_init(&f);
+	f.mappings[0][0] = (struct record_mapping){ 0, PROGRAM, 0x10000, 0x20000, 0 };
+	f.mappings[0][1] = (struct record_mapping){ 0, LIBC, 0x18000, 0x20000, 0x4000 };
+	f.processes[0].n_mappings = 2;
+	f.frames[MAIN].offset = 0x9000; /* both at 0x19000 */
+	f.frames[LIBC_5000].offset = 0x5000;
+	program = fixture_node(&f, 0, MAIN, true);
+	libc = fixture_node(&f, 0, LIBC_5000, true);
+	f.p.n_cells = 0;
+	fixture_cell(&f, 0, program, 0, 1, 1);
+	fixture_cell(&f, 0, program, 0, 1, 1);
+	fixture_cell(&f, 0, libc, 0, 1, 1);
+	fixture_cell(&f, 0, program, 0, 1, 1);
+	record_cells(&r, &f, 10 * NSEC_PER_SEC, 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		do
+			h = next_record(&r, h);
+		while (h && h->type != PERF_RECORD_MMAP2 && h->type != PERF_RECORD_SAMPLE);
+		assert_non_null(h);
+		assert_int_equal(h->type, wanted[i].type);
+		if (wanted[i].path)
+			assert_string_equal((const char *)h + 72, wanted[i].path);
+	}
+}
+
 /* Time never starts again, and rounds promise no more than holds. */
 static void test_times(void **state)
 {
@@ -386,10 +431,11 @@ static void test_times(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header),	  cmocka_unit_test(test_features),
-		cmocka_unit_test(test_samples),	  cmocka_unit_test(test_introductions),
-		cmocka_unit_test(test_pid_again), cmocka_unit_test(test_context_address),
-		cmocka_unit_test(test_times),	  cmocka_unit_test(test_memory_access),
+		cmocka_unit_test(test_header),	      cmocka_unit_test(test_features),
+		cmocka_unit_test(test_samples),	      cmocka_unit_test(test_introductions),
+		cmocka_unit_test(test_pid_again),     cmocka_unit_test(test_context_address),
+		cmocka_unit_test(test_mapping_again), cmocka_unit_test(test_times),
+		cmocka_unit_test(test_memory_access),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
