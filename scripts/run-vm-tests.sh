@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Boots the guests of tests/vm/guests.conf, as many at a time as this machine has CPUs for, and tells what they said.
+# Boots the guests of tests/vm/guests.conf, some at a time, and tells what they said.
 #
 # usage: run-vm-tests.sh [OPTION]...
 #   --kernel NAME         only guests with this kernel of tests/vm/kernels.conf; may be repeated
@@ -11,7 +11,7 @@
 #   --support FILE        write docs/kernel-support.md anew from this run
 #   --budget FILE         write tests/vm/verifier-budget.conf anew from this run
 #   --timeout SECONDS     a guest that takes longer hangs (600)
-#   --cpus N              guests at a time (as many as this machine has CPUs)
+#   --jobs N              guests at a time (one more than this machine has CPUs)
 #   --keep                keep the consoles of guests that passed, too
 #   --no-build            take kernels and roots as they are
 #
@@ -28,10 +28,10 @@ die() {
 	exit "${2:-3}"
 }
 
-lab=$O/vm kernels=() archs=() names=() image='' timeout=600 keep='' build=yes judge=() cpus=$(nproc)
+lab=$O/vm kernels=() archs=() names=() image='' timeout=600 keep='' build=yes judge=() jobs=$(($(nproc) + 1))
 while [ $# -gt 0 ]; do
 	case $1 in
-	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --support | --budget | --timeout | --cpus)
+	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --support | --budget | --timeout | --jobs)
 		[ $# -ge 2 ] || die "$1 needs a value; see --help" 2
 		;;&
 	--kernel) kernels+=("$2") && shift 2 ;;
@@ -40,14 +40,14 @@ while [ $# -gt 0 ]; do
 	--kernel-image) image=$2 && shift 2 ;;
 	--json | --junit | --markdown | --support | --budget) judge+=("$1" "$(realpath -m "$2")") && shift 2 ;;
 	--timeout) timeout=$2 && shift 2 ;;
-	--cpus) cpus=$2 && shift 2 ;;
+	--jobs) jobs=$2 && shift 2 ;;
 	--keep) keep=yes && shift ;;
 	--no-build) build='' && shift ;;
 	-h | --help) sed -n '3,22s/^# \{0,1\}//p' "$0" && exit ;;
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac
 done
-[[ $cpus =~ ^[1-9][0-9]*$ ]] || die "--cpus '$cpus' is no number of guests" 2
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "--jobs '$jobs' is no number of guests" 2
 [[ $timeout =~ ^[0-9]+$ ]] || die "--timeout '$timeout' is no number of seconds" 2
 [ -z "$image" ] || [ -r "$image" ] || die "the kernel image $image cannot be read" 2
 
@@ -165,7 +165,7 @@ results=$lab/results
 rm -rf "$results"
 mkdir -p "$results"
 
-# As many at a time as there are CPUs: a guest waits now and then, and two threads of one share what they are given.
+# One more at a time than there are CPUs: each of them waits for something a quarter of its time.
 declare -A running=()
 reap() {
 	local pid
@@ -174,7 +174,7 @@ reap() {
 }
 trap 'for pid in "${!running[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
 while IFS='|' read -r name arch kernel tests memory options command_line; do
-	[ ${#running[@]} -lt "$cpus" ] || reap
+	[ ${#running[@]} -lt "$jobs" ] || reap
 	run_guest "$name" "$arch" "$kernel" "$tests" "$memory" "$options" "$command_line" </dev/null &
 	running[$!]=$name
 done <<<"$selection"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by scripts/test-bpf-in-vm.sh: what Linux 4.18 has, forced here: the perf ring, attaching by ioctl, no BTF.
 
-# Before 5.2 the kernel takes no program above 4,096 instructions.
+# Before 5.2 the kernel takes no program above 4,096 instructions. Unwinding by rows is not for such kernels: it reads with
+# bpf_probe_read_user(), which came in 5.5.
 programs_are_short() {
 	"$O/vm-programs/verify_programs" "$O/bpf/sampler.bpf.o" "$O/bpf/exec.bpf.o" >"$work/lengths" || return
-	awk -F'\t' '$1 == "accepted" { print $3, $5; n++; if ($5 > 4096) long = 1 } END { exit long || !n }' "$work/lengths"
+	awk -F'\t' '$1 == "accepted" && $3 !~ /unwind_to_/ { print $3, $5; n++; if ($5 > 4096) long = 1 } END { exit long || !n }' "$work/lengths"
 }
-attempt - "no program of sampler and exec is longer than 4,096 instructions" programs_are_short
+attempt - "no program of sampler and exec that such a kernel loads is longer than 4,096 instructions" programs_are_short
 
 mount -t tmpfs none /sys/kernel/btf
 at_the_floor() {
