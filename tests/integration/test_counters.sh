@@ -70,6 +70,24 @@ check "and no table" [ ! -s "$work/ipc.out" ]
 "$PROFILER" flame --colour ipc -o "$work/ipc.html" "$work/whole.seg" 2>"$work/ipc.err"
 check "nor a page" test $? -eq 7 -a ! -e "$work/ipc.html"
 
+# A kernel that refuses to read counters in a program on a perf event: samples come without, and say why.
+# shellcheck disable=SC2086
+check "the refusal of Linux 4.18 can be played" ${CC:-cc} -shared -fPIC -O1 -o "$work/refuse.so" \
+	tests/integration/refuse_counters.c -ldl
+for unwind in auto fp; do
+	LD_PRELOAD="$work/refuse.so" "$PROFILER" record -e cpu-clock@499Hz --counters page-faults --split-at-switch \
+		--unwind $unwind -o "$work/refused.seg" -- "$O/workloads/pages" 100000 >/dev/null 2>"$work/refused.err"
+	check "unwind $unwind: a kernel that refuses the counters still samples" [ $? -eq 0 ]
+	check "unwind $unwind: and the reason is said" grep -q \
+		'counters are not read at samples: .*unknown func bpf_perf_event_read_value' "$work/refused.err"
+	"$PROFILER" report "$work/refused.seg" >"$work/refused.txt"
+	check "unwind $unwind: the report notes it" grep -q '^Note .* counters are not read at samples: ' "$work/refused.txt"
+	check "unwind $unwind: the samples are there" grep -q '^Samples   [1-9]' "$work/refused.txt"
+	[ $unwind = fp ] || check "unwinding by rows is not given up for it" grep -q '^Stacks .* complete' "$work/refused.txt"
+	"$PROFILER" report --metric faults-per-ms "$work/refused.seg" >/dev/null 2>"$work/refused.err"
+	check "unwind $unwind: a metric of theirs is exit code 7" [ $? -eq 7 ]
+done
+
 check "a page coloured by the metric" "$PROFILER" flame --colour faults-per-ms --min-percent=0 -o "$work/whole.html" "$work/whole.seg"
 python3 tests/integration/metric_page.py "$work/whole.html" "$work/whole.json" >"$work/browser.tap" 2>"$work/browser.err"
 driven=$?
