@@ -4,100 +4,20 @@
  * processes, threads, frames, functions. What was written is remembered in the things themselves
  * (epoch and id in struct object and struct process) and in three hash tables that are emptied when
  * an epoch begins.
- *
- * The hot path is the stack: most samples on a CPU share their outer frames with the previous one,
- * so the previous addresses and their frame ids are kept per CPU, and only what differs is looked
- * up.
  */
 #include <linux/types.h>
 
-#include "profile/recorder.h"
+#include "profile/recorder_state.h"
 
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
-#include "profile/id_table.h"
 #include "profile/memory_access.h"
 #include "util/hash_table.h"
 #include "util/parse.h"
 
-#define MAX_FRAMES (2 * SAMPLE_MAX_FRAMES)
 #define DEFAULT_BLOCK_BYTES (256 * 1024)
-#define NO_ID UINT32_MAX
-#define UNMAPPED (UINT32_MAX - 1) /* no id either: a user address outside every mapping */
-#define FRAME_CACHE 8192 /* places; 128 KiB, half of a small L2 */
-#define WATCHED_MAX 64 /* as many perf maps as are kept */
-#define UNNAMED_MAX 4096 /* frames of one of them that wait for a name */
-
-/*
- * An address space within an epoch: one version of one process's mappings. While a process keeps
- * its token, an address keeps its frame id.
- */
-#define KERNEL_SPACE 0
-
-/* The previous sample on a CPU: addresses root first, as they came, and what they became. */
-struct previous {
-	uint64_t epoch;
-	uint32_t space, process_id, tid, thread_id;
-	char comm[SAMPLE_COMM_LEN];
-	size_t n_user, n; /* user frames, all frames */
-	size_t cut; /* of them, outermost ones that are no frames */
-	uint64_t address[MAX_FRAMES];
-	uint32_t id[MAX_FRAMES];
-};
-
-/* One place of a direct-mapped cache before the hash table of frames. */
-struct cached_frame {
-	uint64_t address;
-	uint32_t space;
-	uint32_t id; /* NO_ID: empty */
-};
-
-struct fact {
-	char *key, *value;
-};
-
-/* Code without a file or a name, and how much its process's perf map told when that was noticed. */
-struct watched {
-	struct object *object; /* referenced; its pending offsets are the frames */
-	uint32_t pid;
-	uint64_t version;
-};
-
-/* The owned copy of an event's record. */
-struct known_event {
-	struct record_event record;
-	char *strings[7];
-};
-
-struct recorder {
-	struct recorder_options options;
-	struct record_coder *coder;
-	struct row_coder *rows;
-	struct buffer block;
-	uint64_t block_first_ns, block_last_ns, block_samples;
-	bool block_starts_epoch;
-	uint64_t epoch; /* 0: none begun */
-	uint64_t clock_ns; /* of the last clock record */
-	uint32_t n_objects, n_processes, n_threads, n_frames;
-	struct id_table threads, frames, functions;
-	struct cached_frame *cache; /* [FRAME_CACHE] */
-	uint32_t last_space;
-	struct object *unknown; /* for user addresses outside every mapping */
-	struct object
-		*unknown_kernel; /* for kernel addresses outside image, modules and programs */
-	struct previous *previous; /* [n_cpus] */
-	struct watched watched[WATCHED_MAX];
-	size_t n_watched;
-	struct fact *facts;
-	size_t n_facts;
-	struct known_event *events;
-	uint32_t *event_ids; /* event of the sampler -> id in this epoch */
-	size_t n_events;
-	uint32_t next_event_id;
-	struct recorder_stats stats;
-};
 
 static uint64_t clock_now(clockid_t id)
 {
@@ -130,31 +50,11 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	return 0;
 }
 
-static void forget_pending(struct object *o)
-{
-	free(o->pending_offsets);
-	o->pending_offsets = NULL;
-	o->n_pending = o->pending_capacity = 0;
-}
-
-static void unwatch(struct recorder *r, size_t i)
-{
-	forget_pending(r->watched[i].object);
-	object_unref(r->watched[i].object);
-	r->watched[i] = r->watched[--r->n_watched];
-}
-
-static void unwatch_all(struct recorder *r)
-{
-	while (r->n_watched)
-		unwatch(r, r->n_watched - 1);
-}
-
 struct recorder *recorder_free(struct recorder *r)
 {
 	if (!r)
 		return NULL;
-	unwatch_all(r);
+	recorder_unwatch_all(r);
 	for (size_t i = 0; i < r->n_facts; i++) {
 		free(r->facts[i].key);
 		free(r->facts[i].value);
@@ -179,7 +79,7 @@ struct recorder *recorder_free(struct recorder *r)
 	return NULL;
 }
 
-static void put(struct recorder *r, const struct record *record)
+void recorder_put(struct recorder *r, const struct record *record)
 {
 	record_put(&r->block, r->coder, record);
 }
@@ -195,12 +95,12 @@ static void put_clock(struct recorder *r)
 	};
 
 	r->clock_ns = record.clock.monotonic_ns;
-	put(r, &record);
+	recorder_put(r, &record);
 }
 
 static void put_event(struct recorder *r, size_t i)
 {
-	put(r, &(struct record){ .type = RECORD_EVENT, .event = r->events[i].record });
+	recorder_put(r, &(struct record){ .type = RECORD_EVENT, .event = r->events[i].record });
 	r->event_ids[i] = r->next_event_id++;
 }
 
@@ -210,9 +110,8 @@ static void begin_epoch(struct recorder *r)
 	r->block_starts_epoch = true;
 	r->n_objects = r->n_processes = r->n_threads = r->n_frames = r->next_event_id = 0;
 	r->last_space = KERNEL_SPACE;
-	for (size_t i = 0; i < FRAME_CACHE; i++)
-		r->cache[i].id = NO_ID;
-	unwatch_all(r);
+	recorder_forget_frames(r);
+	recorder_unwatch_all(r);
 	id_table_clear(&r->threads);
 	id_table_clear(&r->frames);
 	id_table_clear(&r->functions);
@@ -220,15 +119,15 @@ static void begin_epoch(struct recorder *r)
 	row_coder_reset(r->rows);
 	put_clock(r);
 	for (size_t i = 0; i < r->n_facts; i++)
-		put(r, &(struct record){ .type = RECORD_HOST,
-					 .host = { .key = record_string(r->facts[i].key),
-						   .value = record_string(r->facts[i].value) } });
+		recorder_put(r, &(struct record){
+					.type = RECORD_HOST,
+					.host = { .key = record_string(r->facts[i].key),
+						  .value = record_string(r->facts[i].value) } });
 	for (size_t i = 0; i < r->n_events; i++)
 		put_event(r, i);
 }
 
-/* Every put begins here: an empty block may be the first of a new epoch. */
-static void begin_block(struct recorder *r)
+void recorder_begin_block(struct recorder *r)
 {
 	if (r->block.size)
 		return;
@@ -266,21 +165,19 @@ int64_t recorder_flush(struct recorder *r)
 
 /* --- dictionaries --- */
 
-static uint32_t object_id(struct recorder *r, struct object *o)
+uint32_t recorder_put_object(struct recorder *r, struct object *o)
 {
-	if (o->epoch == r->epoch)
-		return o->id;
 	o->epoch = r->epoch;
 	o->id = r->n_objects++;
 	o->function_start = o->function_end = 0;
-	put(r,
-	    &(struct record){ .type = RECORD_OBJECT,
-			      .object = {
-				      .kind = o->kind,
-				      .path = record_string(o->path),
-				      .build_id = { (const char *)o->build_id, o->build_id_size },
-				      .base = o->base,
-			      } });
+	recorder_put(r, &(struct record){
+				.type = RECORD_OBJECT,
+				.object = {
+					.kind = o->kind,
+					.path = record_string(o->path),
+					.build_id = { (const char *)o->build_id, o->build_id_size },
+					.base = o->base,
+				} });
 	return o->id;
 }
 
@@ -293,17 +190,18 @@ static uint32_t process_id(struct recorder *r, struct process *p)
 	p->written_mappings = NULL;
 	p->space = ++r->last_space;
 	p->id = r->n_processes++;
-	put(r, &(struct record){ .type = RECORD_PROCESS,
-				 .process = {
-					 .pid = p->pid,
-					 .start_ns = p->start_ns,
-					 .ppid = p->ppid,
-					 .comm = { p->comm, strnlen(p->comm, sizeof(p->comm)) },
-					 .exe = record_string(p->exe),
-					 .cgroup = record_string(p->cgroup),
-					 .unit = record_string(p->unit),
-					 .container = record_string(p->container),
-				 } });
+	recorder_put(
+		r, &(struct record){ .type = RECORD_PROCESS,
+				     .process = {
+					     .pid = p->pid,
+					     .start_ns = p->start_ns,
+					     .ppid = p->ppid,
+					     .comm = { p->comm, strnlen(p->comm, sizeof(p->comm)) },
+					     .exe = record_string(p->exe),
+					     .cgroup = record_string(p->cgroup),
+					     .unit = record_string(p->unit),
+					     .container = record_string(p->container),
+				     } });
 	return p->id;
 }
 
@@ -325,21 +223,21 @@ static uint32_t thread_id(struct recorder *r, uint32_t process, const struct sam
 		return NO_ID;
 	if (*id == ID_TABLE_NEW) {
 		*id = r->n_threads++;
-		put(r, &record);
+		recorder_put(r, &record);
 	}
 	return *id;
 }
 
-static void put_mapping(struct recorder *r, const struct process *p, const struct mapping *m)
+void recorder_put_mapping(struct recorder *r, const struct process *p, const struct mapping *m)
 {
-	put(r, &(struct record){ .type = RECORD_MAPPING,
-				 .mapping = {
-					 .process = p->id,
-					 .object = object_id(r, m->object),
-					 .start = m->start,
-					 .end = m->end,
-					 .pgoff = m->pgoff,
-				 } });
+	recorder_put(r, &(struct record){ .type = RECORD_MAPPING,
+					  .mapping = {
+						  .process = p->id,
+						  .object = recorder_object_id(r, m->object),
+						  .start = m->start,
+						  .end = m->end,
+						  .pgoff = m->pgoff,
+					  } });
 }
 
 /*
@@ -362,335 +260,14 @@ static uint32_t space_of(struct recorder *r, struct process *p)
 	return p->space = ++r->last_space;
 }
 
-/* A process's mappings are written the first time one of its frames lies in them. */
-static void need_mapping(struct recorder *r, struct process *p, const struct mapping *m)
+void recorder_need_mapping(struct recorder *r, struct process *p, const struct mapping *m)
 {
 	size_t i = (size_t)(m - p->mappings->list);
 
 	if (p->written_mappings != p->mappings || p->mapping_written[i / 64] >> (i % 64) & 1)
 		return;
 	p->mapping_written[i / 64] |= 1ULL << (i % 64);
-	put_mapping(r, p, m);
-}
-
-/* --- functions --- */
-
-/* False when it is written already. */
-static bool put_function(struct recorder *r, struct object *o, const struct function *f)
-{
-	char name[4096];
-	uint32_t object = object_id(r, o);
-	uint32_t *id = id_table_slot(&r->functions, f->start, object);
-
-	if (!id || *id != ID_TABLE_NEW)
-		return false;
-	*id = 0;
-	demangle(f->name, name, sizeof(name));
-	put(r, &(struct record){ .type = RECORD_FUNCTION,
-				 .function = { .object = object,
-					       .start = f->start,
-					       .size = f->size,
-					       .name = record_string(name) } });
-	return true;
-}
-
-/* A frame may be a leaf or a return address: both look-ups must find their function. */
-static void put_functions_at(struct recorder *r, struct object *o, uint64_t offset)
-{
-	struct function f;
-	bool found;
-
-	/* Most new frames are one more place in a function that is hot. */
-	if (offset > o->function_start && offset < o->function_end)
-		return;
-	found = function_index_find(o->index, offset, &f);
-	if (found) {
-		put_function(r, o, &f);
-		o->function_start = f.start;
-		o->function_end = f.start + f.size;
-	}
-	if (found && offset > f.start)
-		return;
-	if (offset && function_index_find(o->index, offset - 1, &f))
-		put_function(r, o, &f);
-}
-
-static void remember_offset(struct object *o, uint64_t offset)
-{
-	if (o->n_pending == o->pending_capacity) {
-		size_t capacity = MAX(o->pending_capacity * 2, (size_t)16);
-		uint64_t *grown = realloc(o->pending_offsets, capacity * sizeof(*grown));
-
-		if (!grown)
-			return;
-		o->pending_offsets = grown;
-		o->pending_capacity = capacity;
-	}
-	o->pending_offsets[o->n_pending++] = offset;
-}
-
-/* Its process may write its names down later. */
-static void watch(struct recorder *r, struct object *o, uint32_t pid)
-{
-	for (size_t i = 0; i < r->n_watched; i++)
-		if (r->watched[i].object == o)
-			return;
-	if (r->n_watched < WATCHED_MAX)
-		r->watched[r->n_watched++] =
-			(struct watched){ object_ref(o), pid,
-					  perf_maps_version(r->options.perf_maps, (pid_t)pid) };
-}
-
-static void need_written_name(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
-{
-	struct function f;
-
-	if (!r->options.perf_maps)
-		return;
-	if (perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f)) {
-		put_function(r, o, &f);
-		return;
-	}
-	watch(r, o, pid);
-	if (o->n_pending < UNNAMED_MAX)
-		remember_offset(o, offset);
-}
-
-static void need_functions(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
-{
-	if (o->kind == OBJECT_UNKNOWN)
-		return;
-	if (o->kind == OBJECT_ANON) {
-		need_written_name(r, o, offset, pid);
-	} else if (o->index_state == INDEX_READY) {
-		put_functions_at(r, o, offset);
-	} else if (o->index_state != INDEX_FAILED && o != r->unknown_kernel) {
-		remember_offset(o, offset);
-	}
-}
-
-void recorder_object_ready(struct recorder *r, struct object *o)
-{
-	if (o->index_state == INDEX_READY && o->n_pending) {
-		begin_block(r);
-		(void)object_id(r, o);
-		for (size_t i = 0; i < o->n_pending; i++)
-			put_functions_at(r, o, o->pending_offsets[i]);
-	}
-	forget_pending(o);
-}
-
-static void name_pending(struct recorder *r, struct object *o, uint32_t pid)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < o->n_pending; i++) {
-		uint64_t offset = o->pending_offsets[i];
-		struct function f;
-
-		if (perf_maps_find(r->options.perf_maps, (pid_t)pid, offset, &f))
-			put_function(r, o, &f);
-		else
-			o->pending_offsets[kept++] = offset;
-	}
-	o->n_pending = kept;
-}
-
-void recorder_look_again(struct recorder *r)
-{
-	bool grown = false;
-
-	if (r->n_watched)
-		begin_block(r);
-	for (size_t i = 0; i < r->n_watched; i++) {
-		struct watched *w = &r->watched[i];
-		uint64_t version = perf_maps_version(r->options.perf_maps, (pid_t)w->pid);
-
-		if (version == 0 || version == w->version)
-			continue;
-		w->version = version;
-		name_pending(r, w->object, w->pid);
-		grown = true;
-	}
-	/* What was no frame may be one now. */
-	for (size_t cpu = 0; grown && cpu < r->options.n_cpus; cpu++)
-		r->previous[cpu].epoch = 0;
-}
-
-void recorder_process_gone(struct recorder *r, uint32_t pid)
-{
-	for (size_t i = r->n_watched; i > 0; i--)
-		if (r->watched[i - 1].pid == pid)
-			unwatch(r, i - 1);
-}
-
-/* --- frames --- */
-
-static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
-{
-	uint32_t object = object_id(r, o);
-	uint32_t *id = id_table_slot(&r->frames, offset, object);
-
-	if (!id)
-		return NO_ID;
-	if (*id == ID_TABLE_NEW) {
-		*id = r->n_frames++;
-		r->stats.frames_new++;
-		put(r, &(struct record){ .type = RECORD_FRAME,
-					 .frame = { .object = object, .offset = offset } });
-		need_functions(r, o, offset, pid);
-		/* The functions table shares nothing with this one, but putting may have grown it.
-		 */
-		return r->n_frames - 1;
-	}
-	return *id;
-}
-
-static uint32_t kernel_frame(struct recorder *r, uint64_t address)
-{
-	struct object *o = kernel_space_find(r->options.kernel, address);
-
-	if (!o)
-		o = r->unknown_kernel;
-	return frame_id(r, o, address - o->base, 0);
-}
-
-/*
- * Outside of every mapping: garbage of a broken stack, or code in memory that was moved, which no
- * record tells of. The process's perf map knows the latter. Of a process whose mappings nobody
- * could read nothing is known to be garbage.
- */
-static uint32_t unmapped_frame(struct recorder *r, struct process *p, uint64_t address)
-{
-	struct function f;
-	struct mapping m;
-
-	if (!p->mappings)
-		return frame_id(r, r->unknown, address, p->pid);
-	if (!r->options.perf_maps || !p->mappings->own_code)
-		return UNMAPPED;
-	if (!p->jit)
-		p->jit = process_anonymous_object(r->options.objects, p);
-	if (!p->jit)
-		return NO_ID;
-	if (!perf_maps_find(r->options.perf_maps, (pid_t)p->pid, address, &f)) {
-		watch(r, p->jit, p->pid);
-		return UNMAPPED;
-	}
-	m = (struct mapping){ f.start, f.start + f.size, f.start, p->jit };
-	/* The mapping tells readers whose memory it is: before anything else in it. */
-	if (p->jit->epoch != r->epoch)
-		put_mapping(r, p, &m);
-	else if (put_function(r, p->jit, &f))
-		put_mapping(r, p, &m);
-	return frame_id(r, p->jit, address, p->pid);
-}
-
-static uint32_t user_frame(struct recorder *r, struct process *p, uint64_t address)
-{
-	const struct mapping *m = p->mappings ? mappings_find(p->mappings, address) : NULL;
-
-	if (!m)
-		return unmapped_frame(r, p, address);
-	need_mapping(r, p, m);
-	if (m->object->kind == OBJECT_ANON)
-		return frame_id(r, m->object, address, p->pid);
-	if (m->object->index_state == INDEX_NONE && r->options.symbols)
-		symbols_request(r->options.symbols, m->object, (pid_t)p->pid, m->start, m->end);
-	return frame_id(r, m->object, address - m->start + m->pgoff, p->pid);
-}
-
-static struct cached_frame *cache_place(struct recorder *r, uint32_t space, uint64_t address)
-{
-	uint64_t h = address * 0x9e3779b97f4a7c15ULL + space * 0xff51afd7ed558ccdULL;
-
-	return &r->cache[(h >> 51) % FRAME_CACHE];
-}
-
-static uint32_t lookup_frame(struct recorder *r, struct process *p, uint32_t space,
-			     uint64_t address)
-{
-	struct cached_frame *c = cache_place(r, space, address);
-	uint32_t id;
-
-	if (c->id != NO_ID && c->address == address && c->space == space)
-		return c->id;
-	id = space == KERNEL_SPACE ? kernel_frame(r, address) : user_frame(r, p, address);
-	/* A perf map may come to know it. */
-	if (id == UNMAPPED && p->mappings->own_code)
-		return id;
-	*c = (struct cached_frame){ address, space, id };
-	return id;
-}
-
-/*
- * How many of the outermost frames are those of the previous sample on this CPU. What is a leaf in
- * one and a caller in the other is looked at again: leaves are not cut.
- */
-static size_t shared_frames(const struct previous *prev, const uint64_t *address, size_t n_user,
-			    size_t n)
-{
-	size_t limit = MIN(n_user, prev->n_user), i = 0;
-
-	if (n_user == prev->n_user)
-		limit = MIN(n, prev->n);
-	else if (limit)
-		limit--;
-
-	while (i < limit && address[i] == prev->address[i])
-		i++;
-	return i;
-}
-
-/* Root first: user root ... user leaf, kernel entry ... kernel leaf. */
-static void root_first(const struct sample_record *s, uint64_t *address)
-{
-	size_t n = 0;
-
-	for (size_t i = s->user_frames; i > 0; i--)
-		address[n++] = s->words[s->kernel_frames + i - 1];
-	for (size_t i = s->kernel_frames; i > 0; i--)
-		address[n++] = s->words[i - 1];
-}
-
-/*
- * Fills prev with this sample's stack; false when memory ran out.
- *
- * A walk by frame pointers through code that has none ends in whatever its register and the stack
- * held. Callers outside every mapping with none inside beyond them are such an end: they are cut
- * off. The leaf is always right, and what lies between mapped frames may be code that was moved.
- */
-static bool intern_stack(struct recorder *r, struct previous *prev, const struct sample_record *s,
-			 struct process *p, uint32_t space)
-{
-	size_t n = (size_t)s->user_frames + s->kernel_frames;
-	uint64_t address[MAX_FRAMES];
-	size_t i = 0;
-
-	root_first(s, address);
-	if (prev->epoch == r->epoch && prev->space == space)
-		i = shared_frames(prev, address, s->user_frames, n);
-	prev->cut = MIN(prev->cut, i);
-	/* Between two drains others had the CPU's caches. */
-	for (size_t k = i; k < n; k++)
-		__builtin_prefetch(
-			cache_place(r, k < s->user_frames ? space : KERNEL_SPACE, address[k]));
-	for (prev->n = i; i < n; i++) {
-		uint32_t id =
-			lookup_frame(r, p, i < s->user_frames ? space : KERNEL_SPACE, address[i]);
-
-		if (id == UNMAPPED && i == prev->cut && i + 1 < s->user_frames)
-			prev->cut++;
-		else if (id == UNMAPPED)
-			id = frame_id(r, r->unknown, address[i], p->pid);
-		if (id == NO_ID)
-			return false;
-		prev->address[i] = address[i];
-		prev->id[i] = id;
-		prev->n = i + 1;
-	}
-	prev->n_user = s->user_frames;
-	return true;
+	recorder_put_mapping(r, p, m);
 }
 
 /* The counters behind the frames, each as its delta and the part of the time it ran. All are read
@@ -760,7 +337,7 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 		take_counters(s, &record.sample);
 	if (s->flags & SAMPLE_ACCESS)
 		take_access(s, &record.sample.access);
-	put(r, &record);
+	recorder_put(r, &record);
 }
 
 /* The sample's thread, and its stack, become the CPU's previous ones. */
@@ -776,7 +353,7 @@ static bool take_sample(struct recorder *r, struct previous *prev, const struct 
 		prev->tid = s->tid;
 		memcpy(prev->comm, s->comm, sizeof(s->comm));
 	}
-	if (prev->thread_id == NO_ID || !intern_stack(r, prev, s, p, space)) {
+	if (prev->thread_id == NO_ID || !recorder_intern_stack(r, prev, s, p, space)) {
 		prev->epoch = 0;
 		return false;
 	}
@@ -799,7 +376,7 @@ bool recorder_sample(struct recorder *r, const struct sample_record *s, struct p
 
 	if (s->head.cpu >= r->options.n_cpus || s->event >= r->n_events)
 		return false;
-	begin_block(r);
+	recorder_begin_block(r);
 	prev = &r->previous[s->head.cpu];
 	if (!take_sample(r, prev, s, p)) {
 		r->stats.dropped++;
@@ -816,7 +393,7 @@ bool recorder_sample(struct recorder *r, const struct sample_record *s, struct p
 
 void recorder_row(struct recorder *r, const struct row *row)
 {
-	begin_block(r);
+	recorder_begin_block(r);
 	row_put(&r->block, r->rows, r->coder, row);
 	note_time(r, row->time_ns);
 	if (r->block.size >= r->options.block_bytes)
@@ -881,7 +458,7 @@ int recorder_set_event(struct recorder *r, size_t index, const struct record_eve
 		free(r->events[index].strings[k]);
 	r->events[index] = known;
 	if (r->epoch) {
-		begin_block(r);
+		recorder_begin_block(r);
 		put_event(r, index);
 	}
 	return 0;
@@ -893,16 +470,17 @@ void recorder_ledger(struct recorder *r, const struct record_ledger *l)
 
 	if (l->event >= r->n_events)
 		return;
-	begin_block(r);
+	recorder_begin_block(r);
 	record.ledger.event = r->event_ids[l->event];
-	put(r, &record);
+	recorder_put(r, &record);
 }
 
 void recorder_note(struct recorder *r, uint64_t time_ns, const char *text)
 {
-	begin_block(r);
-	put(r, &(struct record){ .type = RECORD_NOTE,
-				 .note = { .time_ns = time_ns, .text = record_string(text) } });
+	recorder_begin_block(r);
+	recorder_put(
+		r, &(struct record){ .type = RECORD_NOTE,
+				     .note = { .time_ns = time_ns, .text = record_string(text) } });
 }
 
 void recorder_get_stats(const struct recorder *r, struct recorder_stats *ret)
