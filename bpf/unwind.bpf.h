@@ -8,7 +8,8 @@
  *
  *   struct unwind_chunk *unwind_chunk_at(__u32 i);
  *   struct unwind_mapping *unwind_mapping_at(__u32 i);
- *   struct unwind_slot *unwind_slot_at(__u32 i);      each NULL beyond the end
+ *   struct unwind_slot *unwind_slot_at(__u32 i);
+ *   struct unwind_cpu *unwind_cpu_at(__u32 i);        each NULL beyond the end
  *   long unwind_read(void *to, __u32 size, __u64 address);   the process's memory; 0 or an error
  *
  * Searches are written without branches. A branch per halving doubles what the verifier must
@@ -185,6 +186,15 @@ static __always_inline __u32 unwind_search(struct unwind_cpu *c, __u64 pc, __u64
 	return 0;
 }
 
+/* A global function, which is verified once and not at each place where a rule is wanted. */
+int unwind_search_at(__u32 cpu, __u64 pc);
+__noinline int unwind_search_at(__u32 cpu, __u64 pc)
+{
+	struct unwind_cpu *c = unwind_cpu_at(cpu);
+
+	return c ? (int)unwind_search(c, pc, &c->word) : STACK_NO_ROWS;
+}
+
 /* The same through the cache, in which nine of ten program counters are found. */
 static __always_inline __u32 unwind_rule(struct unwind_cpu *c, __u64 pc, __u64 *ret_word)
 {
@@ -196,7 +206,8 @@ static __always_inline __u32 unwind_rule(struct unwind_cpu *c, __u64 pc, __u64 *
 		*ret_word = cached->word;
 		return 0;
 	}
-	status = unwind_search(c, pc, ret_word);
+	status = (__u32)unwind_search_at(c->cpu, pc);
+	*ret_word = c->word;
 	if (status == 0) {
 		cached->pc = pc;
 		cached->word = (*ret_word >> 32 << 32) | c->space;
@@ -206,8 +217,7 @@ static __always_inline __u32 unwind_rule(struct unwind_cpu *c, __u64 pc, __u64 *
 
 /* --- memory --- */
 
-/* A word of the stack: from the window, which moves to where it is needed. */
-static __noinline int unwind_load(struct unwind_cpu *c, __u64 address, __u64 *ret)
+static __always_inline int unwind_load_word(struct unwind_cpu *c, __u64 address)
 {
 	__u64 at = address - c->window_base;
 
@@ -218,11 +228,30 @@ static __noinline int unwind_load(struct unwind_cpu *c, __u64 address, __u64 *re
 		if (unwind_read(c->window, sizeof(c->window), address - 64)) {
 			/* The end of the stack is near, or unmapped memory. */
 			c->window_base = ~0ULL;
-			return unwind_read(ret, sizeof(*ret), address) ? -1 : 0;
+			return unwind_read(&c->loaded, sizeof(c->loaded), address) ? -1 : 0;
 		}
 	}
-	*ret = c->window[at >> 3 & (UNWIND_WINDOW_WORDS - 1)];
+	c->loaded = c->window[at >> 3 & (UNWIND_WINDOW_WORDS - 1)];
 	return 0;
+}
+
+/* A global function, like unwind_search_at(). */
+int unwind_load_at(__u32 cpu, __u64 address);
+__noinline int unwind_load_at(__u32 cpu, __u64 address)
+{
+	struct unwind_cpu *c = unwind_cpu_at(cpu);
+
+	return c ? unwind_load_word(c, address) : -1;
+}
+
+/* A word of the stack: from the window, which moves to where it is needed. */
+static __always_inline int unwind_load(struct unwind_cpu *c, __u64 address, __u64 *ret)
+{
+	int r = unwind_load_at(c->cpu, address);
+
+	if (r == 0)
+		*ret = c->loaded;
+	return r;
 }
 
 /* --- from a frame to its caller --- */

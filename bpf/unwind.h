@@ -102,7 +102,9 @@ struct unwind_cpu {
 	__u32 fp_way; /* callers are found by frame pointers, all of them */
 	__u32 fp_seen; /* enum unwind_fp_seen */
 	__u32 fp_turn; /* stacks that might have been walked that way */
-	__u32 reserved;
+	__u32 cpu; /* its own number */
+	__u64 word; /* of the row that was searched for */
+	__u64 loaded; /* from the stack */
 	/* Where the walk began, to begin anew. */
 	__u64 first_pc, first_sp, first_fp, first_lr;
 	__u64 pcs[UNWIND_PCS]; /* leaf first */

@@ -94,6 +94,11 @@ static __always_inline struct unwind_mapping *unwind_mapping_at(__u32 i)
 	return bpf_map_lookup_elem(&unwind_mappings, &i);
 }
 
+static __always_inline struct unwind_cpu *unwind_cpu_at(__u32 i)
+{
+	return bpf_map_lookup_elem(&unwind_cpus, &i);
+}
+
 static __always_inline long unwind_read(void *to, __u32 size, __u64 address)
 {
 	return bpf_probe_read_user(to, size, (const void *)address);
@@ -103,17 +108,28 @@ static __always_inline long unwind_read(void *to, __u32 size, __u64 address)
 
 __noinline int unwind_frame(__u32 cpu)
 {
-	struct unwind_cpu *c = bpf_map_lookup_elem(&unwind_cpus, &cpu);
+	struct unwind_cpu *c = unwind_cpu_at(cpu);
 
 	return c ? (int)unwind_step(c) : 1;
+}
+
+#define UNWIND_ROUND 16
+
+/* A loop is verified turn by turn, this one once, and the one around it has fewer turns. */
+__noinline int unwind_frames(__u32 cpu)
+{
+	for (int i = 0; i < UNWIND_ROUND; i++)
+		if (unwind_frame(cpu))
+			return 1;
+	return 0;
 }
 
 /* One more than there are frames: the last one finds that there is no room. Twice, for a walk may
  * begin anew. */
 static __always_inline void unwind_user(__u32 cpu)
 {
-	for (int i = 0; i < 2 * (SAMPLE_MAX_FRAMES + 1); i++)
-		if (unwind_frame(cpu))
+	for (int i = 0; i < 2 * (SAMPLE_MAX_FRAMES + 1) / UNWIND_ROUND; i++)
+		if (unwind_frames(cpu))
 			break;
 }
 
@@ -264,7 +280,7 @@ static __always_inline struct unwind_cpu *
 unwind_begin_user(void *ctx, const struct sampler_knobs *k, struct sample_record *rec)
 {
 	__u32 cpu = rec->head.cpu, flags = 0;
-	struct unwind_cpu *c = bpf_map_lookup_elem(&unwind_cpus, &cpu);
+	struct unwind_cpu *c = unwind_cpu_at(cpu);
 	enum registers registers;
 
 	if (!c)
@@ -276,6 +292,7 @@ unwind_begin_user(void *ctx, const struct sampler_knobs *k, struct sample_record
 		return 0;
 	find_process(c, rec, &flags);
 	c->arm64 = ON_ARM64;
+	c->cpu = cpu;
 	unwind_begin(c, k->depth, flags & UNWIND_PROCESS_FP);
 	return c;
 }

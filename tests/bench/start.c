@@ -2,15 +2,17 @@
 /*
  * Milliseconds from nothing to a sampler that is loaded, attached to every CPU and enabled.
  *
- * usage: start [EVENTS]    (cpu-clock@99Hz)
+ * usage: start fp|rows [EVENTS]    user stacks by frame pointers alone, or by rows; cpu-clock@99Hz
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "host/btf.h"
 #include "host/cpus.h"
 #include "sampler/sampler.h"
+#include "unwind/unwind_maps.h"
 #include "util/cleanup.h"
 
 static double now_ms(void)
@@ -31,6 +33,7 @@ static int fail(const char *what, char *error)
 int main(int argc, char **argv)
 {
 	struct sampler_options options = { .ring_bytes = 512 << 10, .depth = 127 };
+	_cleanup_(unwind_maps_closep) struct unwind_maps *maps = NULL;
 	struct sampler_event *events;
 	struct pmu_event *parsed;
 	char *error = NULL, btf[HOST_BTF_PATH_MAX];
@@ -39,11 +42,13 @@ int main(int argc, char **argv)
 	int *cpus, btf_fd;
 	size_t n;
 
+	if (argc < 2)
+		return fail("fp or rows", NULL);
 	if (host_cpus_online(NULL, &cpus, &options.n_cpus) < 0 ||
 	    host_cpus_possible_count(NULL, &options.possible_cpus) < 0)
 		return fail("CPUs", NULL);
 	options.cpus = cpus;
-	if (pmu_events_parse(argc > 1 ? argv[1] : "cpu-clock@99Hz", &(struct pmu_defaults){ 0 },
+	if (pmu_events_parse(argc > 2 ? argv[2] : "cpu-clock@99Hz", &(struct pmu_defaults){ 0 },
 			     &parsed, &n, &error) < 0)
 		return fail("events", error);
 	events = calloc(n, sizeof(*events));
@@ -56,7 +61,12 @@ int main(int argc, char **argv)
 						    .flags = SAMPLER_KERNEL_STACK |
 							     SAMPLER_USER_STACK };
 	started = now_ms();
-	btf_fd = host_btf_for_sampler(btf);
+	if (strcmp(argv[1], "rows") == 0) {
+		if (unwind_maps_open(32 << 20, options.possible_cpus, &maps) < 0)
+			return fail("maps of the unwinder", NULL);
+		options.unwind = maps;
+	}
+	btf_fd = maps ? host_btf_for_unwinder(btf) : host_btf_for_sampler(btf);
 	options.btf = btf_fd >= 0 ? btf : NULL;
 	if (sampler_open(&options, events, n, &sampler, &error) < 0)
 		return fail("sampler", error);

@@ -57,6 +57,11 @@ static struct unwind_mapping *unwind_mapping_at(__u32 i)
 	return i < shim.maps.n_mappings ? &shim.maps.mappings[i] : NULL;
 }
 
+static struct unwind_cpu *unwind_cpu_at(__u32 i)
+{
+	return i == shim.cpu.cpu ? &shim.cpu : NULL;
+}
+
 static long unwind_read(void *to, __u32 size, __u64 address)
 {
 	struct iovec local = { to, size }, remote = { (void *)(uintptr_t)address, size };
