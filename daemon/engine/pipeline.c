@@ -17,6 +17,8 @@
 #include "engine/merge.h"
 #include "engine/messages.h"
 #include "host/cpus.h"
+#include "host/danger.h"
+#include "host/kernel.h"
 #include "process/process.h"
 #include "process/sideband.h"
 #include "symbols/symbols.h"
@@ -191,8 +193,20 @@ static int refuse_unwinder(struct pipeline *p, const char *why, char **ret_error
 	return -EOPNOTSUPP;
 }
 
+/* Rows are walked by reading user memory. Which events come is known later: hardware's are assumed. */
+static const struct host_danger *unwinding_danger(const struct config *config,
+						  struct host_kernel *kernel)
+{
+	if (config->allow_unsafe || host_kernel_get(kernel) < 0)
+		return NULL;
+	return host_danger_find(kernel, HOST_PLAN_READ_USER | HOST_PLAN_HARDWARE_EVENT);
+}
+
 static int open_unwinder(struct pipeline *p, char **ret_error)
 {
+	_cleanup_free_ char *sentence = NULL;
+	const struct host_danger *danger;
+	struct host_kernel kernel;
 	struct unwinder_options o = {
 		.bytes = p->options.config->unwind_bytes,
 		.possible_cpus = p->possible_cpus,
@@ -204,6 +218,11 @@ static int open_unwinder(struct pipeline *p, char **ret_error)
 
 	if (p->options.config->unwind == UNWIND_FP)
 		return 0;
+	danger = unwinding_danger(p->options.config, &kernel);
+	if (danger) {
+		sentence = host_danger_sentence(danger, &kernel);
+		return refuse_unwinder(p, sentence ? sentence : danger->what, ret_error);
+	}
 	r = unwinder_new(&o, &p->unwinder);
 	if (r == -ENOSYS)
 		return refuse_unwinder(p, "rows exist for x86-64 and arm64 only", ret_error);
@@ -297,8 +316,10 @@ int pipeline_open(const struct pipeline_options *options, struct pipeline **ret,
 		r = open_recorder(p);
 	if (r == 0)
 		r = open_processes(p);
-	if (r < 0)
+	if (r < 0) {
+		pipeline_discard(p);
 		return r;
+	}
 	*ret = TAKE_PTR(p);
 	return 0;
 }
