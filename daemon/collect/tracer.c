@@ -15,7 +15,7 @@
 #include "host/btf.h"
 #include "host/kernel.h"
 
-#define LOG_BYTES 65536
+#define LOG_BYTES (8 << 20) /* a log that does not fit makes every refusal -ENOSPC */
 #define RING_BYTES (1U << 20)
 #define BATCH 512 /* elements read by one call */
 

@@ -13,6 +13,10 @@
 #include "unwind/unwind_maps.h"
 #include "util/log.h"
 
+/* The verifier's log, whose end tells what it refused; a log that does not fit makes every refusal
+ * -ENOSPC. Memory only as far as it is written. */
+#define LOG_BYTES (8 << 20)
+
 struct program {
 	struct sampler_bpf *skel;
 	bool bpf_rings;
@@ -234,14 +238,14 @@ int program_load(const struct program_options *o, struct program **ret, char **r
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = o->btf);
 	_cleanup_(program_freep) struct program *p = calloc(1, sizeof(*p));
-	_cleanup_free_ char *log = calloc(1, 65536);
+	_cleanup_free_ char *log = calloc(1, LOG_BYTES);
 	int r;
 
 	if (!p || !log)
 		return -ENOMEM;
 	libbpf_set_print(libbpf_message);
 	opts.kernel_log_buf = log;
-	opts.kernel_log_size = 65536;
+	opts.kernel_log_size = LOG_BYTES;
 	p->bpf_rings = o->bpf_rings;
 	p->possible_cpus = o->possible_cpus;
 	p->skel = sampler_bpf__open_opts(&opts);
