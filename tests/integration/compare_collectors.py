@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Collectors beside /proc, /sys, vmstat and ss, read before and after: compare_collectors.py PROFILER.
+"""Collectors beside /proc, /sys, vmstat, ss and iostat, read before and after: compare_collectors.py PROFILER.
 
 A counter must lie between the two readings; a value that never changes must be the same; a gauge must lie between the two
 readings or near them (stated below). Whatever changed the wrong way meanwhile is read again.
 """
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -117,12 +118,33 @@ def compare_sockets():
     return 1, [f"tcp state_listen: {row['state_listen']}, ss says {before} .. {after}"]
 
 
+def transferred():
+    """KiB that devices read and wrote, as iostat sums them up."""
+    told = json.loads(subprocess.check_output(["iostat", "-d", "-k", "-o", "JSON"], text=True, env={**os.environ, "LC_ALL": "C"}))
+    disks = told["sysstat"]["hosts"][0]["statistics"][0]["disk"]
+    return {d["disk_device"]: (d["kB_read"], d["kB_wrtn"]) for d in disks}
+
+
+def compare_disks():
+    if not shutil.which("iostat"):
+        return 0, []
+    before, rows, after = transferred(), {r["device"]: r for r in collected("disk")}, transferred()
+    wrong = []
+    for device in before.keys() & after.keys() & rows.keys():
+        for i, column in enumerate(["sectors_read", "sectors_written"]):
+            low, value, high = before[device][i], rows[device][column] // 2, after[device][i]
+            if not low <= value <= high:
+                wrong.append(f"disk {device} {column}: {value} KiB, iostat says {low} .. {high}")
+    return len(before), wrong
+
+
 def main():
     failed = 0
     for name, compare, least in [("counters of cpu, disk, network, tcp and system lie between two readings of /proc",
                                   compare_counters, 30),
                                  ("memory agrees with /proc/meminfo and vmstat", compare_memory, 10),
-                                 ("listening sockets agree with ss", compare_sockets, 0)]:
+                                 ("listening sockets agree with ss", compare_sockets, 0),
+                                 ("bytes of disks agree with iostat", compare_disks, 0)]:
         seen, wrong = compare()
         if wrong or seen < least:
             failed = 1

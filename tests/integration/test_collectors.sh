@@ -30,7 +30,7 @@ for c in $(names false); do
 	check "$c cannot work here, and says why" refused_with_reason "$c"
 done
 
-check "values agree with /proc, vmstat and ss" tests/integration/compare_collectors.py "$PROFILER"
+check "values agree with /proc, and with vmstat, ss and iostat where they are" tests/integration/compare_collectors.py "$PROFILER"
 
 # In a mount namespace of its own: one file system over another, both of known sizes.
 covered() {
