@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #include "util/parse.h"
+#include "util/thread.h"
 
 #define MAX_QUEUED_BYTES (64U << 20) /* of rows that nobody took */
 #define MAX_FDS 128
@@ -311,26 +311,6 @@ static void *run(void *arg)
 
 /* --- the owner's side --- */
 
-static int start_thread(struct worker *w)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 512 * 1024);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&thread, &attr, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (r == 0)
-		(void)pthread_setname_np(thread, "collect");
-	return -r;
-}
-
 int worker_new(int notify_fd, struct worker **ret)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -348,7 +328,7 @@ int worker_new(int notify_fd, struct worker **ret)
 	pthread_cond_init(&w->ended, &attr);
 	pthread_condattr_destroy(&attr);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = w->wake_fd < 0 ? -errno : start_thread(w);
+	r = w->wake_fd < 0 ? -errno : thread_start("collect", 512 * 1024, run, w, NULL);
 	if (r < 0) {
 		w->references = 1;
 		unref(w);

@@ -4,9 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#include "util/thread.h"
 
 struct textfile {
 	pthread_mutex_t lock;
@@ -100,26 +101,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int start_thread(struct textfile *t)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, 128 * 1024);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&thread, &attr, run, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (r == 0)
-		(void)pthread_setname_np(thread, "textfile");
-	return -r;
-}
-
 int textfile_new(const char *path, mode_t mode, struct textfile **ret)
 {
 	struct textfile *t = calloc(1, sizeof(*t));
@@ -139,7 +120,7 @@ int textfile_new(const char *path, mode_t mode, struct textfile **ret)
 	if (!t->path || !t->temporary)
 		r = -ENOMEM;
 	if (r == 0)
-		r = start_thread(t);
+		r = thread_start("textfile", 128 * 1024, run, t, NULL);
 	if (r < 0) {
 		t->references = 1;
 		unref(t);

@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "store/segment_file.h"
 #include "store/segment_sink.h"
 #include "util/parse.h"
+#include "util/thread.h"
 
 #define QUEUE_MAX_BYTES (16U << 20)
 #define QUEUE_MAX_ENTRIES 4096
@@ -330,21 +330,6 @@ static struct segment_writer *writer_new(void)
 	return w;
 }
 
-/* Signals are for the thread that runs the loop. */
-static int start_thread(struct segment_writer *w)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&w->thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
-		pthread_setname_np(w->thread, "segment-writer");
-	return r;
-}
-
 int segment_writer_open(const struct segment_writer_options *options, struct segment_writer **ret,
 			char **ret_error)
 {
@@ -358,7 +343,7 @@ int segment_writer_open(const struct segment_writer_options *options, struct seg
 	if (r < 0)
 		return r;
 	segment_sink_get_status(w->sink, &w->status);
-	r = start_thread(w);
+	r = thread_start("segment-writer", 0, work, w, &w->thread);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(w);

@@ -11,9 +11,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
+#include "symbols/elf_file.h"
 #include "symbols/function_index_internal.h"
 
 struct function_index *function_index_wrap(void *block, size_t size, bool mapped)
@@ -113,30 +113,16 @@ static int check_header(const struct function_index_header *h, uint64_t file_siz
 	return 0;
 }
 
-static int read_full(int fd, void *data, size_t size, uint64_t offset)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 /* The CRC over the header and what follows it, and that the last name ends. */
-static int check_content(int fd, const struct function_index_header *h, uint64_t file_size)
+static int check_content(const struct elf_source *file, const struct function_index_header *h)
 {
 	uint32_t crc = function_index_header_crc(h);
 	char chunk[16384];
 	char last = 0;
 
-	for (uint64_t at = sizeof(*h); at < file_size;) {
-		size_t n = (size_t)MIN(file_size - at, (uint64_t)sizeof(chunk));
-		int r = read_full(fd, chunk, n, at);
+	for (uint64_t at = sizeof(*h); at < file->size;) {
+		size_t n = (size_t)MIN(file->size - at, (uint64_t)sizeof(chunk));
+		int r = elf_source_read(file, at, chunk, n);
 
 		if (r < 0)
 			return r;
@@ -151,29 +137,26 @@ int function_index_map(int fd, const uint8_t *build_id, size_t build_id_size,
 		       struct function_index **ret)
 {
 	struct function_index_header h;
-	struct stat st;
+	struct elf_source file;
 	void *block;
-	int r;
+	int r = elf_source_from_fd(fd, NULL, &file);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(h))
+	if (r == -ENOEXEC)
 		return -EBADMSG;
-	r = read_full(fd, &h, sizeof(h), 0);
+	if (r == 0)
+		r = elf_source_read(&file, 0, &h, sizeof(h));
+	if (r == 0)
+		r = check_header(&h, file.size, build_id, build_id_size);
+	if (r == 0)
+		r = check_content(&file, &h);
 	if (r < 0)
 		return r;
-	r = check_header(&h, (uint64_t)st.st_size, build_id, build_id_size);
-	if (r < 0)
-		return r;
-	r = check_content(fd, &h, (uint64_t)st.st_size);
-	if (r < 0)
-		return r;
-	block = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	block = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (block == MAP_FAILED)
 		return -errno;
-	*ret = function_index_wrap(block, (size_t)st.st_size, true);
+	*ret = function_index_wrap(block, file.size, true);
 	if (*ret)
 		return 0;
-	munmap(block, (size_t)st.st_size);
+	munmap(block, file.size);
 	return -ENOMEM;
 }

@@ -15,7 +15,6 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -34,6 +33,7 @@
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/parse.h"
+#include "util/thread.h"
 
 #define DEFAULT_CACHE_BYTES (256ULL << 20)
 #define WORKER_NICE 10
@@ -263,9 +263,6 @@ static void *work(void *userdata)
 	struct symbols *s = w->symbols;
 	bool orphaned;
 
-	pthread_setname_np(pthread_self(), w == &s->local  ? "symbols"
-					   : w == &s->rows ? "rows"
-							   : "remote-symbols");
 	if (w != &s->rows)
 		setpriority(PRIO_PROCESS, 0, WORKER_NICE); /* on Linux: of this thread */
 	pthread_mutex_lock(&s->lock);
@@ -284,18 +281,17 @@ static void worker_init(struct worker *w, struct symbols *s)
 	pthread_cond_init(&w->wake, NULL);
 }
 
-/* Signals are the main thread's business. */
 static int worker_start(struct worker *w)
 {
-	sigset_t all, previous;
+	const struct symbols *s = w->symbols;
+	const char *name = w == &s->local  ? "symbols"
+			   : w == &s->rows ? "rows"
+					   : "remote-symbols";
 	int r;
 
 	if (w->started)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &previous);
-	r = -pthread_create(&w->thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &previous, NULL);
+	r = thread_start(name, 0, work, w, &w->thread);
 	w->started = r == 0;
 	return r;
 }

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "store/crc32c.h"
 #include "unwind/unwind_block.h"
@@ -104,20 +103,6 @@ const struct unwind_row *unwind_table_find(const struct unwind_table *t, uint64_
 	return row->pc <= pc && ROW_CFA(row->rule) != ROW_NONE ? row : NULL;
 }
 
-static int read_full(int fd, void *data, size_t size, uint64_t offset)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pread(fd, (char *)data + done, size - done, (off_t)(offset + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EBADMSG;
-		done += (size_t)n;
-	}
-	return 0;
-}
-
 static int check_header(const struct unwind_header *h, uint64_t file_size,
 			const struct build_id *id)
 {
@@ -144,15 +129,15 @@ static bool check_rows(const struct unwind_row *rows, size_t n, bool first,
 	return true;
 }
 
-static int check_content(int fd, const struct unwind_header *h)
+static int check_content(const struct elf_source *file, const struct unwind_header *h)
 {
 	uint32_t crc = header_crc(h);
 	struct unwind_row rows[CHUNK_ROWS], previous = { 0 };
 
 	for (uint32_t i = 0; i < h->n_rows;) {
 		uint32_t n = MIN(h->n_rows - i, (uint32_t)CHUNK_ROWS);
-		int r = read_full(fd, rows, n * sizeof(rows[0]),
-				  sizeof(*h) + (uint64_t)i * sizeof(rows[0]));
+		int r = elf_source_read(file, sizeof(*h) + (uint64_t)i * sizeof(rows[0]), rows,
+					n * sizeof(rows[0]));
 
 		if (r < 0)
 			return r;
@@ -166,29 +151,28 @@ static int check_content(int fd, const struct unwind_header *h)
 
 int unwind_block_map(int fd, const struct build_id *id, struct unwind_table **ret)
 {
+	struct elf_source file;
 	struct unwind_header h;
-	struct stat st;
 	void *block;
-	int r;
+	int r = elf_source_from_fd(fd, NULL, &file);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < (off_t)sizeof(h))
+	if (r == -ENOEXEC)
 		return -EBADMSG;
-	r = read_full(fd, &h, sizeof(h), 0);
 	if (r == 0)
-		r = check_header(&h, (uint64_t)st.st_size, id);
+		r = elf_source_read(&file, 0, &h, sizeof(h));
 	if (r == 0)
-		r = check_content(fd, &h);
+		r = check_header(&h, file.size, id);
+	if (r == 0)
+		r = check_content(&file, &h);
 	if (r < 0)
 		return r;
-	block = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	block = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (block == MAP_FAILED)
 		return -errno;
 	*ret = wrap(block, true);
 	if (*ret)
 		return 0;
-	munmap(block, (size_t)st.st_size);
+	munmap(block, file.size);
 	return -ENOMEM;
 }
 
