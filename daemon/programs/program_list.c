@@ -280,6 +280,26 @@ static void look_at_processes(struct program_list *l, int *ret_error)
 
 /* --- what is pinned --- */
 
+/* It may be another namespace's, or gone. */
+static void put_interface(uint32_t index, char name[static IF_NAMESIZE])
+{
+	if (!if_indextoname(index, name))
+		snprintf(name, IF_NAMESIZE, "%u", index);
+}
+
+/* A filter of traffic control is kept as another pin of its program (program_attach.c). */
+static void put_filter(struct program *p, const char *pin)
+{
+	char interface[IF_NAMESIZE], direction[4];
+	unsigned int index;
+
+	if (!p || sscanf(pin, "tc-%u-%3[a-z]-", &index, direction) != 2)
+		return;
+	put_interface(index, interface);
+	attach(p, "tc", interface,
+	       strcmp(direction, "out") == 0 ? "egress filter" : "ingress filter");
+}
+
 static void look_at_pins(struct program_list *l, const char *store, const char *object,
 			 int *ret_error)
 {
@@ -296,13 +316,13 @@ static void look_at_pins(struct program_list *l, const char *store, const char *
 		struct bpf_prog_info info = {};
 		__u32 size = sizeof(info);
 
-		if (strncmp(d->d_name, "prog-", 5) != 0)
+		if (strncmp(d->d_name, "prog-", 5) != 0 && strncmp(d->d_name, "tc-", 3) != 0)
 			continue;
 		snprintf(holder, sizeof(holder), "%s/%s", path, d->d_name);
 		fd = bpf_obj_get(holder);
 		snprintf(holder, sizeof(holder), "object %s", object);
 		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0)
-			(void)get(l, info.id, 0, holder, ret_error);
+			put_filter(get(l, info.id, 0, holder, ret_error), d->d_name);
 	}
 	closedir(dir);
 }
@@ -321,6 +341,14 @@ static void look_at_store(struct program_list *l, const char *store, int *ret_er
 }
 
 /* --- links --- */
+
+/* Of Linux 6.6, and what its link begins with. */
+#define LINK_TYPE_TCX 11
+#define ATTACH_TCX_EGRESS 47
+
+struct tcx_info {
+	__u32 interface, attach_type;
+};
 
 static const char *xdp_mode(uint32_t interface)
 {
@@ -343,13 +371,26 @@ static const char *xdp_mode(uint32_t interface)
 static void put_link(struct program *p, const struct bpf_link_info *info, const char *name)
 {
 	char interface[IF_NAMESIZE] = "";
+	struct tcx_info tcx;
 	char id[32];
 
 	switch (info->type) {
 	case BPF_LINK_TYPE_XDP:
-		if (!if_indextoname(info->xdp.ifindex, interface))
-			snprintf(interface, sizeof(interface), "(gone)");
+		put_interface(info->xdp.ifindex, interface);
 		attach(p, "xdp", interface, xdp_mode(info->xdp.ifindex));
+		break;
+	case LINK_TYPE_TCX:
+		memcpy(&tcx, &info->xdp, sizeof(tcx));
+		put_interface(tcx.interface, interface);
+		attach(p, "tc", interface,
+		       tcx.attach_type == ATTACH_TCX_EGRESS ? "egress" : "ingress");
+		break;
+	case BPF_LINK_TYPE_CGROUP:
+		snprintf(id, sizeof(id), "%llu", (unsigned long long)info->cgroup.cgroup_id);
+		attach(p, "cgroup", id,
+		       info->cgroup.attach_type == BPF_CGROUP_INET_INGRESS  ? "ingress"
+		       : info->cgroup.attach_type == BPF_CGROUP_INET_EGRESS ? "egress"
+									    : "");
 		break;
 	case BPF_LINK_TYPE_RAW_TRACEPOINT:
 		attach(p, "raw_tracepoint", name, "");

@@ -175,6 +175,7 @@ agrees_with_bpftool() {
 		    assert p["loaded_ns"] // 10**9 - t["loaded_at"] in (-1, 0, 1), (p, t)
 		attached = {a for p in objects for a in p["attached"]}
 		assert any(a.startswith("xdp ept") for a in attached), attached
+		assert any(a.startswith("tc ept") and "ingress" in a for a in attached), attached
 	PY
 }
 check "type, name, sizes, maps and time are bpftool's" agrees_with_bpftool
@@ -287,6 +288,7 @@ as_filter() { # in|out OPTION...
 	id=$(inside load "$work/tc.o") && inside attach "$id" --to epp$$ --mode filter "$@" >"$work/out" || return
 	grep -q "filter" "$work/out" && [ "$(filters "$direction")" -ge 1 ] || return
 	says "attached already" inside attach "$id" --to epp$$ --mode filter "$@" || return
+	inside | grep -q "tc epp$$ $direction filter" || { inside; return 1; }
 	ip netns exec "$namespace" python3 -c 'import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(20): s.sendto(b"x", ("10.213.7.1", 9))'
