@@ -4,8 +4,8 @@
  * and tcp6.
  *
  * The kernel walks all its sockets for the last two, which takes seconds on a host with a million;
- * so after a walk of t the next one comes no sooner than PATIENCE * t later. The counts of a row in
- * between are absent.
+ * so after a walk of t the next one comes no sooner than PATIENCE * t later. Rows in between repeat
+ * its counts, and say how old they are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,7 +33,8 @@ enum {
 	OF_SNMP = 10,
 	TCP_ESTABLISHED = 3 * COUNTERS, /* CurrEstab */
 	TCP_STATE,
-	TCP_INTERVAL = TCP_STATE + STATES,
+	TCP_STATES_AGE = TCP_STATE + STATES,
+	TCP_INTERVAL,
 	TCP_RESET,
 };
 
@@ -42,7 +43,7 @@ _Static_assert(ARRAY_SIZE(names) == COUNTERS, "a name for each counter");
 #define COUNTER(i, name, help) RATES_COLUMNS(0, COUNTERS, i, name, "", help)
 #define STATE(i, name)                                                                             \
 	[TCP_STATE + i] = { "state_" name,	     "", ROW_GAUGE, ROW_UNSIGNED, 0, 0,            \
-			    "sockets in state " name }
+			    "sockets in state " name ", when they were counted" }
 
 /* clang-format off */
 static const struct row_column columns[] = {
@@ -70,6 +71,8 @@ static const struct row_column columns[] = {
 	STATE(0, "established"), STATE(1, "syn_sent"), STATE(2, "syn_recv"), STATE(3, "fin_wait1"),
 	STATE(4, "fin_wait2"), STATE(5, "time_wait"), STATE(6, "close"), STATE(7, "close_wait"),
 	STATE(8, "last_ack"), STATE(9, "listen"), STATE(10, "closing"),
+	[TCP_STATES_AGE] = { "states_age", "ns", ROW_GAUGE, ROW_UNSIGNED, 0, 0,
+			     "time since the sockets were counted" },
 	[TCP_INTERVAL] = RATES_INTERVAL_COLUMN,
 	[TCP_RESET] = RATES_RESET_COLUMN,
 };
@@ -86,6 +89,8 @@ static const struct row_table tables[] = {
 struct tcp {
 	struct basic basic;
 	uint64_t walk_after_ns; /* not before this moment */
+	uint64_t walked_ns; /* the last walk; 0: there was none, or it failed */
+	uint64_t states[STATES]; /* of it */
 };
 
 static int tcp_open(const struct collector_settings *s, void **ret, char **ret_error)
@@ -211,7 +216,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
-static void read_states(struct tcp *t, struct rows *rows)
+static void walk_sockets(struct tcp *t, struct rows *rows)
 {
 	const struct roots *roots = &t->basic.roots;
 	uint64_t start = now_ns(), end;
@@ -219,24 +224,34 @@ static void read_states(struct tcp *t, struct rows *rows)
 	char path[32];
 	int r, r6;
 
-	if (start < t->walk_after_ns)
-		return;
 	snprintf(path, sizeof(path), "%stcp", roots->net);
 	r = roots_lines(roots->proc, path, count_line, &s);
 	strcat(path, "6");
 	r6 = roots_lines(roots->proc, path, count_line, &s);
 	end = now_ns();
 	t->walk_after_ns = end + PATIENCE * (end - start);
+	t->walked_ns = 0;
 	if (r6 < 0)
 		rows_missing(rows); /* IPv6 may be switched off */
 	if (r < 0) {
 		rows_problem(rows, "/proc/%stcp: %s", roots->net, strerror(-r));
 		return;
 	}
-	for (unsigned int i = 0; i < STATES; i++)
-		rows_unsigned(rows, TCP_STATE + i, s.n[i]);
+	t->walked_ns = end;
+	memcpy(t->states, s.n, sizeof(t->states));
 	if (s.unknown)
 		rows_missing(rows);
+}
+
+static void read_states(struct tcp *t, struct rows *rows)
+{
+	if (now_ns() >= t->walk_after_ns)
+		walk_sockets(t, rows);
+	if (!t->walked_ns)
+		return;
+	for (unsigned int i = 0; i < STATES; i++)
+		rows_unsigned(rows, TCP_STATE + i, t->states[i]);
+	rows_unsigned(rows, TCP_STATES_AGE, now_ns() - t->walked_ns);
 }
 
 static int tcp_read(void *state, struct rows *rows)

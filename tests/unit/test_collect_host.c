@@ -249,6 +249,36 @@ static void put_process(struct tree *t, unsigned int pid, unsigned int ticks, un
 	tree_put(t, path, text);
 }
 
+/* Every row has the sockets by state, as they were counted last; a count that fails ends that. */
+static void test_tcp_states(void **state)
+{
+	_cleanup_free_ char *first = NULL;
+	struct tree t;
+
+	(void)state;
+	tree_init(&t);
+	tree_put(&t, "proc/net/snmp", "Tcp: ActiveOpens\nTcp: 5\n");
+	tree_put(&t, "proc/net/tcp",
+		 "  sl  local_address rem_address   st tx_queue\n"
+		 "   0: 0100007F:0277 00000000:0000 0A 0\n"
+		 "   1: 0100007F:0277 0100007F:8888 01 0\n"
+		 "   2: 0100007F:8888 0100007F:0277 01 0\n"
+		 "   3: 0100007F:8888 0100007F:0277 FF 0\n");
+	tree_put(&t, "proc/net/tcp6", "  sl\n   0: 0:0016 0:0000 0A 0\n");
+	tree_open(&t, "tcp");
+	first = tree_read(&t);
+	assert_non_null(strstr(first, "state_established=2 state_syn_sent=0 "));
+	assert_non_null(strstr(first, "state_listen=2 state_closing=0 states_age="));
+	tree_remove(&t, "proc/net/tcp");
+	do {
+		_cleanup_free_ char *text = tree_read(&t);
+
+		assert_true(t.problems ? !strstr(text, "state") : strstr(text, "state_established=2 ") != NULL);
+	} while (!t.problems);
+	assert_string_equal(t.problem, "/proc/net/tcp: No such file or directory");
+	tree_done(&t);
+}
+
 /* A pid that is used again is another process: its time counts from its own beginning. */
 static void test_pid_reuse(void **state)
 {
@@ -438,6 +468,7 @@ int main(void)
 		cmocka_unit_test(test_guests_count_once),
 		cmocka_unit_test(test_whole_devices),
 		cmocka_unit_test(test_devices_come_and_go),
+		cmocka_unit_test(test_tcp_states),
 		cmocka_unit_test(test_pid_reuse),
 		cmocka_unit_test(test_many_processes),
 		cmocka_unit_test(test_numa),
