@@ -30,6 +30,17 @@ static void names_become_readable(void **state)
 		{ __LINE__, "_RINvNtC3std3mem8align_ofdE", "std::mem::align_of::<f64>" },
 		{ __LINE__, "_RNvMs_Cs1_4testNtB4_3Foo3bar", "<test::Foo>::bar" },
 		{ __LINE__, "_D3std5stdio7writelnFZv", "std.stdio.writeln()" },
+		/* "sp" in identifiers is no expansion, wherever a number before one is surely its
+		   length */
+		{ __LINE__,
+		  "_ZN5clang24TemplateDeclInstantiator18VisitNamespaceDeclEPNS_13NamespaceDeclE",
+		  "clang::TemplateDeclInstantiator::VisitNamespaceDecl" },
+		{ __LINE__, "_Z8dispatchI3espET_S1_", "dispatch<esp>" },
+		{ __LINE__, "_ZL8dispatchv", "dispatch" },
+		/* numbers that only look like lengths, over which an expansion would be missed */
+		{ __LINE__, "_Z1fIXT_4aN9spT_EEvv", "_Z1fIXT_4aN9spT_EEvv" },
+		{ __LINE__, "_Z1fIcEvC9aN9aaaaaaaDTspT_E", "_Z1fIcEvC9aN9aaaaaaaDTspT_E" },
+		{ __LINE__, "_ZZ1gvEd9_1fIXspT_EEvv", "_ZZ1gvEd9_1fIXspT_EEvv" },
 		/* no such names */
 		{ __LINE__, "main", "main" },
 		{ __LINE__, "", "" },
