@@ -4,8 +4,8 @@
  * and tcp6.
  *
  * The kernel walks all its sockets for the last two, which takes seconds on a host with a million;
- * so after a walk of t the next one comes no sooner than PATIENCE * t later. Rows in between repeat
- * its counts, and say how old they are.
+ * so after a walk that took t of CPU time the next one comes no sooner than PATIENCE * t later. Rows
+ * in between repeat its counts, and say how old they are.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -208,18 +208,18 @@ static bool count_line(struct scan line, void *userdata)
 	return true;
 }
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t id)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(id, &t);
 	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
 static void walk_sockets(struct tcp *t, struct rows *rows)
 {
 	const struct roots *roots = &t->basic.roots;
-	uint64_t start = now_ns(), end;
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), now;
 	struct states s = {};
 	char path[32];
 	int r, r6;
@@ -228,8 +228,8 @@ static void walk_sockets(struct tcp *t, struct rows *rows)
 	r = roots_lines(roots->proc, path, count_line, &s);
 	strcat(path, "6");
 	r6 = roots_lines(roots->proc, path, count_line, &s);
-	end = now_ns();
-	t->walk_after_ns = end + PATIENCE * (end - start);
+	now = clock_ns(CLOCK_MONOTONIC);
+	t->walk_after_ns = now + PATIENCE * (clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
 	t->walked_ns = 0;
 	if (r6 < 0)
 		rows_missing(rows); /* IPv6 may be switched off */
@@ -237,7 +237,7 @@ static void walk_sockets(struct tcp *t, struct rows *rows)
 		rows_problem(rows, "/proc/%stcp: %s", roots->net, strerror(-r));
 		return;
 	}
-	t->walked_ns = end;
+	t->walked_ns = now;
 	memcpy(t->states, s.n, sizeof(t->states));
 	if (s.unknown)
 		rows_missing(rows);
@@ -245,13 +245,13 @@ static void walk_sockets(struct tcp *t, struct rows *rows)
 
 static void read_states(struct tcp *t, struct rows *rows)
 {
-	if (now_ns() >= t->walk_after_ns)
+	if (clock_ns(CLOCK_MONOTONIC) >= t->walk_after_ns)
 		walk_sockets(t, rows);
 	if (!t->walked_ns)
 		return;
 	for (unsigned int i = 0; i < STATES; i++)
 		rows_unsigned(rows, TCP_STATE + i, t->states[i]);
-	rows_unsigned(rows, TCP_STATES_AGE, now_ns() - t->walked_ns);
+	rows_unsigned(rows, TCP_STATES_AGE, clock_ns(CLOCK_MONOTONIC) - t->walked_ns);
 }
 
 static int tcp_read(void *state, struct rows *rows)
