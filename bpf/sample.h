@@ -10,6 +10,8 @@
 	127 /* kernel.perf_event_max_stack's default; bpf_get_stack refuses more */
 #define SAMPLE_COMM_LEN 16 /* TASK_COMM_LEN */
 #define SAMPLE_MAX_COUNTERS 8
+/* An address of no kernel code: as the leaf of a kernel stack, a guest ran on the CPU. */
+#define SAMPLE_GUEST 1
 
 enum record_kind {
 	RECORD_KIND_SAMPLE = 1,
@@ -106,6 +108,7 @@ enum sampler_flags {
 	SAMPLER_FILTER_CGROUP = 1 << 4, /* only cgroups in `cgroups` */
 	SAMPLER_FILTER_COMM = 1 << 5, /* only thread names in `comms` */
 	SAMPLER_ACCESS = 1 << 6, /* the memory access goes into the record */
+	SAMPLER_GUESTS = 1 << 7, /* the host may run guests: SAMPLE_GUEST */
 };
 
 /* One element, written by user space before the attach; `flags` may change at any time. */

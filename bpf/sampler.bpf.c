@@ -23,6 +23,7 @@
 #include "user_stack.bpf.h"
 
 #define ENOSPC 28
+#define PF_VCPU 1 /* include/linux/sched.h: the task runs a guest at this moment */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -159,6 +160,36 @@ static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_kno
 	return n / sizeof(__u64);
 }
 
+static __always_inline int runs_guest(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	unsigned int flags = 0;
+
+	if (!bpf_core_field_exists(task->flags))
+		return 0;
+	bpf_core_read(&flags, sizeof(flags), &task->flags);
+	return flags & PF_VCPU;
+}
+
+/*
+ * Of a guest there are no addresses, but below it is the host's stack that runs it; not with PVM,
+ * whose interrupts come with the guest's registers.
+ */
+static __always_inline __u64 read_kernel_stack(void *ctx, const struct sampler_knobs *k,
+					       struct sample_record *rec)
+{
+	__u64 n;
+
+	if (!(k->flags & SAMPLER_GUESTS) || !runs_guest())
+		return read_stack(ctx, rec->words, k->depth, 0, &rec->kernel_status,
+				  STACK_COMPLETE);
+	n = read_stack(ctx, &rec->words[1], k->depth - 1, 0, &rec->kernel_status, STACK_COMPLETE);
+	if (n == 0)
+		rec->kernel_status = STACK_COMPLETE;
+	rec->words[0] = SAMPLE_GUEST;
+	return n + 1;
+}
+
 static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *k,
 					 struct sample_record *rec, int unwind)
 {
@@ -167,8 +198,7 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 	rec->kernel_status = STACK_NONE;
 	rec->user_status = STACK_NONE;
 	if (k->flags & SAMPLER_KERNEL_STACK)
-		kernel = read_stack(ctx, rec->words, k->depth, 0, &rec->kernel_status,
-				    STACK_COMPLETE);
+		kernel = read_kernel_stack(ctx, k, rec);
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
 	rec->mappings = 0;

@@ -236,6 +236,7 @@ struct files_struct {
 
 struct task_struct {
 	void *stack;
+	unsigned int flags;
 	unsigned int __state; /* 5.14 */
 	int pid, tgid;
 	struct files_struct *files;

@@ -301,31 +301,83 @@ static int find_field(const struct btf *btf, const char *type, const char *field
 	return -ENOENT;
 }
 
-/* Without any BTF programs that need it are refused when they are loaded. */
-static int describe_task(struct btf *btf)
-{
-	_cleanup_(btf__freep) struct btf *source = btf__load_vmlinux_btf();
-	int offset = source ? find_field(source, "task_struct", "stack") : -ENOENT;
-	int pointer, r;
+struct copied {
+	const char *name;
+	int type; /* in the BTF that is made; 0: the field is not wanted */
+};
 
-	if (offset < 0)
+/* A structure of the kernel's with these of its fields, where the kernel has them. */
+static int copy_struct(struct btf *btf, const struct btf *source, const char *name,
+		       const struct copied *fields, size_t n)
+{
+	int id = btf__find_by_name_kind(source, name, BTF_KIND_STRUCT), r;
+
+	if (id < 0)
 		return 0;
-	pointer = btf__add_ptr(btf, 0);
-	if (pointer < 0)
-		return pointer;
-	r = btf__add_struct(btf, "task_struct", (__u32)offset / 8 + sizeof(void *));
-	return r < 0 ? r : btf__add_field(btf, "stack", pointer, (__u32)offset, 0);
+	r = btf__add_struct(btf, name, btf__type_by_id(source, (__u32)id)->size);
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		int offset = fields[i].type ? find_field(source, name, fields[i].name) : -ENOENT;
+
+		if (offset >= 0)
+			r = btf__add_field(btf, fields[i].name, fields[i].type, (__u32)offset, 0);
+	}
+	return r < 0 ? r : 0;
 }
 
-static int describe_unwinding(struct btf *btf)
+static int add_union(struct btf *btf, const char *name, const char *member, int u64)
+{
+	int id = btf__add_union(btf, name, sizeof(__u64));
+	int r = id < 0 ? id : btf__add_field(btf, member, u64, 0, 0);
+
+	return r < 0 ? r : id;
+}
+
+/* What the kernel keeps of a memory access. Since Linux 5.12 a weight is a union. */
+static int describe_access(struct btf *btf, const struct btf *source, int pointer)
+{
+	int u64 = btf__find_by_name_kind(btf, "unsigned long long", BTF_KIND_INT);
+	bool is_union = btf__find_by_name_kind(source, "perf_sample_weight", BTF_KIND_UNION) > 0;
+	int weight = is_union ? add_union(btf, "perf_sample_weight", "full", u64) : u64;
+	int data_src = add_union(btf, "perf_mem_data_src", "val", u64), r;
+
+	if (weight < 0 || data_src < 0)
+		return weight < 0 ? weight : data_src;
+	r = copy_struct(btf, source, "perf_sample_data",
+			(const struct copied[]){ { "sample_flags", u64 },
+						 { "weight", weight },
+						 { "data_src", data_src } },
+			3);
+	return r < 0 ? r
+		     : copy_struct(btf, source, "bpf_perf_event_data_kern",
+				   &(const struct copied){ "data", pointer }, 1);
+}
+
+/* Offsets of the kernel's own fields; without any BTF the programs do without, or are refused. */
+static int describe_kernel(struct btf *btf, bool stack)
+{
+	_cleanup_(btf__freep) struct btf *source = btf__load_vmlinux_btf();
+	int pointer = btf__add_ptr(btf, 0);
+	int u32 = btf__add_int(btf, "unsigned int", sizeof(__u32), 0);
+	int r = pointer < 0 ? pointer : u32;
+
+	if (!source || r < 0)
+		return r < 0 ? r : 0;
+	r = copy_struct(
+		btf, source, "task_struct",
+		(const struct copied[]){ { "stack", stack ? pointer : 0 }, { "flags", u32 } }, 2);
+	return r < 0 ? r : describe_access(btf, source, pointer);
+}
+
+/* *ret_stack: a field of the task's has to do for a helper that is missing. */
+static int describe_unwinding(struct btf *btf, bool *ret_stack)
 {
 	int r = describe_registers(btf);
 
 	if (r < 0)
 		return r;
-	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) == 1)
-		return describe_helper(btf);
-	return describe_task(btf);
+	*ret_stack =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) != 1;
+	return *ret_stack ? 0 : describe_helper(btf);
 }
 
 static int write_memfd(const void *data, size_t size)
@@ -345,6 +397,7 @@ static int make_btf(bool unwind, char ret_path[static HOST_BTF_PATH_MAX])
 {
 	_cleanup_(btf__freep) struct btf *btf = btf__new_empty();
 	const void *data;
+	bool stack = false;
 	__u32 size;
 	int fd, r;
 
@@ -352,7 +405,9 @@ static int make_btf(bool unwind, char ret_path[static HOST_BTF_PATH_MAX])
 		return -errno;
 	r = describe_sampler_context(btf);
 	if (r >= 0 && unwind)
-		r = describe_unwinding(btf);
+		r = describe_unwinding(btf, &stack);
+	if (r >= 0)
+		r = describe_kernel(btf, stack);
 	if (r < 0)
 		return r;
 	data = btf__raw_data(btf, &size);

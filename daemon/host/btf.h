@@ -43,10 +43,11 @@ const char *host_btf_kind_name(enum host_btf_kind kind);
 const char *host_btf_custom_path(const struct host_btf *btf);
 
 /*
- * The sampler relocates against a single type, struct bpf_perf_event_data, whose layout is uapi and
- * known to this build. Where no kernel BTF exists anywhere (Linux 4.18), a BTF of that type alone
- * lets the one BPF object load: returns a memfd that the caller keeps open while loading, and its
- * path for btf_custom_path; or a negative errno.
+ * The sampler needs a single type, struct bpf_perf_event_data, whose layout is uapi and known to
+ * this build, and reads a few fields of the kernel's where they are described. A BTF of these alone
+ * lets the one BPF object load where no kernel BTF exists anywhere (Linux 4.18), and faster where
+ * there is one: returns a memfd that the caller keeps open while loading, and its path for
+ * btf_custom_path; or a negative errno.
  */
 #define HOST_BTF_PATH_MAX 32
 int host_btf_for_sampler(char ret_path[static HOST_BTF_PATH_MAX]);

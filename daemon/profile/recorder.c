@@ -32,6 +32,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	_cleanup_(recorder_freep) struct recorder *r = calloc(1, sizeof(*r));
 	struct object_key unknown = { .kind = OBJECT_UNKNOWN, .path = "" };
 	struct object_key unknown_kernel = { .kind = OBJECT_KERNEL, .path = "[kernel]" };
+	struct object_key guest = { .kind = OBJECT_MODULE, .path = "[guest]" };
 
 	if (!r)
 		return -ENOMEM;
@@ -44,7 +45,9 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	r->cache = calloc(FRAME_CACHE, sizeof(*r->cache));
 	r->unknown = object_table_get(options->objects, &unknown);
 	r->unknown_kernel = object_table_get(options->objects, &unknown_kernel);
-	if (!r->coder || !r->rows || !r->previous || !r->cache || !r->unknown || !r->unknown_kernel)
+	r->guest = object_table_get(options->objects, &guest);
+	if (!r->coder || !r->rows || !r->previous || !r->cache || !r->unknown ||
+	    !r->unknown_kernel || !r->guest)
 		return -ENOMEM;
 	*ret = TAKE_PTR(r);
 	return 0;
@@ -72,6 +75,7 @@ struct recorder *recorder_free(struct recorder *r)
 	id_table_done(&r->functions);
 	object_unref(r->unknown);
 	object_unref(r->unknown_kernel);
+	object_unref(r->guest);
 	record_coder_free(r->coder);
 	row_coder_free(r->rows);
 	buffer_done(&r->block);

@@ -118,7 +118,7 @@ void recorder_need_functions(struct recorder *r, struct object *o, uint64_t offs
 		need_written_name(r, o, offset, pid);
 	} else if (o->index_state == INDEX_READY) {
 		put_functions_at(r, o, offset);
-	} else if (o->index_state != INDEX_FAILED && o != r->unknown_kernel) {
+	} else if (o->index_state != INDEX_FAILED && o != r->unknown_kernel && o != r->guest) {
 		remember_offset(o, offset);
 	}
 }

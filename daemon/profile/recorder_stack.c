@@ -31,10 +31,22 @@ static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, 
 	return *id;
 }
 
+/* A frame of its own, and its function. */
+static uint32_t guest_frame(struct recorder *r)
+{
+	static const struct function all = { .start = 0, .size = 1, .name = "[guest]" };
+
+	recorder_put_function(r, r->guest, &all);
+	return frame_id(r, r->guest, 0, 0);
+}
+
 static uint32_t kernel_frame(struct recorder *r, uint64_t address)
 {
-	struct object *o = kernel_space_find(r->options.kernel, address);
+	struct object *o;
 
+	if (address == SAMPLE_GUEST)
+		return guest_frame(r);
+	o = kernel_space_find(r->options.kernel, address);
 	if (!o)
 		o = r->unknown_kernel;
 	return frame_id(r, o, address - o->base, 0);

@@ -75,6 +75,7 @@ struct recorder {
 	struct object *unknown; /* for user addresses outside every mapping */
 	struct object
 		*unknown_kernel; /* for kernel addresses outside image, modules and programs */
+	struct object *guest; /* for SAMPLE_GUEST */
 	struct previous *previous; /* [n_cpus] */
 	struct watched watched[WATCHED_MAX];
 	size_t n_watched;

@@ -51,6 +51,7 @@ struct sampler {
 	bool enabled, yielded;
 	int *cpus; /* copy behind options.cpus */
 	uint32_t regs_offset;
+	bool guests; /* the host may have some */
 	char *unwind_refusal;
 	char *counter_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
@@ -392,7 +393,8 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 	if (e->spec.off_cpu)
 		o.off_cpu = &off_cpu;
 	o.knobs = (struct sampler_knobs){
-		.flags = e->spec.flags | sample_filter_flags(e->spec.filter),
+		.flags = e->spec.flags | sample_filter_flags(e->spec.filter) |
+			 (s->guests ? SAMPLER_GUESTS : 0),
 		.event = index,
 		.depth = s->options.depth,
 		.exclude_pid = s->options.exclude_self ? (uint32_t)getpid() : 0,
@@ -500,6 +502,8 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 		r = copy_options(s, options);
 	if (r < 0)
 		return r;
+	/* Of KVM, loaded or built in. */
+	s->guests = access("/sys/module/kvm", F_OK) == 0;
 	if (s->options.unwind)
 		s->regs_offset = program_find_registers(s->options.btf);
 	s->events = calloc(n_events, sizeof(*s->events));

@@ -396,6 +396,39 @@ static int kernel_offset(const struct btf *btf, const char *type, const char *me
 	return -1;
 }
 
+/* The generated BTF has the kernel's own fields where the kernel's BTF has them. */
+static void test_kernel_fields(void **state)
+{
+	static const struct {
+		const char *type, *member;
+	} rows[] = {
+		{ "perf_sample_data", "data_src" },
+		{ "perf_sample_data", "weight" },
+		{ "perf_sample_data", "sample_flags" },
+		{ "bpf_perf_event_data_kern", "data" },
+		{ "task_struct", "flags" },
+	};
+	struct btf *btf = btf__load_vmlinux_btf(), *made;
+	_cleanup_close_ int fd = -1;
+	char path[HOST_BTF_PATH_MAX];
+
+	(void)state;
+	if (!btf)
+		skip();
+	fd = host_btf_for_unwinder(path);
+	assert_true(fd >= 0);
+	made = btf__parse(path, NULL);
+	assert_non_null(made);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (kernel_offset(made, rows[i].type, rows[i].member) !=
+		    kernel_offset(btf, rows[i].type, rows[i].member))
+			fail_msg("%s.%s is not where the kernel has it", rows[i].type,
+				 rows[i].member);
+	assert_true(kernel_offset(made, "task_struct", "flags") > 0);
+	btf__free(made);
+	btf__free(btf);
+}
+
 /* What the kernel keeps of a memory access is read from where its BTF says that it lies. */
 static void test_access_offsets(void **state)
 {
@@ -432,9 +465,9 @@ static void test_access_offsets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order),	       cmocka_unit_test(test_custom_path),
-		cmocka_unit_test(test_sampler_btf),    cmocka_unit_test(test_sampler_loads),
-		cmocka_unit_test(test_access_offsets),
+		cmocka_unit_test(test_order),	      cmocka_unit_test(test_custom_path),
+		cmocka_unit_test(test_sampler_btf),   cmocka_unit_test(test_sampler_loads),
+		cmocka_unit_test(test_kernel_fields), cmocka_unit_test(test_access_offsets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

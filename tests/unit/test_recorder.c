@@ -334,11 +334,52 @@ static void late_names(void **state)
 	close_fixture(&f);
 }
 
+/* A guest is a frame and a function of that name, in an object of its own, however often it runs.
+ */
+static void guest(void **state)
+{
+	struct sample_record s = {
+		.head = { .kind = RECORD_KIND_SAMPLE },
+		.pid = PID,
+		.tid = PID,
+		.period = 1,
+		.kernel_frames = 1,
+		.user_frames = 1,
+		.kernel_status = STACK_COMPLETE,
+		.user_status = STACK_COMPLETE,
+		.comm = "x",
+		.words = { SAMPLE_GUEST, MAPPED },
+	};
+	struct reading r;
+	struct fixture f;
+	size_t objects = 0;
+
+	(void)state;
+	open_fixture(&f);
+	map(&f, OBJECT_FILE, MAPPED, "/bin/x");
+	for (int i = 0; i < 3; i++) {
+		s.head.time_ns = f.time_ns += 1000;
+		s.words[1] = MAPPED + (uint64_t)i;
+		assert_true(recorder_sample(f.recorder, &s, &f.process));
+	}
+	finish(&f);
+	read_back(&f, &r);
+	assert_int_equal(r.n_samples, 3);
+	assert_int_equal(r.n_functions, 1);
+	assert_string_equal(r.functions[0].name, "[guest]");
+	for (size_t i = 0; i < r.n_objects; i++)
+		objects += r.objects[i].kind == OBJECT_MODULE;
+	assert_int_equal(objects, 1);
+	assert_int_equal(r.n_frames, 1 + 3);
+	close_fixture(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_of_broken_walks),
 		cmocka_unit_test(nothing_known),
+		cmocka_unit_test(guest),
 		cmocka_unit_test(late_names),
 	};
 

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "engine/merge.h"
+#include "host/btf.h"
 #include "host/cpus.h"
 #include "sampler/sampler.h"
 #include "util/parse.h"
@@ -327,16 +328,22 @@ static void counters_at_each_sample(void **state)
 }
 
 /*
- * The memory access in the record, by both transports, with a counter before it and without: a page
- * fault's address is the one that was touched; its data source is what the kernel says where there
- * is none (PERF_MEM_NA), and so was read from the right place.
+ * The memory access in the record, by both transports, with a counter before it and without, by the
+ * kernel's own types and by what is made of them: a page fault's address is the one that was
+ * touched; its data source is what the kernel says where there is none (PERF_MEM_NA), and so was
+ * read from the right place.
  */
 static void memory_access(void **state)
 {
+	_cleanup_close_ int btf_fd = -1;
+	char btf[HOST_BTF_PATH_MAX];
+
 	(void)state;
-	for (int way = 0; way < 4; way++) {
-		struct sampler_options o = { .transport =
-						     way & 1 ? TRANSPORT_BPF : TRANSPORT_PERF };
+	btf_fd = host_btf_for_sampler(btf);
+	assert_true(btf_fd >= 0);
+	for (int way = 0; way < 8; way++) {
+		struct sampler_options o = { .transport = way & 1 ? TRANSPORT_BPF : TRANSPORT_PERF,
+					     .btf = way & 4 ? btf : NULL };
 		struct fixture f = { .counter = way & 2 ? "cpu-clock" : NULL, .access = true };
 
 		if (!open_fixture(&f, "page-faults@10", &o))
