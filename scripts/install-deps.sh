@@ -15,7 +15,7 @@ build=(
 tests=(
 	libcmocka-dev libclang-rt-14-dev linux-perf zstd golang-go binutils strace python3 gdb elfutils chromium
 	systemd groff-base procps passwd util-linux diffutils
-	iproute2 prometheus busybox
+	iproute2 prometheus postgresql busybox
 )
 vm=(
 	qemu-system-x86 qemu-system-arm qemu-system-misc opensbi cpio zstd xz-utils
