@@ -73,7 +73,7 @@ for x in "${archs[@]}"; do known architecture "$x" "$(rows tests/vm/kernels.conf
 for x in "${names[@]}"; do known guest "$x" "$(rows tests/vm/guests.conf | cut -d'|' -f1)"; done
 
 if [ -n "$image" ]; then
-	selection="image|${archs[0]:-amd64}|image|matrix,collectors|512|-smp 2|"
+	selection="image|${archs[0]:-amd64}|image|matrix,ways,collectors|512|-smp 2|"
 else
 	selection=$(rows tests/vm/guests.conf | while IFS='|' read -r name arch kernel rest; do
 		if chosen "$name" "${names[@]}" && chosen "$arch" "${archs[@]}" && chosen "$kernel" "${kernels[@]}"; then

@@ -170,9 +170,9 @@ def judge_skips(guest, expected):
 def judge_self_test(guest):
     rows = [r for r in guest.rows if r.program == UNVERIFIABLE]
     guest.rows = [r for r in guest.rows if r.program != UNVERIFIABLE]
-    seen = len(rows) == 1 and rows[0].status == "FAIL" and any("invalid mem access" in line for line in rows[0].log)
-    if seen:
-        guest.rows.append(Row("PASS", "-", "an unverifiable program is seen to fail", 0.0, rows[0].log[-2]))
+    refusals = [line for r in rows for line in r.log if re.search("invalid (mem access|dereference)", line)]
+    if len(rows) == 1 and rows[0].status == "FAIL" and refusals:
+        guest.rows.append(Row("PASS", "-", "an unverifiable program is seen to fail", 0.0, refusals[0]))
     else:
         guest.fail("an unverifiable program is seen to fail", "the guest says %s" % [(r.status, r.detail) for r in rows])
 

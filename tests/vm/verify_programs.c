@@ -26,7 +26,7 @@
 #include "util/cleanup.h"
 
 #define LOG_BYTES (1U << 20)
-#define LOG_LINES 40
+#define LOG_LINES 100
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS, since Linux 5.2 */
 
 static const char *base_name(const char *path)
