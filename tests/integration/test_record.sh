@@ -59,13 +59,12 @@ stripped_shares() {
 		                   for line in output("readelf", "-lW", program).splitlines() if " LOAD " in line and " R E " in line][0]
 		places = {s[2]: int(s[0], 16) - address + offset for s in map(str.split, output("nm", program).splitlines()) if len(s) == 3}
 		rows = {x["name"]: x["children_percent"] for x in json.load(open(f"{work}/stripped.json"))["events"][0]["rows"]}
-		good = True
-		for line in open(f"{work}/stripped.out"):
-		    function, percent = line.split()
-		    name = f"[stripped+{places[function]:#x}]"
-		    print(function, percent, name, rows.get(name))
-		    good = good and abs(rows.get(name, 0) - float(percent)) <= 3
-		sys.exit(0 if good else 1)
+		told = {f: float(percent) for f, percent in map(str.split, open(f"{work}/stripped.out"))}
+		found = {f: rows.get(f"[stripped+{places[f]:#x}]", 0) for f in told}
+		print(told, found)
+		# What is told leaves out the calls that read the clock, which take 3 % where others trace system calls.
+		total = sum(found.values())
+		sys.exit(0 if total > 90 and all(abs(100 * found[f] / total - told[f]) <= 3 for f in told) else 1)
 	PY
 }
 check "its functions have their shares, by their places" stripped_shares
