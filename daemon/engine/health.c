@@ -13,7 +13,12 @@
 #define PATIENCE                                                                                   \
 	3 /* intervals: reading the symbols of what just started is no reason to sample less */
 #define RECOVERY 6
+#define RAISE 1.5
 #define LOWEST_FACTOR 0.05
+/* Of the budget: what lowering aims at, what raising must stay below, what samples always have. */
+#define GOAL 0.9
+#define ROOM 0.8
+#define SAMPLES_SHARE 0.25
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -57,20 +62,43 @@ static uint64_t lost(const struct pipeline_counters *c)
 	return c->lost + c->fault + c->dropped;
 }
 
-static unsigned int keep_budget(struct health *h, double budget)
+/* How much less samples would have to take, as a share of what they take; 1: nothing. */
+static double wanted_share(const struct health *h, double budget)
 {
+	double excess = h->cpu_percent - GOAL * budget;
+	double goal = MAX(h->samples_cpu_percent - excess, SAMPLES_SHARE * budget);
+
+	return goal < h->samples_cpu_percent ? goal / h->samples_cpu_percent : 1;
+}
+
+static bool has_room(const struct health *h, double budget)
+{
+	double more = (RAISE - 1) * h->samples_cpu_percent;
+
+	return h->cpu_percent + more < ROOM * budget ||
+	       h->samples_cpu_percent + more < SAMPLES_SHARE * budget;
+}
+
+unsigned int health_keep_budget(struct health *h, double budget)
+{
+	h->over_budget = false;
 	if (budget <= 0)
 		return 0;
 	h->over = h->cpu_percent > budget ? h->over + 1 : 0;
-	h->under = h->cpu_percent < budget / 2 ? h->under + 1 : 0;
-	if (h->over >= PATIENCE && h->rate_factor > LOWEST_FACTOR) {
-		h->over = 0;
-		h->rate_factor = MAX(h->rate_factor * 0.9 * budget / h->cpu_percent, LOWEST_FACTOR);
-		return HEALTH_RATE_LOWERED;
+	h->under = h->rate_factor < 1 && has_room(h, budget) ? h->under + 1 : 0;
+	if (h->over >= PATIENCE) {
+		double factor = MAX(h->rate_factor * wanted_share(h, budget), LOWEST_FACTOR);
+
+		h->over_budget = factor >= h->rate_factor;
+		if (!h->over_budget) {
+			h->over = 0;
+			h->rate_factor = factor;
+			return HEALTH_RATE_LOWERED;
+		}
 	}
-	if (h->under >= RECOVERY && h->rate_factor < 1) {
+	if (h->under >= RECOVERY) {
 		h->under = 0;
-		h->rate_factor = MIN(h->rate_factor * 1.5, 1.0);
+		h->rate_factor = MIN(h->rate_factor * RAISE, 1.0);
 		return HEALTH_RATE_RAISED;
 	}
 	return 0;
@@ -105,12 +133,14 @@ unsigned int health_update(struct health *h, struct pipeline *p, double budget_p
 
 	pipeline_get_counters(p, &c);
 	h->cpu_percent = (double)(cpu - h->last_cpu_ns) / 1e7 / seconds;
+	h->samples_cpu_percent =
+		(double)(c.samples_cpu_ns - h->last.samples_cpu_ns) / 1e7 / seconds;
 	h->samples_per_second = (double)(c.samples - h->last.samples) / seconds;
 	h->lost_recently = lost(&c) - lost(&h->last);
 	h->last = c;
 	h->last_ns = now;
 	h->last_cpu_ns = cpu;
-	changes = keep_budget(h, budget_percent) | watch_kernel_limit(h) | watch_writer(h, p);
+	changes = health_keep_budget(h, budget_percent) | watch_kernel_limit(h) | watch_writer(h, p);
 	return h->lost_recently ? changes | HEALTH_LOSING : changes;
 }
 
@@ -188,6 +218,8 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 		.cpu_percent = h->cpu_percent,
 		.cpu_budget_percent = c->cpu_budget_percent,
 		.rate_factor = h->rate_factor,
+		.samples_cpu_percent = h->samples_cpu_percent,
+		.over_budget = h->over_budget,
 		.rss_bytes = resident_bytes(),
 		.unwind_bytes = n.unwind_bytes,
 		.ring_bytes = n.ring_bytes * pipeline_n_cpus(p),

@@ -586,6 +586,32 @@ static bool next_sideband(struct perf_ring *ring, uint64_t horizon, struct merge
 	return true;
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+/* Samples and sideband come in runs: the clock is read where one ends. */
+struct run {
+	uint64_t began_ns;
+	uint8_t rank; /* enum rank */
+};
+
+static void change_run(struct pipeline *p, struct run *run, uint8_t rank)
+{
+	uint64_t now;
+
+	if (run->rank == rank)
+		return;
+	now = cpu_ns();
+	if (run->rank == RANK_SAMPLE)
+		p->counters.samples_cpu_ns += now - run->began_ns;
+	*run = (struct run){ now, rank };
+}
+
 struct sources {
 	struct ring *rings;
 	struct perf_ring *side;
@@ -620,6 +646,7 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 {
 	uint64_t now = now_ns(), horizon = final ? UINT64_MAX : now - HORIZON_NS;
 	uint64_t sideband_lost = p->counters.sideband_lost;
+	struct run run = { .rank = RANK_SIDEBAND };
 	struct merge_source *first;
 	struct sources s = {};
 	size_t samples = 0;
@@ -628,6 +655,7 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 	while ((first = merge_first(&p->merge))) {
 		bool more;
 
+		change_run(p, &run, first->rank);
 		if (first->rank == RANK_SAMPLE) {
 			on_sample(p, first->record);
 			samples++;
@@ -643,6 +671,7 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 		else
 			merge_pop(&p->merge);
 	}
+	change_run(p, &run, RANK_SIDEBAND);
 	for (size_t i = 0; i < s.n_rings; i++)
 		ring_commit(&s.rings[i]);
 	for (size_t i = 0; i < s.n_side; i++)

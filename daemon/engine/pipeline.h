@@ -30,6 +30,7 @@ struct pipeline_counters {
 	uint64_t sideband_lost;
 	uint64_t files_gone, processes; /* pids that were gone when first seen; processes known */
 	uint64_t drains;
+	uint64_t samples_cpu_ns; /* own CPU time that samples took */
 	uint64_t last_block, ring_bytes; /* last block handed to the writer; bytes of each ring */
 	uint64_t unwind_bytes; /* mapped for rows and what finds them */
 };

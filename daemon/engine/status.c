@@ -93,6 +93,11 @@ static void collect_sentences(const struct engine_status *s, bool brief, struct 
 			      100 * s->rate_factor, s->cpu_budget_percent);
 		end_sentence(l);
 	}
+	if (s->over_budget) {
+		buffer_printf(l, "own CPU use is %.2f %%, the budget %.3g %%; samples take %.2f %%",
+			      s->cpu_percent, s->cpu_budget_percent, s->samples_cpu_percent);
+		end_sentence(l);
+	}
 	add_replaced_events(s, brief, l);
 	for (size_t i = 0; i < s->n_degraded; i++) {
 		put_safe(l, s->degraded[i]);
@@ -399,6 +404,8 @@ static void json_cost(struct json *j, const struct engine_status *s)
 	json_double(j, "cpu_percent", s->cpu_percent);
 	json_double(j, "cpu_budget_percent", s->cpu_budget_percent);
 	json_double(j, "rate_factor", s->rate_factor);
+	json_double(j, "samples_cpu_percent", s->samples_cpu_percent);
+	json_bool(j, "over_budget", s->over_budget);
 	json_uint(j, "rss_bytes", s->rss_bytes);
 	json_uint(j, "ring_bytes", s->ring_bytes);
 	json_uint(j, "unwind_bytes", s->unwind_bytes);

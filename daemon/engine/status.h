@@ -70,6 +70,8 @@ struct engine_status {
 	double cpu_percent; /* own, of one CPU, over the last status interval */
 	double cpu_budget_percent; /* 0: none */
 	double rate_factor; /* 1 unless the budget lowered the rates */
+	double samples_cpu_percent; /* of cpu_percent, what samples take */
+	bool over_budget; /* by what fewer samples would not save */
 	uint64_t rss_bytes;
 	uint64_t unwind_bytes; /* of rss_bytes, the maps shared with the BPF unwinder */
 	uint64_t ring_bytes; /* of all CPUs together; not part of the resident set */
