@@ -23,8 +23,8 @@
 #include "util/file.h"
 #include "util/parse.h"
 
-#define ROLLUP_SHARE 1000 /* a tenth of a percent of a CPU */
-#define ROLLUP_BURST_NS (5 * NSEC_PER_SEC) /* worth five milliseconds of sums */
+#define ROLLUP_SHARE 2000 /* a twentieth of a percent of a CPU */
+#define ROLLUP_BURST_NS (10 * NSEC_PER_SEC) /* worth five milliseconds of sums */
 #define ROLLUP_PAUSE_NS (10 * NSEC_PER_SEC) /* between two of a process, at least */
 #define MAX_COMMAND 1024
 

@@ -14,7 +14,7 @@
 #include "collect/basic.h"
 #include "util/parse.h"
 
-#define PATIENCE 1000 /* a tenth of a percent of a CPU */
+#define PATIENCE 2000 /* a twentieth of a percent of a CPU */
 #define STATES 11
 
 /* Counters, those of snmp first. */
