@@ -93,6 +93,20 @@ gone_is_told() { "$PROFILER" unwind --observed "$work/wrong.seg" | grep 'places 
 check "and that a binary is gone" gone_is_told
 stop_all
 
+# What sleeps is not sampled, and ready when it is.
+start sleeper 1 "$work/places-clang" callback
+until_true 10 all_there
+kill -STOP "${spinning[0]}"
+sleeper=$(readelf -n "$work/places-clang" | sed -n 's/.*Build ID: //p')
+rows_are_ahead() {
+	"$PROFILER" record --unwind dwarf --symbol-cache "$work/ahead" -d 1 -o "$work/ahead.seg" 2>/dev/null
+	[ -n "$sleeper" ] && [ -f "$work/ahead/$sleeper.rows" ]
+}
+check "rows of what already runs are built before it is sampled" until_true 10 rows_are_ahead
+not_sampled() { ! "$PROFILER" report --by process "$work/ahead.seg" | grep " places-clang ("; }
+check "which it was not" not_sampled
+stop_all
+
 # A compiler, an interpreter, and a storm of short processes.
 seq 500 | sed 's/.*/int f&(int a, int b) { int r = 0; for (int i = a; i < b; i++) r += i * a ^ (r >> 3); return r + &; }/' \
 	>"$work/big.c"
