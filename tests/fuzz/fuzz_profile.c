@@ -51,7 +51,7 @@ static void print(const struct profile *p, const char *by, enum report_sort sort
 
 		for (size_t k = 0; k < r->events[i].n_rows; k++)
 			samples += r->events[i].rows[k].self_samples;
-		assert(samples == r->events[i].samples);
+		assert(samples == r->events[i].event->samples);
 	}
 	report_print(r, &style, &text);
 	report_print_json(r, &style, &json);

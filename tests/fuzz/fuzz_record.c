@@ -58,6 +58,7 @@ static bool same_sample(const struct record_sample *a, const struct record_sampl
 	       a->thread == b->thread && a->period == b->period &&
 	       a->kernel_status == b->kernel_status && a->user_status == b->user_status &&
 	       a->kernel_frames == b->kernel_frames && a->user_frames == b->user_frames &&
+	       memcmp(&a->access, &b->access, sizeof(a->access)) == 0 &&
 	       memcmp(a->frames, b->frames,
 		      sizeof(*a->frames) * ((size_t)a->kernel_frames + a->user_frames)) == 0;
 }
