@@ -10,6 +10,9 @@
 
 #define DEFAULT_DEADLINE_NS (2 * NSEC_PER_SEC)
 #define END_PATIENCE_NS (2 * NSEC_PER_SEC)
+/* What came back after all is started again, at first after so many deadlines. */
+#define RETRY_DEADLINES 30
+#define RETRY_NS_MAX (3600 * NSEC_PER_SEC)
 
 /* One that was started: it runs, or it was given up. */
 struct started {
@@ -17,6 +20,8 @@ struct started {
 	struct collector_settings settings;
 	bool given_up;
 	struct collector_status status; /* as it was then */
+	struct worker *stuck; /* the thread it is with */
+	uint64_t retry_ns, pause_ns; /* CLOCK_MONOTONIC: not before; how long that was */
 };
 
 struct collect {
@@ -54,6 +59,14 @@ int collect_new(uint64_t deadline_ns, struct collect **ret)
 	return 0;
 }
 
+static void forget(struct collect *c, struct started *s)
+{
+	worker_forget(s->stuck);
+	collector_settings_done(&s->settings);
+	memmove(s, s + 1, (size_t)(c->list + c->n - (s + 1)) * sizeof(*s));
+	c->n--;
+}
+
 struct collect *collect_free(struct collect *c)
 {
 	if (!c)
@@ -65,8 +78,8 @@ struct collect *collect_free(struct collect *c)
 		batch_free(c->batches);
 		c->batches = next;
 	}
-	for (size_t i = 0; i < c->n; i++)
-		collector_settings_done(&c->list[i].settings);
+	while (c->n > 0)
+		forget(c, &c->list[c->n - 1]);
 	free(c->list);
 	safe_close(c->fd);
 	free(c);
@@ -79,13 +92,6 @@ static struct started *find(const struct collect *c, const struct collector *col
 		if (c->list[i].collector == collector)
 			return &c->list[i];
 	return NULL;
-}
-
-static void forget(struct collect *c, struct started *s)
-{
-	collector_settings_done(&s->settings);
-	memmove(s, s + 1, (size_t)(c->list + c->n - (s + 1)) * sizeof(*s));
-	c->n--;
 }
 
 static int remember(struct collect *c, const struct collector *collector,
@@ -105,6 +111,25 @@ static int remember(struct collect *c, const struct collector *collector,
 	return 0;
 }
 
+static int new_instance(const struct collector *collector, const struct collector_settings *s,
+			struct instance **ret)
+{
+	struct instance *i = calloc(1, sizeof(*i));
+	int r;
+
+	if (!i)
+		return -ENOMEM;
+	i->collector = collector;
+	i->status.state = COLLECTOR_ACTIVE;
+	i->status.started_ns = now_ns();
+	r = collector_settings_copy(s, &i->settings);
+	if (r < 0)
+		instance_free(i);
+	else
+		*ret = i;
+	return r;
+}
+
 int collect_start(struct collect *c, const struct collector *collector,
 		  const struct collector_settings *s)
 {
@@ -116,15 +141,10 @@ int collect_start(struct collect *c, const struct collector *collector,
 		return -EALREADY;
 	if (!c->worker)
 		return -EAGAIN;
-	i = calloc(1, sizeof(*i));
-	if (!i)
-		return -ENOMEM;
-	i->collector = collector;
-	i->status.state = COLLECTOR_ACTIVE;
-	i->status.started_ns = now_ns();
-	r = collector_settings_copy(s, &i->settings);
-	if (r == 0)
-		r = remember(c, collector, s);
+	r = new_instance(collector, s, &i);
+	if (r < 0)
+		return r;
+	r = remember(c, collector, s);
 	if (r < 0) {
 		instance_free(i);
 		return r;
@@ -202,6 +222,19 @@ static void go_on(struct collect *c, const struct worker_left *left)
 	}
 }
 
+/* It was with something that stood still, and does no longer. */
+static void try_again(struct collect *c, struct started *s)
+{
+	struct instance *i;
+
+	if (!s->stuck || !c->worker || now_ns() < s->retry_ns || !worker_came_back(s->stuck) ||
+	    new_instance(s->collector, &s->settings, &i) < 0)
+		return;
+	worker_forget(TAKE_PTR(s->stuck));
+	s->given_up = false;
+	worker_add(c->worker, i);
+}
+
 void collect_check(struct collect *c,
 		   void (*failed)(const struct collector *collector, const char *sentence,
 				  void *userdata),
@@ -210,6 +243,8 @@ void collect_check(struct collect *c,
 	struct worker_left left;
 	struct started *s;
 
+	for (size_t i = 0; i < c->n; i++)
+		try_again(c, &c->list[i]);
 	if (!c->worker || !worker_give_up(c->worker, c->deadline_ns, &left))
 		return;
 	snprintf(left.status.error, sizeof(left.status.error),
@@ -220,6 +255,12 @@ void collect_check(struct collect *c,
 	if (s) {
 		s->given_up = true;
 		s->status = left.status;
+		s->stuck = left.worker;
+		s->pause_ns = s->pause_ns ? MIN(2 * s->pause_ns, RETRY_NS_MAX)
+					  : RETRY_DEADLINES * c->deadline_ns;
+		s->retry_ns = now_ns() + s->pause_ns;
+	} else {
+		worker_forget(left.worker);
 	}
 	go_on(c, &left);
 	failed(left.collector, left.status.error, userdata);

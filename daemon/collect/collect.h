@@ -33,8 +33,8 @@ struct batch *collect_take(struct collect *c);
 void collect_read_now(struct collect *c);
 
 /*
- * Once a second: gives up collectors that are beyond their deadline. `failed` is called for each,
- * with a sentence.
+ * Once a second: gives up collectors that are beyond their deadline; `failed` is called for each,
+ * with a sentence. One whose thread came back after all is started again, after a pause that grows.
  */
 void collect_check(struct collect *c,
 		   void (*failed)(const struct collector *collector, const char *sentence,

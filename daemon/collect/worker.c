@@ -428,6 +428,7 @@ static void leave(struct worker *w, struct worker_left *ret)
 		.collector = w->running->collector,
 		.ending = w->running->ending,
 		.status = w->running->status,
+		.worker = w,
 	};
 	while (*i && *i != w->running)
 		i = &(*i)->next;
@@ -447,9 +448,23 @@ bool worker_give_up(struct worker *w, uint64_t deadline_ns, struct worker_left *
 	if (late)
 		leave(w, ret);
 	pthread_mutex_unlock(&w->lock);
-	if (late)
-		unref(w);
 	return late;
+}
+
+bool worker_came_back(struct worker *w)
+{
+	bool done;
+
+	pthread_mutex_lock(&w->lock);
+	done = w->done;
+	pthread_mutex_unlock(&w->lock);
+	return done;
+}
+
+void worker_forget(struct worker *w)
+{
+	if (w)
+		unref(w);
 }
 
 void worker_end(struct worker *w, uint64_t patience_ns)

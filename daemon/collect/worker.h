@@ -82,12 +82,17 @@ struct worker_left {
 	struct collector_status status; /* of it */
 	struct instance *instances; /* the others, those about to end as well */
 	struct batch *batches;
+	struct worker *worker; /* for worker_came_back() and worker_forget() alone */
 };
 
 /*
  * Gives up the thread when it has been with one collector for longer than `deadline_ns`, or ten
- * times that while it opens it: true, and the worker is gone. False: all is well.
+ * times that while it opens it: true, and the worker takes nothing more. False: all is well.
  */
 bool worker_give_up(struct worker *w, uint64_t deadline_ns, struct worker_left *ret);
+/* Whether the thread that was given up has ended. */
+bool worker_came_back(struct worker *w);
+/* Nobody asks for it any more; NULL is accepted. */
+void worker_forget(struct worker *w);
 
 void instance_free(struct instance *i);

@@ -68,7 +68,7 @@ static int hang_open(const struct collector_settings *s, void **ret, char **ret_
 {
 	(void)s;
 	(void)ret_error;
-	*ret = (void *)(intptr_t)fake.gate[0];
+	*ret = (void *)(intptr_t)dup(fake.gate[0]);
 	return 0;
 }
 
@@ -279,11 +279,22 @@ static void test_hanging(void **state)
 	assert_int_equal(collect_start(f.collect, &plain, &f.tree.settings), 0);
 	s = status_after_read(&f, &plain);
 	assert_int_equal(s.state, COLLECTOR_ACTIVE);
-	/* It may be started again; the thread that was given up goes when it comes back. */
-	assert_int_equal(write(fake.gate[1], "", 1), 1);
-	assert_int_equal(poll(&(struct pollfd){ .fd = fake.gate[1] }, 1, PATIENCE_MS), 1);
+	/* The thread that was given up goes when it comes back, and the collector begins anew. */
+	for (int i = 0; i < 5; i++) {
+		collect_check(f.collect, note_failure, &failed);
+		(void)poll(NULL, 0, 10);
+	}
+	collect_get_status(f.collect, &hanging, &s);
+	assert_int_equal(s.state, COLLECTOR_FAILED);
+	assert_int_equal(write(fake.gate[1], "..", 2), 2);
+	do {
+		collect_check(f.collect, note_failure, &failed);
+		(void)poll(NULL, 0, 10);
+		collect_get_status(f.collect, &hanging, &s);
+	} while (s.state != COLLECTOR_ACTIVE || s.reads == 0);
 	collect_stop(f.collect, &hanging);
 	end(&f);
+	close(fake.gate[0]);
 	close(fake.gate[1]);
 }
 
