@@ -13,8 +13,10 @@
 #define LOOPBACK 1 /* the index of lo, in every network namespace */
 #define PASS 1
 
+/* Made as groups come: all of them at once would be 64 MB with 256 CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, CGROUP_TRAFFIC_GROUPS);
 	__type(key, __u64);
 	__type(value, struct cgroup_traffic);
