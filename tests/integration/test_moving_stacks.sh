@@ -40,21 +40,21 @@ moving() {
 read -r size address offset < <(objdump -h "$work/moves" | awk '$2 == ".plt" { print "0x" $3, "0x" $4, "0x" $6 }')
 start plt "$work/moves" plt
 moving plt 2 "stacks are whole from within stubs" complete 0.99 4 \
-	"$(printf 'moves@%x-%x:3' $((offset)) $((offset + size)))" libc.so.6:100
+	"$(printf 'moves@%x-%x:3' $((offset)) $((offset + size)))" libc.so.6:50
 
 start vdso "$work/moves" vdso
-moving vdso 2 "stacks are whole from within the vDSO" complete 0.99 4 '[vdso]:50'
+moving vdso 1 "stacks are whole from within the vDSO" complete 0.99 4 '[vdso]:20'
 
 start jit "$work/moves" jit
-moving jit 2 "code that lies in no file is passed through by its frame pointers, and said so" jit 0.99 4 anon:100
+moving jit 1 "code that lies in no file is passed through by its frame pointers, and said so" jit 0.99 4 anon:30
 
 start reload "$work/moves" reload "$work/a.so" "$work/b.so"
-moving reload 4 "no stack is taken by the rows of what lay there before" complete 0.9 4 a.so:20 b.so:20
+moving reload 3 "no stack is taken by the rows of what lay there before" complete 0.9 4 a.so:20 b.so:20
 
 cp "$work/places" "$work/deleted"
 start deleted "$work/deleted" recursion
 rm "$work/deleted"
-moving deleted 2 "the file of a running program need not be there any more" complete 0.99 42 deleted:50
+moving deleted 1 "the file of a running program need not be there any more" complete 0.99 42 deleted:30
 
 if go version >/dev/null 2>&1; then
 	cat >"$work/spin.go" <<-'GO'
