@@ -112,7 +112,7 @@ static int run_collector(struct worker *w, struct instance *i, struct rows *rows
 		if (r < 0)
 			return r;
 		pthread_mutex_lock(&w->lock);
-		i->open = true;
+		i->open = i->status.open = true;
 		w->opening = false;
 		w->running_since_ns = clock_ns(CLOCK_MONOTONIC);
 		pthread_mutex_unlock(&w->lock);

@@ -20,6 +20,7 @@ enum collector_state {
 };
 
 struct collector_status {
+	bool open; /* counts, or watches, by now */
 	enum collector_state state;
 	char error[256]; /* the last one; "" when there was none */
 	uint64_t started_ns; /* CLOCK_MONOTONIC */

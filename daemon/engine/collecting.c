@@ -13,6 +13,7 @@
 #include "util/parse.h"
 
 #define FINISH_NS (500 * NSEC_PER_MSEC)
+#define AWAIT_NS (1 * NSEC_PER_SEC)
 
 /* One collector of the table. */
 struct place {
@@ -329,6 +330,28 @@ static bool all_read_since(const struct collecting *c, uint64_t since_ns)
 			return false;
 	}
 	return true;
+}
+
+static bool all_count(const struct collecting *c)
+{
+	for (size_t i = 0; i < n_collectors; i++) {
+		struct collector_status s;
+
+		if (!counts(collectors[i]) || !collect_settings(c->collect, collectors[i]))
+			continue;
+		collect_get_status(c->collect, collectors[i], &s);
+		if (!s.open && s.state != COLLECTOR_FAILED)
+			return false;
+	}
+	return true;
+}
+
+void collecting_await(const struct collecting *c)
+{
+	uint64_t start_ns = now_ns();
+
+	while (!all_count(c) && now_ns() - start_ns < AWAIT_NS)
+		(void)poll(NULL, 0, 5);
 }
 
 void collecting_finish(struct collecting *c)

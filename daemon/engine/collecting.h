@@ -41,6 +41,9 @@ int collecting_reload(struct collecting *c, const struct config *config, char **
  */
 void collecting_yield(struct collecting *c, bool yield);
 
+/* Until those that count hardware do, or fail; a second at most. */
+void collecting_await(const struct collecting *c);
+
 /* Readable when there are rows. */
 int collecting_fd(const struct collecting *c);
 void collecting_dispatch(struct collecting *c);

@@ -448,6 +448,9 @@ static int begin(struct engine *e, char **ret_error)
 		r = open_collecting(e, ret_error);
 	if (r < 0)
 		return r;
+	/* A command is not to be ahead of its counters. */
+	if (e->collecting)
+		collecting_await(e->collecting);
 	e->started_ns = now_ns();
 	watch_for_silence(e);
 	if (e->options.release_fd >= 0) {
