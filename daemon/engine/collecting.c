@@ -12,8 +12,8 @@
 #include "util/log.h"
 #include "util/parse.h"
 
-#define FINISH_NS (500 * NSEC_PER_MSEC)
-#define AWAIT_NS (1 * NSEC_PER_SEC)
+#define FINISH_NS (2 * NSEC_PER_SEC)
+#define AWAIT_NS (10 * NSEC_PER_SEC)
 
 /* One collector of the table. */
 struct place {

@@ -41,13 +41,13 @@ int collecting_reload(struct collecting *c, const struct config *config, char **
  */
 void collecting_yield(struct collecting *c, bool yield);
 
-/* Until those that count hardware do, or fail; a second at most. */
+/* Until those that count hardware do, or fail; ten seconds at most, on a host that is busy. */
 void collecting_await(const struct collecting *c);
 
 /* Readable when there are rows. */
 int collecting_fd(const struct collecting *c);
 void collecting_dispatch(struct collecting *c);
-/* Before the end: takes what rings and maps of BPF collectors hold, within half a second. */
+/* Before the end: takes what rings and maps of BPF collectors hold, within two seconds. */
 void collecting_finish(struct collecting *c);
 void collecting_tick(struct collecting *c); /* once a second */
 
