@@ -35,7 +35,7 @@ endif
 # --- flags ------------------------------------------------------------------------------------------------------------
 
 PACKAGES := libbpf libelf libsystemd libzstd zlib liblzma
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
+WARNINGS := -Werror=implicit-function-declaration -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2
 MAP_PATHS := -ffile-prefix-map=$(CURDIR)=. -fdebug-prefix-map=$(CURDIR)=.
 
 CFLAGS ?= -O2 -g
