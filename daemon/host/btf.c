@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/btf.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
@@ -352,10 +353,33 @@ static int describe_access(struct btf *btf, const struct btf *source, int pointe
 				   &(const struct copied){ "data", pointer }, 1);
 }
 
-/* Offsets of the kernel's own fields; without any BTF the programs do without, or are refused. */
+static bool takes_helper(int32_t helper)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = helper },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, NULL, "GPL", code,
+					       ARRAY_SIZE(code), NULL);
+
+	return fd >= 0;
+}
+
+/* Not under lockdown=confidentiality, where a program is refused that only might. */
+static bool may_read_kernel(void)
+{
+	return takes_helper(BPF_FUNC_probe_read_kernel) || takes_helper(BPF_FUNC_probe_read);
+}
+
+/* Offsets of the kernel's own fields; without them the programs do without, or are refused. */
 static int describe_kernel(struct btf *btf, bool stack)
 {
-	_cleanup_(btf__freep) struct btf *source = btf__load_vmlinux_btf();
+	_cleanup_(btf__freep) struct btf *source = may_read_kernel() ? btf__load_vmlinux_btf() : NULL;
 	int pointer = btf__add_ptr(btf, 0);
 	int u32 = btf__add_int(btf, "unsigned int", sizeof(__u32), 0);
 	int r = pointer < 0 ? pointer : u32;
