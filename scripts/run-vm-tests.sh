@@ -12,6 +12,7 @@
 #   --budget FILE         write tests/vm/verifier-budget.conf anew from this run
 #   --timeout SECONDS     a guest that takes longer hangs (600)
 #   --jobs N              guests at a time (one more than this machine has CPUs)
+#   --again               boot guests that failed once more, one at a time; the second answer counts, both are printed
 #   --keep                keep the consoles of guests that passed, too
 #   --no-build            take kernels and roots as they are
 #
@@ -28,7 +29,7 @@ die() {
 	exit "${2:-3}"
 }
 
-lab=$O/vm kernels=() archs=() names=() image='' timeout=600 keep='' build=yes judge=() jobs=$(($(nproc) + 1))
+lab=$O/vm kernels=() archs=() names=() image='' timeout=600 keep='' again='' build=yes judge=() jobs=$(($(nproc) + 1))
 while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel | --arch | --guest | --kernel-image | --json | --junit | --markdown | --support | --budget | --timeout | --jobs)
@@ -41,9 +42,10 @@ while [ $# -gt 0 ]; do
 	--json | --junit | --markdown | --support | --budget) judge+=("$1" "$(realpath -m "$2")") && shift 2 ;;
 	--timeout) timeout=$2 && shift 2 ;;
 	--jobs) jobs=$2 && shift 2 ;;
+	--again) again=yes && shift ;;
 	--keep) keep=yes && shift ;;
 	--no-build) build='' && shift ;;
-	-h | --help) sed -n '3,22s/^# \{0,1\}//p' "$0" && exit ;;
+	-h | --help) sed -n '3,23s/^# \{0,1\}//p' "$0" && exit ;;
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac
 done
@@ -167,21 +169,39 @@ mkdir -p "$results"
 
 # One more at a time than there are CPUs: each of them waits for something a quarter of its time.
 declare -A running=()
+boot() { # ROW of the selection
+	local name arch kernel tests memory options command_line
+	IFS='|' read -r name arch kernel tests memory options command_line <<<"$1"
+	run_guest "$name" "$arch" "$kernel" "$tests" "$memory" "$options" "$command_line" </dev/null
+}
 reap() {
 	local pid
 	wait -n -p pid || true
 	unset "running[$pid]"
 }
 trap 'for pid in "${!running[@]}"; do kill "$pid" 2>/dev/null || true; done' EXIT
-while IFS='|' read -r name arch kernel tests memory options command_line; do
+while read -r row; do
 	[ ${#running[@]} -lt "$jobs" ] || reap
-	run_guest "$name" "$arch" "$kernel" "$tests" "$memory" "$options" "$command_line" </dev/null &
-	running[$!]=$name
+	boot "$row" &
+	running[$!]=$row
 done <<<"$selection"
 while [ ${#running[@]} -gt 0 ]; do reap; done
 
+verdict() {
+	python3 tests/vm/matrix.py judge "$results" "${judge[@]}" --failed "$lab/failed"
+}
 code=0
-python3 tests/vm/matrix.py judge "$results" "${judge[@]}" || code=1
+verdict || code=1
+if [ -n "$again" ] && [ $code -ne 0 ] && [ -s "$lab/failed" ]; then
+	echo "Once more: $(tr '\n' ' ' <"$lab/failed")(what they said first is in $lab/first)"
+	rm -rf "$lab/first" && mkdir "$lab/first"
+	while read -r name; do
+		mv "$results/$name" "$lab/first/"
+		boot "$(grep "^$name|" <<<"$selection")"
+	done <"$lab/failed"
+	code=0
+	verdict || code=1
+fi
 if [ -z "$keep" ] && [ $code -eq 0 ]; then
 	rm -rf "$results"
 fi

@@ -470,6 +470,9 @@ def judge_command(options):
             f.write(support_text(guests))
     else:
         judge_claims(guests)
+    if options.failed:
+        with open(options.failed, "w", encoding="utf-8") as f:
+            f.writelines(g.name + "\n" for g in guests if g.count("FAIL"))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as f:
             json.dump([dataclasses.asdict(g) for g in guests], f, indent=1)
@@ -489,7 +492,7 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("judge")
     command.add_argument("results")
-    for option in ("--json", "--junit", "--markdown", "--support", "--budget"):
+    for option in ("--json", "--junit", "--markdown", "--support", "--budget", "--failed"):
         command.add_argument(option)
     options = parser.parse_args()
     return judge_command(options)
