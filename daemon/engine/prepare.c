@@ -44,8 +44,8 @@ static int refuse_without_rights(char **ret_error)
 }
 
 /*
- * The sampler relocates against next to nothing, whose description is made on the spot: parsing a
- * whole kernel's BTF would cost ten times the rest of the start, for every event.
+ * The sampler relocates against next to nothing, whose description is made on the spot, once: libbpf
+ * would parse the whole kernel's BTF, some ten milliseconds, for every event.
  */
 static int make_btf(const struct config *config, struct preparation *p)
 {
