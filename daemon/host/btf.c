@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "host/kernel_types.h"
 #include "host/text_file.h"
 #include "util/buffer.h"
 
@@ -287,41 +288,18 @@ static int describe_helper(struct btf *btf)
 	return r < 0 ? r : btf__add_enum_value(btf, "BPF_FUNC_task_pt_regs", BPF_FUNC_task_pt_regs);
 }
 
-/* Bit offset of a field; -ENOENT. */
-static int find_field(const struct btf *btf, const char *type, const char *field)
+/* With the fields that the kernel has; types[i] is field i's in the BTF that is made. */
+static int add_struct(struct btf *btf, const struct kernel_struct *found, const int *types)
 {
-	int id = btf__find_by_name_kind(btf, type, BTF_KIND_STRUCT);
-	const struct btf_type *t = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+	int r = 0;
 
-	for (__u32 i = 0; t && i < btf_vlen(t); i++) {
-		const char *name = btf__name_by_offset(btf, btf_members(t)[i].name_off);
-
-		if (name && strcmp(name, field) == 0)
-			return (int)btf_member_bit_offset(t, i);
-	}
-	return -ENOENT;
-}
-
-struct copied {
-	const char *name;
-	int type; /* in the BTF that is made; 0: the field is not wanted */
-};
-
-/* A structure of the kernel's with these of its fields, where the kernel has them. */
-static int copy_struct(struct btf *btf, const struct btf *source, const char *name,
-		       const struct copied *fields, size_t n)
-{
-	int id = btf__find_by_name_kind(source, name, BTF_KIND_STRUCT), r;
-
-	if (id < 0)
+	if (found->size < 0)
 		return 0;
-	r = btf__add_struct(btf, name, btf__type_by_id(source, (__u32)id)->size);
-	for (size_t i = 0; r >= 0 && i < n; i++) {
-		int offset = fields[i].type ? find_field(source, name, fields[i].name) : -ENOENT;
-
-		if (offset >= 0)
-			r = btf__add_field(btf, fields[i].name, fields[i].type, (__u32)offset, 0);
-	}
+	r = btf__add_struct(btf, found->name, (__u32)found->size);
+	for (size_t i = 0; r >= 0 && i < KERNEL_FIELDS_MAX && found->fields[i].name; i++)
+		if (found->fields[i].bit_offset >= 0)
+			r = btf__add_field(btf, found->fields[i].name, types[i],
+					   (__u32)found->fields[i].bit_offset, 0);
 	return r < 0 ? r : 0;
 }
 
@@ -331,26 +309,6 @@ static int add_union(struct btf *btf, const char *name, const char *member, int 
 	int r = id < 0 ? id : btf__add_field(btf, member, u64, 0, 0);
 
 	return r < 0 ? r : id;
-}
-
-/* What the kernel keeps of a memory access. Since Linux 5.12 a weight is a union. */
-static int describe_access(struct btf *btf, const struct btf *source, int pointer)
-{
-	int u64 = btf__find_by_name_kind(btf, "unsigned long long", BTF_KIND_INT);
-	bool is_union = btf__find_by_name_kind(source, "perf_sample_weight", BTF_KIND_UNION) > 0;
-	int weight = is_union ? add_union(btf, "perf_sample_weight", "full", u64) : u64;
-	int data_src = add_union(btf, "perf_mem_data_src", "val", u64), r;
-
-	if (weight < 0 || data_src < 0)
-		return weight < 0 ? weight : data_src;
-	r = copy_struct(btf, source, "perf_sample_data",
-			(const struct copied[]){ { "sample_flags", u64 },
-						 { "weight", weight },
-						 { "data_src", data_src } },
-			3);
-	return r < 0 ? r
-		     : copy_struct(btf, source, "bpf_perf_event_data_kern",
-				   &(const struct copied){ "data", pointer }, 1);
 }
 
 static bool takes_helper(int32_t helper)
@@ -364,8 +322,8 @@ static bool takes_helper(int32_t helper)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, NULL, "GPL", code,
-					       ARRAY_SIZE(code), NULL);
+	_cleanup_close_ int fd =
+		bpf_prog_load(BPF_PROG_TYPE_PERF_EVENT, NULL, "GPL", code, ARRAY_SIZE(code), NULL);
 
 	return fd >= 0;
 }
@@ -379,17 +337,33 @@ static bool may_read_kernel(void)
 /* Offsets of the kernel's own fields; without them the programs do without, or are refused. */
 static int describe_kernel(struct btf *btf, bool stack)
 {
-	_cleanup_(btf__freep) struct btf *source = may_read_kernel() ? btf__load_vmlinux_btf() : NULL;
-	int pointer = btf__add_ptr(btf, 0);
-	int u32 = btf__add_int(btf, "unsigned int", sizeof(__u32), 0);
-	int r = pointer < 0 ? pointer : u32;
+	enum { TASK, WEIGHT, SAMPLE, CONTEXT };
+	struct kernel_struct found[] = {
+		[TASK] = { .name = "task_struct",
+			   .fields = { { .name = "flags" }, { .name = stack ? "stack" : NULL } } },
+		[WEIGHT] = { .name = "perf_sample_weight" },
+		[SAMPLE] = { .name = "perf_sample_data",
+			     .fields = { { .name = "sample_flags" },
+					 { .name = "weight" },
+					 { .name = "data_src" } } },
+		[CONTEXT] = { .name = "bpf_perf_event_data_kern", .fields = { { .name = "data" } } },
+	};
+	int pointer, u32, u64, weight, data_src, r;
 
-	if (!source || r < 0)
-		return r < 0 ? r : 0;
-	r = copy_struct(
-		btf, source, "task_struct",
-		(const struct copied[]){ { "stack", stack ? pointer : 0 }, { "flags", u32 } }, 2);
-	return r < 0 ? r : describe_access(btf, source, pointer);
+	if (!may_read_kernel() || kernel_types_read(found, ARRAY_SIZE(found)) < 0)
+		return 0;
+	pointer = btf__add_ptr(btf, 0);
+	u32 = btf__add_int(btf, "unsigned int", sizeof(__u32), 0);
+	u64 = btf__find_by_name_kind(btf, "unsigned long long", BTF_KIND_INT);
+	/* Since Linux 5.12 a weight is a union. */
+	weight = found[WEIGHT].size >= 0 ? add_union(btf, "perf_sample_weight", "full", u64) : u64;
+	data_src = add_union(btf, "perf_mem_data_src", "val", u64);
+	if (pointer < 0 || u32 < 0 || weight < 0 || data_src < 0)
+		return -ENOMEM;
+	r = add_struct(btf, &found[TASK], (const int[]){ u32, pointer });
+	if (r == 0)
+		r = add_struct(btf, &found[SAMPLE], (const int[]){ u64, weight, data_src });
+	return r < 0 ? r : add_struct(btf, &found[CONTEXT], &pointer);
 }
 
 /* *ret_stack: a field of the task's has to do for a helper that is missing. */

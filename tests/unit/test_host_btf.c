@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "host/btf.h"
+#include "host/kernel_types.h"
 #include "util/cleanup.h"
 
 static const struct host_kernel kernel = {
@@ -429,6 +430,73 @@ static void test_kernel_fields(void **state)
 	btf__free(btf);
 }
 
+/* One structure behind types of every size there is, so that a wrong step misses it. */
+static struct btf *make_types(void)
+{
+	struct btf *btf = btf__new_empty();
+	int u32 = btf__add_int(btf, "unsigned int", 4, 0);
+
+	btf__add_ptr(btf, u32);
+	btf__add_array(btf, u32, u32, 3);
+	btf__add_fwd(btf, "wanted", BTF_FWD_STRUCT);
+	btf__add_enum(btf, "wanted", 4);
+	btf__add_enum_value(btf, "one", 1);
+	btf__add_func_proto(btf, u32);
+	btf__add_func_param(btf, "field", u32);
+	btf__add_func(btf, "wanted", BTF_FUNC_STATIC, btf__type_cnt(btf) - 1);
+	btf__add_var(btf, "wanted", BTF_VAR_STATIC, u32);
+	btf__add_datasec(btf, ".data", 4);
+	btf__add_datasec_var_info(btf, btf__type_cnt(btf) - 2, 0, 4);
+	btf__add_float(btf, "double", 8);
+	btf__add_decl_tag(btf, "tag", u32, -1);
+	btf__add_struct(btf, "other", 8);
+	btf__add_field(btf, "field", u32, 0, 0);
+	btf__add_struct(btf, "wanted", 24);
+	btf__add_field(btf, "first", u32, 0, 0);
+	btf__add_field(btf, "field", u32, 96, 0);
+	btf__add_struct(btf, "wanted", 48); /* the second of a name does not count */
+	btf__add_field(btf, "field", u32, 128, 0);
+	btf__add_union(btf, "choice", 16);
+	return btf;
+}
+
+static void test_kernel_types(void **state)
+{
+	struct kernel_struct wanted[] = {
+		{ .name = "wanted", .fields = { { .name = "field" }, { .name = "missing" } } },
+		{ .name = "choice" },
+		{ .name = "nowhere" },
+	};
+	struct btf *btf = make_types();
+	const void *raw;
+	uint8_t *data;
+	__u32 size;
+
+	(void)state;
+	raw = btf__raw_data(btf, &size);
+	assert_int_equal(kernel_types_parse(raw, size, wanted, 3), 0);
+	assert_int_equal(wanted[0].size, 24);
+	assert_int_equal(wanted[0].fields[0].bit_offset, 96);
+	assert_int_equal(wanted[0].fields[1].bit_offset, -1);
+	assert_int_equal(wanted[1].size, 16);
+	assert_int_equal(wanted[2].size, -1);
+	/* Cut anywhere, or with any byte changed, it is refused or read without leaving its bytes. */
+	for (__u32 n = 0; n < size; n++) {
+		data = malloc(n ? n : 1);
+		memcpy(data, raw, n);
+		assert_int_equal(kernel_types_parse(data, n, wanted, 3), -EINVAL);
+		free(data);
+	}
+	data = malloc(size);
+	for (__u32 n = 0; n < size; n++) {
+		memcpy(data, raw, size);
+		data[n] ^= 0xff;
+		kernel_types_parse(data, size, wanted, 3);
+	}
+	free(data);
+	btf__free(btf);
+}
+
 /* What the kernel keeps of a memory access is read from where its BTF says that it lies. */
 static void test_access_offsets(void **state)
 {
@@ -467,7 +535,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),	      cmocka_unit_test(test_custom_path),
 		cmocka_unit_test(test_sampler_btf),   cmocka_unit_test(test_sampler_loads),
-		cmocka_unit_test(test_kernel_fields), cmocka_unit_test(test_access_offsets),
+		cmocka_unit_test(test_kernel_fields),
+		cmocka_unit_test(test_kernel_types), cmocka_unit_test(test_access_offsets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
