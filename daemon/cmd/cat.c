@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "cmd/row_print.h"
 #include "collect/collector.h"
 #include "profile/profile.h"
 #include "store/segment_reader.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -186,11 +186,7 @@ static int print_path(struct cat *o, const char *path)
 
 static int take_moment(const char *option, const char *value, uint64_t *ret)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (parse_moment(value, (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec, ret) ==
-	    0)
+	if (parse_moment(value, clock_ns(CLOCK_REALTIME), ret) == 0)
 		return 0;
 	fprintf(stderr,
 		"ebpf-profiler cat: --%s=%s is not a moment like -5m, 10:00, '2026-01-31 10:00:30' "

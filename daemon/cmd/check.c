@@ -6,12 +6,12 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/check_print.h"
 #include "cmd/cmd.h"
 #include "host/cpus.h"
 #include "sampler/sampler.h"
+#include "util/clock.h"
 
 struct options {
 	bool json;
@@ -103,21 +103,13 @@ static int open_sampler(const char *btf, struct trial *ret, char **ret_error)
 	return r;
 }
 
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 /* Fills trial and facts->sampler_error. */
 static void try_sampler(struct host_facts *facts, struct trial *ret)
 {
 	_cleanup_close_ int fd = -1;
 	char made[HOST_BTF_PATH_MAX];
 	const char *btf = host_btf_custom_path(&facts->btf);
-	double started = now_ms();
+	uint64_t started = now_ns();
 	int r;
 
 	if (facts->btf.kind == HOST_BTF_NONE) {
@@ -125,7 +117,7 @@ static void try_sampler(struct host_facts *facts, struct trial *ret)
 		btf = fd >= 0 ? made : NULL;
 	}
 	r = open_sampler(btf, ret, &facts->sampler_error);
-	ret->milliseconds = now_ms() - started;
+	ret->milliseconds = (double)(now_ns() - started) / NSEC_PER_MSEC;
 	if (r < 0 && !facts->sampler_error)
 		facts->sampler_error = strdup(strerror(-r));
 }

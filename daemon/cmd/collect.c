@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "cmd/collect_totals.h"
@@ -18,6 +17,7 @@
 #include "cmd/row_print.h"
 #include "engine/collecting.h"
 #include "engine/config_keys.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -60,14 +60,6 @@ static const char help[] =
 	"      --procfs=DIR, --sysfs=DIR, --dev=DIR   in place of /proc, /sys and /dev\n"
 	"  -h, --help\n\n"
 	"Exit codes: 0 done, 1 a collector failed, 2 wrong usage, 69 one cannot work here\n";
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* --- options --- */
 
@@ -321,7 +313,7 @@ static int loop(struct collect_command *o, int signal_fd)
 		{ .fd = signal_fd, .events = POLLIN },
 		{ .fd = collect_fd(o->collect), .events = POLLIN },
 	};
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + o->duration_ns;
+	uint64_t end_ns = now_ns() + o->duration_ns;
 
 	while (!all_done(o)) {
 		struct batch *b;
@@ -338,7 +330,7 @@ static int loop(struct collect_command *o, int signal_fd)
 			if (!good)
 				return -EPIPE;
 		}
-		if (o->duration_ns && clock_ns(CLOCK_MONOTONIC) >= end_ns)
+		if (o->duration_ns && now_ns() >= end_ns)
 			break;
 	}
 	return 0;
@@ -348,7 +340,7 @@ static int loop(struct collect_command *o, int signal_fd)
 static int take_rest(struct collect_command *o)
 {
 	struct pollfd fd = { .fd = collect_fd(o->collect), .events = POLLIN };
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t start_ns = now_ns();
 	bool good = true;
 
 	for (size_t i = 0; i < o->n; i++)
@@ -356,7 +348,7 @@ static int take_rest(struct collect_command *o)
 	if (!all_done(o))
 		collect_read_now(o->collect);
 	while (good && !all_done(o) &&
-	       clock_ns(CLOCK_MONOTONIC) - start_ns < o->config.collector_deadline_ns) {
+	       now_ns() - start_ns < o->config.collector_deadline_ns) {
 		struct batch *b;
 
 		(void)poll(&fd, 1, CHECK_MS);
@@ -422,7 +414,7 @@ static int run(struct collect_command *o)
 	_cleanup_close_ int signal_fd = open_signals();
 	int r = signal_fd < 0 ? -errno : collect_new(o->config.collector_deadline_ns, &o->collect);
 
-	o->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC));
+	o->clock_offset_ns = (int64_t)(clock_ns(CLOCK_REALTIME) - now_ns());
 	o->totals = collect_totals_new();
 	if (r == 0 && !o->totals)
 		r = -ENOMEM;

@@ -7,12 +7,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "cmd/row_print.h"
 #include "collect/hardware_attributes.h"
 #include "engine/collecting.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define MAX_VALUE 48 /* bytes of one attribute, in the table for people */
@@ -174,11 +174,9 @@ static int print(const struct collector_settings *s, bool json)
 {
 	_cleanup_(buffer_donep) struct buffer out = {};
 	struct hardware_tree t;
-	struct timespec now;
 	int r;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	r = hardware_tree_read(s, (uint64_t)now.tv_sec * NSEC_PER_SEC, &t);
+	r = hardware_tree_read(s, now_ns(), &t);
 	if (r < 0) {
 		fprintf(stderr, "ebpf-profiler: cannot read the hardware from %s and %s: %s\n",
 			s->procfs, s->sysfs, strerror(-r));

@@ -12,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "programs/program_list.h"
 #include "programs/program_store.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -110,12 +111,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 /* Of CLOCK_BOOTTIME, as a moment. */
 static uint64_t wall_ns(uint64_t boot_ns)
 {
-	struct timespec boot, wall;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_REALTIME, &wall);
-	return (uint64_t)wall.tv_sec * NSEC_PER_SEC + (uint64_t)wall.tv_nsec -
-	       ((uint64_t)boot.tv_sec * NSEC_PER_SEC + (uint64_t)boot.tv_nsec) + boot_ns;
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + boot_ns;
 }
 
 static uint64_t map_bytes(const struct program *p)

@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/parse.h"
 
@@ -37,13 +37,7 @@ int selection_wrong(const struct selection *s, const char *option, const char *v
 
 static void selection_init(struct selection *s, const char *command)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	*s = (struct selection){
-		.command = command,
-		.now_ns = (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec,
-	};
+	*s = (struct selection){ .command = command, .now_ns = clock_ns(CLOCK_REALTIME) };
 }
 
 static void selection_done(struct selection *s)

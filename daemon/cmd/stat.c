@@ -18,6 +18,7 @@
 #include "cmd/stat_view.h"
 #include "pmu/counter.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/log.h"
 #include "util/parse.h"
@@ -46,14 +47,6 @@ struct stat_run {
 	int error; /* of what was not */
 	uint64_t started_ns, read_ns;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 static void run_done(struct stat_run *s)
 {

@@ -14,6 +14,7 @@
 #include "cmd/report_print.h"
 #include "cmd/select.h"
 #include "cmd/timeline_print.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define DEFAULT_WINDOW_NS (60 * NSEC_PER_SEC)
@@ -111,11 +112,8 @@ static void look_at_terminal(struct top *o)
 static int set_window(struct top *o)
 {
 	struct selection *s = &o->selection;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	s->filter.since_ns =
-		(uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec - o->window_ns;
+	s->filter.since_ns = clock_ns(CLOCK_REALTIME) - o->window_ns;
 	s->filter.until_ns = 0;
 	selection_forget_times(s);
 	return selection_find_times(s);

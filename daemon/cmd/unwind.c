@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "cmd/unwind_observed.h"
@@ -19,6 +18,7 @@
 #include "unwind/unwind_sections.h"
 #include "unwind/unwind_table.h"
 #include "unwind/unwind_text.h"
+#include "util/clock.h"
 #include "util/json.h"
 #include "util/open_file.h"
 #include "util/parse.h"
@@ -103,17 +103,9 @@ static int check_usage(const struct unwinding *u)
 	return EXIT_USAGE + 1;
 }
 
-static uint64_t realtime_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 static int parse_since(struct unwinding *u, const char *value)
 {
-	if (parse_moment(value, realtime_ns(), &u->since_ns) == 0)
+	if (parse_moment(value, clock_ns(CLOCK_REALTIME), &u->since_ns) == 0)
 		return 0;
 	fprintf(stderr,
 		"ebpf-profiler unwind: --since=%s is not a moment like -5m, 10:00, '2026-01-31 "
@@ -202,14 +194,6 @@ static const char *sentence(int error)
 	default:
 		return strerror(-error);
 	}
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
 static int subject_build(struct subject *s, const struct elf_source *source, bool vdso)
@@ -494,7 +478,7 @@ static int load_observed(struct unwinding *u)
 	uint64_t since_ns = u->since_ns;
 
 	if (!u->n_sources && !since_ns)
-		(void)parse_moment(DEFAULT_SINCE, realtime_ns(), &since_ns);
+		(void)parse_moment(DEFAULT_SINCE, clock_ns(CLOCK_REALTIME), &since_ns);
 	for (size_t i = 0; i < MAX(u->n_sources, (size_t)1); i++) {
 		_cleanup_free_ char *error = NULL;
 		int r = observed_add(&u->observed, sources[i], since_ns, &error);

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define DEFAULT_DEADLINE_NS (2 * NSEC_PER_SEC)
@@ -32,14 +32,6 @@ struct collect {
 	size_t n;
 	struct batch *batches;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 int collect_new(uint64_t deadline_ns, struct collect **ret)
 {

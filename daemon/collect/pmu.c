@@ -16,6 +16,7 @@
 #include "collect/collector.h"
 #include "pmu/metric_set.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define TURNS_IN_INTERVAL 4 /* of each group, where groups take turns */
@@ -111,14 +112,6 @@ struct pmu {
 	uint64_t interval_ns, read_ns;
 	int timer; /* of the turns */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* --- what is counted --- */
 

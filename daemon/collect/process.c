@@ -15,11 +15,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "collect/basic.h"
 #include "collect/process_stat.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/parse.h"
 
@@ -359,14 +359,6 @@ static int read_of(struct process_collector *p, pid_t pid, const char *file)
 
 	snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
 	return file_read_piece(p->roots.proc, path, &p->text);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
 static void put_stat(const struct process_collector *p, const struct process_stat *s,

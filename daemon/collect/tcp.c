@@ -9,9 +9,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "collect/basic.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define PATIENCE 2000 /* a twentieth of a percent of a CPU */
@@ -208,14 +208,6 @@ static bool count_line(struct scan line, void *userdata)
 	return true;
 }
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 static void walk_sockets(struct tcp *t, struct rows *rows)
 {
 	const struct roots *roots = &t->basic.roots;
@@ -228,7 +220,7 @@ static void walk_sockets(struct tcp *t, struct rows *rows)
 	r = roots_lines(roots->proc, path, count_line, &s);
 	strcat(path, "6");
 	r6 = roots_lines(roots->proc, path, count_line, &s);
-	now = clock_ns(CLOCK_MONOTONIC);
+	now = now_ns();
 	t->walk_after_ns = now + PATIENCE * (clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
 	t->walked_ns = 0;
 	if (r6 < 0)
@@ -245,13 +237,13 @@ static void walk_sockets(struct tcp *t, struct rows *rows)
 
 static void read_states(struct tcp *t, struct rows *rows)
 {
-	if (clock_ns(CLOCK_MONOTONIC) >= t->walk_after_ns)
+	if (now_ns() >= t->walk_after_ns)
 		walk_sockets(t, rows);
 	if (!t->walked_ns)
 		return;
 	for (unsigned int i = 0; i < STATES; i++)
 		rows_unsigned(rows, TCP_STATE + i, t->states[i]);
-	rows_unsigned(rows, TCP_STATES_AGE, clock_ns(CLOCK_MONOTONIC) - t->walked_ns);
+	rows_unsigned(rows, TCP_STATES_AGE, now_ns() - t->walked_ns);
 }
 
 static int tcp_read(void *state, struct rows *rows)

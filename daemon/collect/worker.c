@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "util/clock.h"
 #include "util/parse.h"
 #include "util/thread.h"
 
@@ -31,14 +32,6 @@ struct worker {
 	size_t queued_bytes;
 	bool untold; /* batches of which the other side was not told */
 };
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* --- parts --- */
 
@@ -114,7 +107,7 @@ static int run_collector(struct worker *w, struct instance *i, struct rows *rows
 		pthread_mutex_lock(&w->lock);
 		i->open = i->status.open = true;
 		w->opening = false;
-		w->running_since_ns = clock_ns(CLOCK_MONOTONIC);
+		w->running_since_ns = now_ns();
 		pthread_mutex_unlock(&w->lock);
 	}
 	return i->collector->read(i->state, rows);
@@ -176,7 +169,7 @@ static void run_instance(struct worker *w, struct instance *i)
 {
 	struct batch *b = calloc(1, sizeof(*b));
 	_cleanup_free_ char *open_error = NULL;
-	uint64_t start = clock_ns(CLOCK_MONOTONIC), cpu;
+	uint64_t start = now_ns(), cpu;
 
 	set_next(i, start);
 	if (!b)
@@ -192,7 +185,7 @@ static void run_instance(struct worker *w, struct instance *i)
 	i->last = false;
 	b->error = run_collector(w, i, &b->rows, &open_error);
 	b->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
-	b->wall_ns = clock_ns(CLOCK_MONOTONIC) - start;
+	b->wall_ns = now_ns() - start;
 	pthread_mutex_lock(&w->lock);
 	w->running = NULL;
 	if (w->abandoned) {
@@ -230,7 +223,7 @@ static bool close_one(struct worker *w)
 	*place = i->next;
 	w->running = i;
 	w->opening = false;
-	w->running_since_ns = clock_ns(CLOCK_MONOTONIC);
+	w->running_since_ns = now_ns();
 	pthread_mutex_unlock(&w->lock);
 	instance_free(i);
 	pthread_mutex_lock(&w->lock);
@@ -256,7 +249,7 @@ static void wait_for_work(struct worker *w, uint64_t until_ns)
 {
 	struct pollfd fds[MAX_FDS] = { { .fd = w->wake_fd, .events = POLLIN } };
 	struct instance *owners[MAX_FDS];
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), delay = until_ns > now ? until_ns - now : 0;
+	uint64_t now = now_ns(), delay = until_ns > now ? until_ns - now : 0;
 	struct timespec timeout = { (time_t)(delay / NSEC_PER_SEC), (long)(delay % NSEC_PER_SEC) };
 	size_t n = 1;
 	int r;
@@ -296,7 +289,7 @@ static void *run(void *arg)
 			continue;
 		if (w->quit)
 			break;
-		due = find_due(w, clock_ns(CLOCK_MONOTONIC), &next_ns);
+		due = find_due(w, now_ns(), &next_ns);
 		if (due)
 			run_instance(w, due);
 		else
@@ -417,7 +410,7 @@ static bool overdue(const struct worker *w, uint64_t deadline_ns)
 {
 	uint64_t patience = w->opening ? OPEN_PATIENCE * deadline_ns : deadline_ns;
 
-	return w->running && clock_ns(CLOCK_MONOTONIC) - w->running_since_ns > patience;
+	return w->running && now_ns() - w->running_since_ns > patience;
 }
 
 static void leave(struct worker *w, struct worker_left *ret)
@@ -469,7 +462,7 @@ void worker_forget(struct worker *w)
 
 void worker_end(struct worker *w, uint64_t patience_ns)
 {
-	uint64_t until = clock_ns(CLOCK_MONOTONIC) + patience_ns;
+	uint64_t until = now_ns() + patience_ns;
 	struct timespec t = { (time_t)(until / NSEC_PER_SEC), (long)(until % NSEC_PER_SEC) };
 
 	if (!w)

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "collect/roots.h"
 #include "engine/messages.h"
 #include "pmu/devices.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -307,14 +307,6 @@ void collecting_dispatch(struct collecting *c)
 
 	while ((b = collect_take(c->collect)))
 		take_batch(c, b);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
 }
 
 static bool all_read_since(const struct collecting *c, uint64_t since_ns)

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define MAX_CLIENTS 16
@@ -52,14 +53,6 @@ struct control {
 	struct control_handlers handlers;
 	struct client clients[MAX_CLIENTS];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static int watch(struct control *c, int operation, int fd, uint32_t events, void *owner)
 {

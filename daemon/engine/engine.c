@@ -16,11 +16,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #include "engine/collecting.h"
 #include "engine/messages.h"
 #include "engine/service.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -46,14 +46,6 @@ struct engine {
 /* The delay grows to the configured one: the rows of what runs already are asked for by its first
  * samples. */
 #define FIRST_DRAIN_NS (10 * NSEC_PER_MSEC)
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* --- timers and descriptors --- */
 

@@ -4,10 +4,10 @@
 #include "engine/health.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "unwind/unwinder.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define PATIENCE                                                                                   \
@@ -19,14 +19,6 @@
 #define GOAL 0.9
 #define ROOM 0.8
 #define SAMPLES_SHARE 0.25
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t kernel_max_rate(void)
 {
@@ -49,8 +41,8 @@ static uint64_t resident_bytes(void)
 void health_init(struct health *h)
 {
 	*h = (struct health){
-		.start_ns = clock_ns(CLOCK_MONOTONIC),
-		.last_ns = clock_ns(CLOCK_MONOTONIC),
+		.start_ns = now_ns(),
+		.last_ns = now_ns(),
 		.last_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
 		.rate_factor = 1,
 		.kernel_max_rate_hz = kernel_max_rate(),
@@ -126,7 +118,7 @@ static unsigned int watch_writer(struct health *h, struct pipeline *p)
 
 unsigned int health_update(struct health *h, struct pipeline *p, double budget_percent)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t now = now_ns(), cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	double seconds = (double)MAX(now - h->last_ns, NSEC_PER_MSEC) / 1e9;
 	struct pipeline_counters c;
 	unsigned int changes;
@@ -196,7 +188,7 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 	*ret = (struct engine_status){
 		.phase = ENGINE_RUNNING,
 		.pid = getpid(),
-		.uptime_ns = clock_ns(CLOCK_MONOTONIC) - h->start_ns,
+		.uptime_ns = now_ns() - h->start_ns,
 		.events = events,
 		.n_events = sampler_n_events(s),
 		.transport = sampler_transport_name(s),

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "engine/collecting.h"
 #include "engine/collecting_print.h"
@@ -20,6 +19,7 @@
 #include "engine/textfile.h"
 #include "host/cpus.h"
 #include "programs/map_pins.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
 
@@ -43,14 +43,6 @@ struct service {
 	uint64_t watchdog_usec; /* 0: none */
 	uint64_t fed_drains, fed_block;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* --- status --- */
 

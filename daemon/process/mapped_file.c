@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "process/elf_build_id.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/open_file.h"
 #include "util/parse.h"
 
@@ -30,14 +30,6 @@ struct known_file {
 	int result; /* of elf_build_id() */
 	struct build_id build_id;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 void mapped_files_init(struct mapped_files *f, const char *procfs)
 {
@@ -208,7 +200,7 @@ int mapped_files_build_id(struct mapped_files *f, const struct mapped_file *file
 			  struct build_id *ret)
 {
 	struct known_file *k = find_known(f, file);
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
 	int r;
 
 	if (!k)

@@ -13,28 +13,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "process/cgroup.h"
 #include "process/process_internal.h"
 #include "process/procfs.h"
+#include "util/clock.h"
 #include "util/file.h"
 
 #define LABELS_HOLD_NS NSEC_PER_SEC /* threads of one process may be in different cgroups */
 #define VERIFY_INTERVAL_NS NSEC_PER_SEC /* under steady loss, as often as this */
 #define MAX_KEPT_TEXT (1 << 20)
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 uint64_t boot_offset_ns(void)
 {
-	uint64_t monotonic = clock_ns(CLOCK_MONOTONIC), boot = clock_ns(CLOCK_BOOTTIME);
+	uint64_t monotonic = now_ns(), boot = clock_ns(CLOCK_BOOTTIME);
 
 	return boot > monotonic ? boot - monotonic : 0;
 }
@@ -291,7 +283,7 @@ static struct entry *read_new(struct process_table *t, uint32_t pid, int dir_fd,
 struct entry *entry_adopt(struct process_table *t, uint32_t pid, uint64_t time_ns)
 {
 	_cleanup_close_ int dir_fd = open_process(t, pid);
-	uint64_t read_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t read_ns = now_ns();
 	struct proc_stat stat;
 
 	if (dir_fd < 0 || read_stat(t, dir_fd, &stat) < 0 || is_dead(&stat))
@@ -311,7 +303,7 @@ bool entry_read_rest(struct process_table *t, struct entry *e)
 	if (dir_fd < 0 || read_stat(t, dir_fd, &stat) < 0 || is_dead(&stat) ||
 	    !close_to(start_boot_ns(t, &stat), e->start_boot_ns))
 		return false;
-	e->read_ns = clock_ns(CLOCK_MONOTONIC);
+	e->read_ns = now_ns();
 	fill(t, e, dir_fd, &stat);
 	return true;
 }
@@ -319,7 +311,7 @@ bool entry_read_rest(struct process_table *t, struct entry *e)
 struct entry *entry_verify(struct process_table *t, struct entry *e, uint64_t time_ns)
 {
 	_cleanup_close_ int dir_fd = -1;
-	uint64_t read_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t read_ns = now_ns();
 	struct proc_stat stat;
 
 	if (e->p.pid == 0 || e->placeholder || e->p.exit_ns)
@@ -348,7 +340,7 @@ struct entry *entry_verify(struct process_table *t, struct entry *e, uint64_t ti
 static int scan_pid(struct process_table *t, uint32_t pid)
 {
 	_cleanup_close_ int dir_fd = -1;
-	uint64_t read_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t read_ns = now_ns();
 	struct proc_stat stat;
 	struct entry *e;
 

@@ -14,18 +14,11 @@
 #include <time.h>
 
 #include "profile/memory_access.h"
+#include "util/clock.h"
 #include "util/hash_table.h"
 #include "util/parse.h"
 
 #define DEFAULT_BLOCK_BYTES (256 * 1024)
-
-static uint64_t clock_now(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 int recorder_new(const struct recorder_options *options, struct recorder **ret)
 {
@@ -94,8 +87,8 @@ static void put_clock(struct recorder *r)
 {
 	struct record record = {
 		.type = RECORD_CLOCK,
-		.clock = { .monotonic_ns = clock_now(CLOCK_MONOTONIC),
-			   .realtime_ns = clock_now(CLOCK_REALTIME) },
+		.clock = { .monotonic_ns = now_ns(),
+			   .realtime_ns = clock_ns(CLOCK_REALTIME) },
 	};
 
 	r->clock_ns = record.clock.monotonic_ns;
@@ -137,7 +130,7 @@ void recorder_begin_block(struct recorder *r)
 		return;
 	if (r->epoch == 0 || segment_writer_wants_epoch(r->options.writer))
 		begin_epoch(r);
-	else if (clock_now(CLOCK_MONOTONIC) - r->clock_ns > 60 * NSEC_PER_SEC)
+	else if (now_ns() - r->clock_ns > 60 * NSEC_PER_SEC)
 		put_clock(r);
 }
 

@@ -12,19 +12,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "store/crc32c.h"
 #include "store/segment_scan.h"
+#include "util/clock.h"
 #include "util/parse.h"
-
-uint64_t clock_ns(int clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static int active_name(const char *name, char out[static SEGMENT_NAME_MAX + 1])
 {
@@ -98,7 +90,7 @@ int segment_file_append(struct segment_file *f, struct frame_head *h, const void
 		return -E2BIG;
 	h->seq = f->seq;
 	h->payload_size = (uint32_t)size;
-	h->time_ns = clock_ns(CLOCK_MONOTONIC);
+	h->time_ns = now_ns();
 	h->payload_crc = crc32c(0, payload, size);
 	frame_head_encode(h, head);
 	r = take_epoch(f, h);
@@ -125,7 +117,7 @@ static int append_header(struct segment_file *f)
 		.major = FORMAT_MAJOR,
 		.minor = FORMAT_MINOR,
 		.realtime_ns = clock_ns(CLOCK_REALTIME),
-		.monotonic_ns = clock_ns(CLOCK_MONOTONIC),
+		.monotonic_ns = now_ns(),
 		.writer = "ebpf-profiler " VERSION,
 	};
 	_cleanup_(buffer_donep) struct buffer b = { 0 };
@@ -147,7 +139,7 @@ static int file_new(int directory, const char *name, struct segment_file **ret)
 		return -ENOMEM;
 	f->directory = directory;
 	f->fd = -1;
-	f->created_ns = clock_ns(CLOCK_MONOTONIC);
+	f->created_ns = now_ns();
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	*ret = f;
 	return 0;

@@ -55,4 +55,3 @@ int segment_file_repair(int directory, const char *name);
  */
 int segment_lock(int fd);
 
-uint64_t clock_ns(int clock);

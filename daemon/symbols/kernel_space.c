@@ -7,23 +7,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "symbols/kernel_space_internal.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 #define CHECK_AFTER_MISS_NS NSEC_PER_SEC
 #define CHECK_ALWAYS_NS (10 * NSEC_PER_SEC)
 #define FINDS_PER_CLOCK 1024 /* the clock costs as much as a look-up */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 int kernel_space_new(struct object_table *t, const char *procfs, const char *sysfs,
 		     struct kernel_space **ret)

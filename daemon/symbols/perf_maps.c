@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbols/perf_map.h"
 #include "symbols/symbols.h"
 #include "util/buffer.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/open_file.h"
 #include "util/parse.h"
@@ -59,14 +59,6 @@ struct perf_maps {
 	struct mounts mounts;
 	struct buffer text;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 struct perf_maps *perf_maps_new(const char *procfs)
 {

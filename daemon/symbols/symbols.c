@@ -20,7 +20,6 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbols/elf_debug.h"
@@ -31,6 +30,7 @@
 #include "unwind/unwind_cache.h"
 #include "unwind/unwind_table.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/parse.h"
 #include "util/thread.h"
@@ -617,22 +617,14 @@ void symbols_poll(struct symbols *s, void (*done)(struct object *o, void *userda
 	}
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NSEC_PER_MSEC;
-}
-
 void symbols_wait(struct symbols *s, int timeout_ms, void (*done)(struct object *o, void *userdata),
 		  void *userdata)
 {
-	uint64_t end = now_ms() + (uint64_t)MAX(timeout_ms, 0);
+	uint64_t end = now_ns() / NSEC_PER_MSEC + (uint64_t)MAX(timeout_ms, 0);
 
 	for (;;) {
 		struct pollfd p = { .fd = s->event_fd, .events = POLLIN };
-		uint64_t now = now_ms();
+		uint64_t now = now_ns() / NSEC_PER_MSEC;
 
 		symbols_poll(s, done, userdata);
 		if (s->n_pending == 0 || now >= end)

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "unwind/extents.h"
+#include "util/clock.h"
 #include "util/hash_table.h"
 #include "util/parse.h"
 
@@ -27,14 +27,6 @@ struct process_lists {
 	uint32_t next_space;
 	uint64_t refused;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 int process_lists_new(struct unwind_maps *maps, struct row_store *rows, struct process_lists **ret)
 {

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "unwind/extents.h"
 #include "unwind/unwind_table.h"
+#include "util/clock.h"
 #include "util/parse.h"
 
 /* References to an object that nothing maps: the object table's, and the store's. */
@@ -26,14 +26,6 @@ struct row_store {
 	uint32_t next_slot; /* where to look for a free one */
 	uint64_t evicted, refused;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 int row_store_new(struct unwind_maps *maps, struct row_store **ret)
 {

@@ -7,23 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/file.h"
 #include "util/parse.h"
 
 #define TRUST_NS (2 * NSEC_PER_SEC)
 #define MAX_MOUNTINFO (4 << 20)
 #define NO_ID UINT64_MAX /* before Linux 5.8 statx does not tell */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 void mounts_init(struct mounts *m, const char *procfs)
 {
@@ -96,7 +88,7 @@ static enum mount_kind look(struct mounts *m, pid_t pid, uint64_t id, dev_t devi
 
 static enum mount_kind kind_of(struct mounts *m, pid_t pid, uint64_t id, dev_t device)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
 	size_t i;
 
 	if (m->patient)

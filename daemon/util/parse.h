@@ -8,9 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NSEC_PER_SEC 1000000000ULL
-#define NSEC_PER_MSEC 1000000ULL
-#define NSEC_PER_USEC 1000ULL
+#include "util/clock.h"
 
 int parse_u64(const char *s, uint64_t *ret); /* decimal, or 0x... */
 int parse_double(const char *s, double *ret); /* finite, not negative */

@@ -24,14 +24,6 @@
 #include "sampler/sampler.h"
 #include "util/parse.h"
 
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
 static __attribute__((noinline)) void burn(uint64_t cpu_ns)
 {
 	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
