@@ -16,11 +16,16 @@ static uint64_t hash(uint64_t a, uint32_t b)
 	return (h ^ h >> 32) * 0xc4ceb9fe1a85ec53ULL;
 }
 
+static size_t place(size_t size, uint64_t a, uint32_t b)
+{
+	return (hash(a, b) >> 20) & (size - 1);
+}
+
 /* The entry of (a, b), or the free one where it belongs. */
 static struct id_table_entry *probe(struct id_table_entry *entries, size_t size, uint64_t a,
 				    uint32_t b)
 {
-	size_t i = (hash(a, b) >> 20) & (size - 1);
+	size_t i = place(size, a, b);
 
 	while (entries[i].id != ID_TABLE_NEW && (entries[i].a != a || entries[i].b != b))
 		i = (i + 1) & (size - 1);
@@ -62,6 +67,12 @@ uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b)
 		t->used++;
 	}
 	return &e->id;
+}
+
+void id_table_expect(const struct id_table *t, uint64_t a, uint32_t b)
+{
+	if (t->size)
+		__builtin_prefetch(&t->entries[place(t->size, a, b)]);
 }
 
 void id_table_clear(struct id_table *t)

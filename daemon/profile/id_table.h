@@ -25,5 +25,7 @@ struct id_table {
  * next call. Valid until then; NULL when out of memory.
  */
 uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b);
+/* A hint that (a, b) will be asked for in a moment. */
+void id_table_expect(const struct id_table *t, uint64_t a, uint32_t b);
 void id_table_clear(struct id_table *t);
 void id_table_done(struct id_table *t);

@@ -156,6 +156,23 @@ void recorder_forget_frames(struct recorder *r)
 		r->cache[i].id = NO_ID;
 }
 
+/* Of frames that the cache does not know the table's entries are fetched side by side. */
+static void expect_frames(struct recorder *r, const struct process *p, uint32_t space,
+			  const uint64_t *address, size_t n)
+{
+	for (size_t i = 0; i < n && p->mappings; i++) {
+		const struct cached_frame *c = cache_place(r, space, address[i]);
+		const struct mapping *m;
+
+		if (c->id != NO_ID && c->address == address[i] && c->space == space)
+			continue;
+		m = mappings_find(p->mappings, address[i]);
+		if (m && m->object->epoch == r->epoch)
+			id_table_expect(&r->frames, address[i] - m->start + m->pgoff,
+					m->object->id);
+	}
+}
+
 /*
  * A walk by frame pointers through code that has none ends in whatever its register and the stack
  * held. Callers outside every mapping with none inside beyond them are such an end: they are cut
@@ -176,6 +193,8 @@ bool recorder_intern_stack(struct recorder *r, struct previous *prev, const stru
 	for (size_t k = i; k < n; k++)
 		__builtin_prefetch(
 			cache_place(r, k < s->user_frames ? space : KERNEL_SPACE, address[k]));
+	if (i < s->user_frames)
+		expect_frames(r, p, space, address + i, s->user_frames - i);
 	for (prev->n = i; i < n; i++) {
 		uint32_t id =
 			lookup_frame(r, p, i < s->user_frames ? space : KERNEL_SPACE, address[i]);

@@ -18,6 +18,9 @@
 
 #include "util/cleanup.h"
 
+#define CACHE_LINE 64
+#define EXPECTED_BYTES (8 * CACHE_LINE) /* a record with some fifty frames */
+
 int ring_open_perf(struct ring *r, int cpu, int fd, size_t bytes)
 {
 	struct ring ring = { .cpu = cpu };
@@ -102,6 +105,13 @@ static const struct sample_record *checked(const struct sample_record *rec, size
 	return rec;
 }
 
+/* The next record lies behind this one; another CPU wrote it, so that nothing of it is near. */
+static void expect_next(const uint8_t *next)
+{
+	for (size_t line = 0; line < EXPECTED_BYTES; line += CACHE_LINE)
+		__builtin_prefetch(next + line);
+}
+
 static const struct sample_record *perf_sample(struct ring *r, const struct perf_event_header *h)
 {
 	const uint8_t *body = (const uint8_t *)(h + 1);
@@ -113,6 +123,7 @@ static const struct sample_record *perf_sample(struct ring *r, const struct perf
 	if (size > h->size - sizeof(*h) - sizeof(size))
 		return NULL;
 	size = MIN(size, (uint32_t)sizeof(*r->record));
+	expect_next((const uint8_t *)h + h->size);
 	memcpy(r->record, body + sizeof(size), size);
 	return checked(r->record, size);
 }
@@ -179,6 +190,7 @@ static const struct sample_record *peek_bpf(struct ring *r)
 			return NULL;
 		if (!(word & BPF_RINGBUF_DISCARD_BIT)) {
 			rec = checked((const void *)(p + BPF_RINGBUF_HDR_SZ), word);
+			expect_next(p + BPF_RINGBUF_HDR_SZ + (word & ~BPF_RINGBUF_DISCARD_BIT));
 			if (rec)
 				return rec;
 			r->damaged++;

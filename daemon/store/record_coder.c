@@ -164,7 +164,7 @@ static uint32_t scan_ids(const uint32_t *ids, uint32_t n, uint32_t frame)
 uint32_t record_coder_find(const struct record_coder *c, uint32_t caller, uint32_t frame)
 {
 	const struct coder_callees *k = &c->callees[caller];
-	uint8_t *hint = &c->hints[(caller * 0x9e3779b1U + frame * 0x85ebca6bU) >> 17];
+	uint8_t *hint = record_coder_hint(c, caller, frame);
 	uint32_t n = record_coder_places(k), place;
 
 	if (*hint < n && c->pool[k->at + *hint] == frame)

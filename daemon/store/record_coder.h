@@ -125,6 +125,12 @@ static inline uint32_t record_coder_places(const struct coder_callees *k)
 	return MIN(k->n, (uint32_t)RECORD_MAX_CALLEES);
 }
 
+static inline uint8_t *record_coder_hint(const struct record_coder *c, uint32_t caller,
+					 uint32_t frame)
+{
+	return &c->hints[(caller * 0x9e3779b1U + frame * 0x85ebca6bU) >> 17];
+}
+
 /* The place of `frame` among the callees of `caller`, RECORD_NONE when it has none. */
 uint32_t record_coder_find(const struct record_coder *c, uint32_t caller, uint32_t frame);
 

@@ -97,12 +97,27 @@ static inline bool learn(struct record_coder *c, uint32_t caller, uint32_t conte
 	       (context == caller || record_coder_learn(c, caller, frame));
 }
 
+/* What the look-ups of these frames will ask for is fetched side by side. */
+static void expect_frames(const struct record_coder *c, const uint32_t *leaf, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (leaf[i] < c->defined[DICTIONARY_FRAME])
+			__builtin_prefetch(&c->callees[leaf[i] + CALLERS]);
+	for (size_t i = 1; i < n; i++) {
+		if (leaf[i] >= c->defined[DICTIONARY_FRAME])
+			continue;
+		__builtin_prefetch(&c->pool[c->callees[leaf[i] + CALLERS].at]);
+		__builtin_prefetch(record_coder_hint(c, leaf[i] + CALLERS, leaf[i - 1]));
+	}
+}
+
 /* The n new frames of a half, from its root (the highest address) to its leaf. */
 static int put_half(struct buffer *b, struct record_coder *c, const uint32_t *leaf, size_t n,
 		    uint32_t caller)
 {
 	size_t pair = 0; /* where the byte is that still takes a code */
 
+	expect_frames(c, leaf, n);
 	for (size_t i = n; i-- > 0;) {
 		uint32_t frame = leaf[i], context = record_coder_context(c, caller), place, code;
 

@@ -71,6 +71,9 @@ bool function_index_find(const struct function_index *i, uint64_t offset, struct
 	while (n > 1) {
 		size_t half = n / 2;
 
+		/* Both entries that the next step may look at: else each step waits for its own. */
+		__builtin_prefetch(&e[(n - half) / 2]);
+		__builtin_prefetch(&e[half + (n - half) / 2]);
 		e += e[half].start <= at ? half : 0;
 		n -= half;
 	}
