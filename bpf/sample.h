@@ -140,7 +140,7 @@ struct off_cpu_knobs {
 /* Per CPU: the counters as they were at the previous sample (or switch), and how far they went. */
 struct counter_state {
 	struct sample_counter
-		last[SAMPLE_MAX_COUNTERS + 1]; /* totals; the last is context switches */
+		last[SAMPLE_MAX_COUNTERS + 1]; /* totals; the last is what a switch changes */
 	struct sample_counter since[SAMPLE_MAX_COUNTERS];
 	__u64 valid; /* bit i: last[i] holds a reading */
 	__u32 writing; /* a switch is being closed at this moment */

@@ -246,18 +246,43 @@ static __always_inline void advance_counters(const struct sampler_knobs *k,
 	}
 }
 
+/*
+ * What a switch changes: the task and how often it was switched, a fourth of what the CPU's counter
+ * costs, which has to do where the kernel's types are not known.
+ */
+static __always_inline int count_switches(const struct sampler_knobs *k, __u32 cpu,
+					  struct sample_counter *ret)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	unsigned long voluntary = 0, preempted = 0;
+	int r;
+
+	if (!bpf_core_field_exists(task->nivcsw)) {
+		r = (int)read_counter(k->counters * k->cpus + cpu, ret);
+		ret->enabled_ns = 0;
+		return r;
+	}
+	bpf_core_read(&voluntary, sizeof(voluntary), &task->nvcsw);
+	bpf_core_read(&preempted, sizeof(preempted), &task->nivcsw);
+	ret->delta = voluntary + preempted;
+	ret->enabled_ns = (unsigned long)task;
+	return 0;
+}
+
 /* Did another task run since the previous sample? A program that splits at switches knows better.
  */
 static __always_inline void check_mixed(const struct sampler_knobs *k, struct counter_state *st,
 					__u32 cpu)
 {
 	struct sample_counter now = {}, *last = &st->last[SAMPLE_MAX_COUNTERS];
+	int unknown;
 
 	if (k->split) {
 		st->mixed = st->writing;
 		return;
 	}
-	st->mixed = read_counter(k->counters * k->cpus + cpu, &now) || now.delta != last->delta;
+	unknown = count_switches(k, cpu, &now);
+	st->mixed = unknown || now.delta != last->delta || now.enabled_ns != last->enabled_ns;
 	*last = now;
 }
 

@@ -237,6 +237,7 @@ struct files_struct {
 struct task_struct {
 	void *stack;
 	unsigned int flags;
+	unsigned long nvcsw, nivcsw;
 	unsigned int __state; /* 5.14 */
 	int pid, tgid;
 	struct files_struct *files;

@@ -340,13 +340,17 @@ static int describe_kernel(struct btf *btf, bool stack)
 	enum { TASK, WEIGHT, SAMPLE, CONTEXT };
 	struct kernel_struct found[] = {
 		[TASK] = { .name = "task_struct",
-			   .fields = { { .name = "flags" }, { .name = stack ? "stack" : NULL } } },
+			   .fields = { { .name = "flags" },
+				       { .name = "nvcsw" },
+				       { .name = "nivcsw" },
+				       { .name = stack ? "stack" : NULL } } },
 		[WEIGHT] = { .name = "perf_sample_weight" },
 		[SAMPLE] = { .name = "perf_sample_data",
 			     .fields = { { .name = "sample_flags" },
 					 { .name = "weight" },
 					 { .name = "data_src" } } },
-		[CONTEXT] = { .name = "bpf_perf_event_data_kern", .fields = { { .name = "data" } } },
+		[CONTEXT] = { .name = "bpf_perf_event_data_kern",
+			      .fields = { { .name = "data" } } },
 	};
 	int pointer, u32, u64, weight, data_src, r;
 
@@ -360,7 +364,7 @@ static int describe_kernel(struct btf *btf, bool stack)
 	data_src = add_union(btf, "perf_mem_data_src", "val", u64);
 	if (pointer < 0 || u32 < 0 || weight < 0 || data_src < 0)
 		return -ENOMEM;
-	r = add_struct(btf, &found[TASK], (const int[]){ u32, pointer });
+	r = add_struct(btf, &found[TASK], (const int[]){ u32, u64, u64, pointer });
 	if (r == 0)
 		r = add_struct(btf, &found[SAMPLE], (const int[]){ u64, weight, data_src });
 	return r < 0 ? r : add_struct(btf, &found[CONTEXT], &pointer);

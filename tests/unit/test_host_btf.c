@@ -408,6 +408,8 @@ static void test_kernel_fields(void **state)
 		{ "perf_sample_data", "sample_flags" },
 		{ "bpf_perf_event_data_kern", "data" },
 		{ "task_struct", "flags" },
+		{ "task_struct", "nvcsw" },
+		{ "task_struct", "nivcsw" },
 	};
 	struct btf *btf = btf__load_vmlinux_btf(), *made;
 	_cleanup_close_ int fd = -1;
