@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define TEMPORARY ".new"
-#define NAME_BYTES (2 * BUILD_ID_MAX + 32)
+#define NAME_BYTES (2 * BUILD_ID_MAX + 48)
 #define FILES_MAX 65536 /* more are not looked at in one round */
 
 struct build_id_cache {
@@ -221,19 +221,24 @@ static int create(const struct build_id_cache *c, const char *name)
 int build_id_cache_put(struct build_id_cache *c, const struct build_id *id, uid_t owner,
 		       const void *data, size_t size)
 {
-	char name[NAME_BYTES], temporary[NAME_BYTES], suffix[20];
+	char name[NAME_BYTES], temporary[NAME_BYTES], suffix[32];
 	_cleanup_close_ int fd = -1;
 	int r;
 
 	if (size > c->limit)
 		return -E2BIG;
 	file_name(id, owner, c->suffix, name);
-	snprintf(suffix, sizeof(suffix), ".%d" TEMPORARY, (int)getpid());
+	/* Another cache in the same directory may write of the same binary. */
+	snprintf(suffix, sizeof(suffix), "%s.%d" TEMPORARY, c->suffix, (int)getpid());
 	file_name(id, owner, suffix, temporary);
 	fd = create(c, temporary);
 	if (fd < 0)
 		return fd;
 	r = write_full(fd, data, size);
+	if (r == 0 && id->size == 0) {
+		unlinkat(c->directory_fd, temporary, 0);
+		return TAKE_FD(fd);
+	}
 	if (r == 0 && renameat(c->directory_fd, temporary, c->directory_fd, name) < 0)
 		r = -errno;
 	if (r < 0) {

@@ -24,7 +24,10 @@ DEFINE_CLEANUP(struct build_id_cache *, build_id_cache_close);
 int build_id_cache_get(struct build_id_cache *c, const struct build_id *id, uid_t owner);
 /* Removes one that turned out to be damaged. */
 void build_id_cache_drop(struct build_id_cache *c, const struct build_id *id, uid_t owner);
-/* The file written, open for reading; -E2BIG: larger than the limit; -ENOSPC ... */
+/*
+ * The file written, open for reading; -E2BIG: larger than the limit; -ENOSPC ... Without a build-id
+ * the file has no name, is not counted, and goes with its descriptor and mappings.
+ */
 int build_id_cache_put(struct build_id_cache *c, const struct build_id *id, uid_t owner,
 		       const void *data, size_t size);
 uint64_t build_id_cache_bytes(const struct build_id_cache *c);

@@ -56,20 +56,25 @@ int index_cache_load(struct index_cache *c, const struct build_id *id, uid_t own
 int index_cache_store(struct index_cache *c, const struct build_id *id, uid_t owner,
 		      struct function_index **index)
 {
+	const struct function_index_header *h;
 	struct function_index *mapped;
 	_cleanup_close_ int fd = -1;
-	const void *data;
 	size_t size;
 	int r;
 
-	data = function_index_data(*index, &size);
-	fd = build_id_cache_put(c->files, id, owner, data, size);
+	h = function_index_data(*index, &size);
+	fd = build_id_cache_put(c->files, id, owner, h, size);
 	if (fd < 0)
 		return fd;
-	r = function_index_map(fd, id->bytes, id->size, &mapped);
+	r = function_index_map(fd, h->build_id, h->build_id_size, &mapped);
 	if (r < 0)
 		return r;
 	function_index_free(*index);
 	*index = mapped;
 	return 0;
+}
+
+int index_cache_keep(struct index_cache *c, struct function_index **index)
+{
+	return index_cache_store(c, &(const struct build_id){ 0 }, 0, index);
 }

@@ -24,4 +24,7 @@ int index_cache_load(struct index_cache *c, const struct build_id *id, uid_t own
 /* Stores *index and, when that worked, replaces it by its mapped file, which takes less memory. */
 int index_cache_store(struct index_cache *c, const struct build_id *id, uid_t owner,
 		      struct function_index **index);
+/* The same with a file that has no name, for this process alone: of what no build-id can be
+ * trusted. */
+int index_cache_keep(struct index_cache *c, struct function_index **index);
 uint64_t index_cache_bytes(const struct index_cache *c);

@@ -166,6 +166,8 @@ static int load_or_build(struct symbols *s, struct request *r)
 	error = build(s, r);
 	if (error == 0 && cached)
 		index_cache_store(s->cache, &r->build_id, st.st_uid, &r->index);
+	else if (error == 0 && s->cache)
+		index_cache_keep(s->cache, &r->index);
 	malloc_trim(0); /* building takes several times what the index needs */
 	return error;
 }

@@ -574,6 +574,29 @@ static bool is_cached(struct index_cache *c, uint8_t number)
 	return true;
 }
 
+/* Of binaries without a build-id the index is no less in a file, but one that nobody else finds. */
+static void keeps_what_has_no_build_id(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(index_cache_closep) struct index_cache *c = NULL;
+	_cleanup_(function_index_builder_freep) struct function_index_builder *b =
+		function_index_builder_new(1);
+	struct function_index *index, *before;
+	struct function found;
+
+	assert_int_equal(index_cache_open(in(f, "cache"), 100000, &c), 0);
+	function_index_builder_add(b, 16, 16, UINT64_MAX, "named", 5, RANK_GLOBAL);
+	assert_int_equal(function_index_builder_finish(b, 0, NULL, 0, &index), 0);
+	before = index;
+	assert_int_equal(index_cache_keep(c, &index), 0);
+	assert_ptr_not_equal(index, before);
+	assert_true(function_index_find(index, 20, &found));
+	assert_string_equal(found.name, "named");
+	run("test -z \"$(ls -A %s/cache)\"", f->directory);
+	run("grep -q '/cache/.* (deleted)$' /proc/%d/maps", (int)getpid());
+	function_index_free(index);
+}
+
 static void cache_forgets_the_longest_unused(void **state)
 {
 	struct fixture *f = *state;
@@ -734,6 +757,7 @@ int main(void)
 		FIXTURE_TEST(cache_serves_a_program_that_is_gone),
 		FIXTURE_TEST(damaged_cache_file_is_built_anew),
 		FIXTURE_TEST(cache_of_root_binaries_is_not_written_by_others),
+		FIXTURE_TEST(keeps_what_has_no_build_id),
 		FIXTURE_TEST(cache_forgets_the_longest_unused),
 		FIXTURE_TEST(better_symbols_replace_a_cached_index),
 		FIXTURE_TEST(links_do_not_lead_out_of_a_root),
