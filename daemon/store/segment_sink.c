@@ -54,7 +54,7 @@ static void suspend(struct segment_sink *s, int error)
 
 	s->suspended = true;
 	s->error = error;
-	s->retry_at_ns = clock_ns(CLOCK_MONOTONIC) + retry_ns;
+	s->retry_at_ns = now_ns() + retry_ns;
 }
 
 static void resume(struct segment_sink *s)
@@ -242,7 +242,7 @@ static int write_block(struct segment_sink *s, const struct segment_block *block
 /* Ends the epoch when it or the file has become large or old enough. */
 static void check_limits(struct segment_sink *s)
 {
-	uint64_t age_ns = clock_ns(CLOCK_MONOTONIC) - s->file->created_ns;
+	uint64_t age_ns = now_ns() - s->file->created_ns;
 
 	if (s->store && (s->file->bytes >= max_file_bytes(s) ||
 			 (s->options.rotate_ns && age_ns >= s->options.rotate_ns)))
@@ -262,7 +262,7 @@ void segment_sink_write(struct segment_sink *s, const struct segment_block *bloc
 	int r;
 
 	if (block->epoch == s->broken ||
-	    (s->suspended && clock_ns(CLOCK_MONOTONIC) < s->retry_at_ns)) {
+	    (s->suspended && now_ns() < s->retry_at_ns)) {
 		segment_sink_skip(s, block);
 		return;
 	}
@@ -277,7 +277,7 @@ void segment_sink_write(struct segment_sink *s, const struct segment_block *bloc
 	if (s->suspended)
 		resume(s);
 	check_limits(s);
-	if (segment_sink_sync_at(s) <= clock_ns(CLOCK_MONOTONIC))
+	if (segment_sink_sync_at(s) <= now_ns())
 		segment_sink_sync(s);
 }
 
@@ -296,7 +296,7 @@ void segment_sink_sync(struct segment_sink *s)
 	if (!s->dirty)
 		return;
 	s->dirty = false;
-	s->synced_ns = clock_ns(CLOCK_MONOTONIC);
+	s->synced_ns = now_ns();
 	if (fdatasync(s->file->fd) < 0)
 		r = -errno;
 	else if (fstat(s->file->fd, &st) == 0 && st.st_nlink > 0)

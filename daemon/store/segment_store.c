@@ -285,11 +285,11 @@ static uint64_t missing_bytes(const struct segment_store *s, unsigned int keep_f
  */
 static void keep_free(struct segment_store *s, unsigned int keep_free_percent)
 {
-	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), missing, before = s->bytes;
+	uint64_t now = now_ns(), missing, before = s->bytes;
 
-	if (s->free_checked_ns && now_ns - s->free_checked_ns < KEEP_FREE_INTERVAL_NS)
+	if (s->free_checked_ns && now - s->free_checked_ns < KEEP_FREE_INTERVAL_NS)
 		return;
-	s->free_checked_ns = now_ns;
+	s->free_checked_ns = now;
 	missing = missing_bytes(s, keep_free_percent);
 	while (before - s->bytes < missing && segment_store_delete_oldest(s))
 		;

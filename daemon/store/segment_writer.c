@@ -225,7 +225,7 @@ bool segment_writer_wants_epoch(struct segment_writer *w)
 	pthread_mutex_lock(&w->lock);
 	/* While the disk refuses, a new epoch with every block would be work for nothing. */
 	wanted = w->ended >= w->current &&
-		 (w->current == 0 || clock_ns(CLOCK_MONOTONIC) >= w->retry_at_ns);
+		 (w->current == 0 || now_ns() >= w->retry_at_ns);
 	pthread_mutex_unlock(&w->lock);
 	return wanted;
 }
