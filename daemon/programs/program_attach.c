@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "programs/clsact.h"
 #include "util/cleanup.h"
 
 /* Of Linux 6.6. */
@@ -153,15 +154,17 @@ static int attach_filter(const struct attachment *a, unsigned int interface)
 		    .attach_point = a->where->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = a->fd);
 	char path[512];
-	int r = bpf_tc_hook_create(&hook);
+	int r = clsact_take(a->directory, interface);
 
-	if (r < 0 && r != -EEXIST)
+	if (r < 0)
 		return fail(r, a->ret_error, "%s takes no traffic control programs: %s",
 			    a->where->target, strerror(-r));
 	r = bpf_tc_attach(&hook, &filter);
-	if (r < 0)
+	if (r < 0) {
+		clsact_leave(a->directory, interface);
 		return fail(r, a->ret_error, "cannot attach '%s' to %s: %s", a->program,
 			    a->where->target, strerror(-r));
+	}
 	snprintf(path, sizeof(path), "%s/tc-%u-%s-%u-%u-%s", a->directory, interface,
 		 a->where->egress ? "out" : "in", filter.handle, filter.priority, a->program);
 	r = bpf_obj_pin(a->fd, path);
@@ -170,6 +173,7 @@ static int attach_filter(const struct attachment *a, unsigned int interface)
 		filter.prog_id = 0;
 		filter.flags = 0;
 		(void)bpf_tc_detach(&hook, &filter);
+		clsact_leave(a->directory, interface);
 		return fail(r, a->ret_error, "cannot keep %s: %s", path, strerror(-r));
 	}
 	buffer_printf(a->done, "%s: tc %s %s filter\n", a->program, a->where->target,
@@ -382,21 +386,38 @@ int program_attach(int fd, const char *directory, const char *program, const cha
 	}
 }
 
+/* Whether the filter runs the program of the pin: what stands there may be another's by now. */
+static bool is_our_filter(const char *pin, const struct bpf_tc_hook *hook,
+			  const struct bpf_tc_opts *filter)
+{
+	LIBBPF_OPTS(bpf_tc_opts, found, .handle = filter->handle, .priority = filter->priority);
+	_cleanup_close_ int fd = bpf_obj_get(pin);
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+	       bpf_tc_query(hook, &found) == 0 && found.prog_id == info.id;
+}
+
 int program_detach(const char *path)
 {
 	const char *name = strrchr(path, '/') + 1;
 	LIBBPF_OPTS(bpf_tc_hook, hook);
 	LIBBPF_OPTS(bpf_tc_opts, filter);
-	char direction[4];
+	char direction[4], object[512];
 	int r;
 
 	if (sscanf(name, "tc-%d-%3[a-z]-%u-%u-", &hook.ifindex, direction, &filter.handle,
-		   &filter.priority) == 4) {
-		hook.attach_point = strcmp(direction, "out") == 0 ? BPF_TC_EGRESS : BPF_TC_INGRESS;
-		r = bpf_tc_detach(&hook, &filter);
-		/* The interface, or the filter, may be gone. */
-		if (r < 0 && r != -ENOENT && r != -ENODEV && r != -EINVAL)
-			return r;
-	}
-	return unlink(path) < 0 ? -errno : 0;
+		   &filter.priority) != 4)
+		return unlink(path) < 0 ? -errno : 0;
+	hook.attach_point = strcmp(direction, "out") == 0 ? BPF_TC_EGRESS : BPF_TC_INGRESS;
+	r = is_our_filter(path, &hook, &filter) ? bpf_tc_detach(&hook, &filter) : 0;
+	/* The interface, or the filter, may be gone by now. */
+	if (r < 0 && r != -ENOENT && r != -ENODEV && r != -EINVAL)
+		return r;
+	if (unlink(path) < 0)
+		return -errno;
+	snprintf(object, sizeof(object), "%.*s", (int)(name - 1 - path), path);
+	clsact_leave(object, (unsigned int)hook.ifindex);
+	return 0;
 }

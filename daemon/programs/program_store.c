@@ -162,7 +162,7 @@ static int put_about(struct bpf_object *object, const char *file, const char *di
 {
 	_cleanup_(buffer_donep) struct buffer text = {};
 	_cleanup_close_ int fd = -1;
-	char value[ABOUT_BYTES] = "", path[512];
+	char path[512];
 	struct bpf_program *p;
 	__u32 zero = 0;
 	int r;
@@ -171,11 +171,12 @@ static int put_about(struct bpf_object *object, const char *file, const char *di
 	bpf_object__for_each_program(p, object) {
 		buffer_printf(&text, "%s %s\n", bpf_program__name(p), bpf_program__section_name(p));
 	}
+	buffer_put_byte(&text, 0);
 	if (text.error)
 		return text.error;
-	memcpy(value, text.data, MIN(text.size, sizeof(value) - 1));
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "about", sizeof(zero), sizeof(value), 1, NULL);
-	r = fd < 0 ? -errno : bpf_map_update_elem(fd, &zero, value, BPF_ANY);
+	text.size = MIN(text.size, (size_t)ABOUT_BYTES);
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "about", sizeof(zero), (__u32)text.size, 1, NULL);
+	r = fd < 0 ? -errno : bpf_map_update_elem(fd, &zero, text.data, BPF_ANY);
 	snprintf(path, sizeof(path), "%s/about", directory);
 	if (r == 0)
 		r = bpf_obj_pin(fd, path);
@@ -356,7 +357,7 @@ int program_store_load(const char *store, const char *file, unsigned int *ret, c
 
 static bool read_about(const char *directory, char value[static ABOUT_BYTES])
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1; /* of a map whose value is no longer */
 	char path[512];
 	__u32 zero = 0;
 
@@ -527,6 +528,29 @@ int program_store_detach(const char *store, unsigned int handle, const char *pro
 		    program ? " by the name of " : "", program ?: "");
 }
 
+/* When it was the last one. Marks that are left then are of interfaces out of our reach (clsact.h). */
+static void remove_store(const char *store)
+{
+	DIR *dir = opendir(store);
+	char path[512];
+	struct dirent *d;
+	bool used = false;
+
+	while (dir && (d = readdir(dir)))
+		used |= d->d_name[0] != '.' && strncmp(d->d_name, "clsact-", 7) != 0;
+	if (dir && !used) {
+		rewinddir(dir);
+		while ((d = readdir(dir))) {
+			snprintf(path, sizeof(path), "%s/%s", store, d->d_name);
+			if (d->d_name[0] != '.')
+				(void)rmdir(path);
+		}
+		(void)rmdir(store);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int program_store_unload(const char *store, unsigned int handle, char **ret_error)
 {
 	unsigned int n = 0;
@@ -538,6 +562,6 @@ int program_store_unload(const char *store, unsigned int handle, char **ret_erro
 	if (r < 0)
 		return r;
 	remove_object(path);
-	(void)rmdir(store); /* when it was the last one */
+	remove_store(store);
 	return 0;
 }

@@ -10,7 +10,7 @@
  *   link-NAME                        the program's attachment; removing it detaches
  *   tc-INTERFACE-in|out-HANDLE-PRIORITY-NAME
  *                                    the same of a traffic control filter, on kernels without its
- *                                    link (6.6)
+ *                                    link (6.6); clsact.h keeps what those filters hang on
  *
  * So the state is the kernel's, not a file's beside it: it lives as long as what it describes, and
  * needs no process. Everything fails with a sentence.

@@ -282,9 +282,11 @@ check "so is an LSM hook, or the kernel says why not" attaches_or_says lsm
 # A filter of traffic control in place of a link: in the namespace, and seen by tc.
 inside() { ip netns exec "$namespace" "$PROFILER" programs --store "$store" "$@"; }
 filters() { tc -n "$namespace" filter show dev epp$$ "$1" | grep -c "count_frames"; }
+qdiscs() { tc -n "$namespace" qdisc show dev epp$$; }
 as_filter() { # in|out OPTION...
-	local id direction=$1
+	local id direction=$1 before
 	shift
+	before=$(qdiscs)
 	id=$(inside load "$work/tc.o") && inside attach "$id" --to epp$$ --mode filter "$@" >"$work/out" || return
 	grep -q "filter" "$work/out" && [ "$(filters "$direction")" -ge 1 ] || return
 	says "attached already" inside attach "$id" --to epp$$ --mode filter "$@" || return
@@ -297,10 +299,30 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for _ in range(20): s.sendto(b"x", ("10.213.7.2", 9))'
 	until_true 5 at_least "$id" 20 || return
 	inside detach "$id" && [ "$(filters "$direction")" -eq 0 ] || return
-	stands_still "$id" && inside unload "$id"
+	stands_still "$id" && inside unload "$id" && [ "$(qdiscs)" = "$before" ]
 }
 check "a filter of traffic control counts what comes in, until it is detached" as_filter ingress
 check "and what goes out" as_filter egress --egress
+# What filters hang on is removed by whoever made it, when nothing hangs on it any more.
+two_objects() {
+	local first second before
+	before=$(qdiscs)
+	first=$(inside attach "$work/tc.o" --to epp$$ --mode filter | sed -n 's/^loaded \([0-9]*\).*/\1/p') &&
+		second=$(inside load "$work/tc.o") && inside attach "$second" --to epp$$ --mode filter --egress || return
+	inside unload "$first" && qdiscs | grep -q clsact || return
+	inside detach "$second" && [ "$(qdiscs)" = "$before" ] && inside unload "$second"
+}
+check "two objects' filters: the last one takes their qdisc along" two_objects
+of_others() {
+	local id other=$bpffs/other before
+	before=$(qdiscs)
+	id=$(inside load "$work/tc.o") && inside attach "$id" --to epp$$ --mode filter || return
+	ip netns exec "$namespace" "$PROFILER" programs --store "$other" attach "$work/tc.o" --to epp$$ --mode filter || return
+	inside unload "$id" && [ "$(filters ingress)" -ge 1 ] || return
+	ip netns exec "$namespace" "$PROFILER" programs --store "$other" unload 1 && qdiscs | grep -q clsact || return
+	tc -n "$namespace" qdisc del dev epp$$ clsact && [ "$(qdiscs)" = "$before" ]
+}
+check "a qdisc that others use, or made, stays" of_others
 no_rest() { [ "$(ls "$store" | wc -l)" -eq 5 ]; }
 check "what failed left nothing behind" no_rest
 
