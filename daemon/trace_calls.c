@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -114,15 +115,24 @@ static void describe_bpf(long command, const union bpf_attr *attr, unsigned int 
 		snprintf(out, out_size, ", \"%s\"", (const char *)(uintptr_t)attr->pathname);
 }
 
-static void tell(const char *call, const char *arguments, long result, int error)
+/* A call that returned, and what it took; times stand as strace -T has them. */
+struct returned {
+	long result;
+	int error;
+	double seconds;
+};
+
+static void tell(const char *call, const char *arguments, const struct returned *r)
 {
-	if (result < 0)
-		fprintf(stderr, "trace-load: %s%s) = -1 %s\n", call, arguments, strerror(error));
+	if (r->result < 0)
+		fprintf(stderr, "trace-load: %s%s) = -1 %s <%.6f>\n", call, arguments,
+			strerror(r->error), r->seconds);
 	else
-		fprintf(stderr, "trace-load: %s%s) = %ld\n", call, arguments, result);
+		fprintf(stderr, "trace-load: %s%s) = %ld <%.6f>\n", call, arguments, r->result,
+			r->seconds);
 }
 
-static void tell_bpf(const long *a, long result, int error)
+static void tell_bpf(const long *a, const struct returned *r)
 {
 	const char *name = (size_t)a[0] < ARRAY_SIZE(commands) ? commands[a[0]] : NULL;
 	char call[64], arguments[512];
@@ -133,20 +143,21 @@ static void tell_bpf(const long *a, long result, int error)
 		snprintf(call, sizeof(call), "bpf(%ld", a[0]);
 	describe_bpf(a[0], (const union bpf_attr *)a[1], (unsigned int)a[2], arguments,
 		     sizeof(arguments));
-	tell(call, arguments, result, error);
+	tell(call, arguments, r);
 }
 
-static void tell_event(const long *a, long result, int error)
+static void tell_event(const long *a, const struct returned *r)
 {
 	const struct perf_event_attr *attr = (const void *)a[0];
 	char arguments[160];
 
 	snprintf(arguments, sizeof(arguments), "type %u, config 0x%llx, pid %d, cpu %d, group %d",
 		 attr->type, (unsigned long long)attr->config, (int)a[1], (int)a[2], (int)a[3]);
-	tell("perf_event_open(", arguments, result, error);
+	tell("perf_event_open(", arguments, r);
 }
 
-static void tell_ioctl(int fd, unsigned long request, unsigned long value, int result, int error)
+static void tell_ioctl(int fd, unsigned long request, unsigned long value,
+		       const struct returned *r)
 {
 	char arguments[128];
 
@@ -155,11 +166,19 @@ static void tell_ioctl(int fd, unsigned long request, unsigned long value, int r
 			continue;
 		snprintf(arguments, sizeof(arguments), "%d, %s, %ld", fd, requests[i].name,
 			 (long)value);
-		tell("ioctl(", arguments, result, error);
+		tell("ioctl(", arguments, r);
 	}
 }
 
 /* --- in place of the C library's --- */
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
 
 /* Arguments that were not given are read as well, as the C library does: the kernel ignores them. */
 long syscall(long number, ...)
@@ -167,8 +186,9 @@ long syscall(long number, ...)
 	static _Atomic(syscall_function) next;
 	syscall_function f = atomic_load(&next);
 	va_list list;
-	long a[6], result;
-	int error;
+	struct returned r = {};
+	struct timespec start;
+	long a[6];
 
 	if (!f) {
 		f = (syscall_function)dlsym(RTLD_NEXT, "syscall");
@@ -178,25 +198,28 @@ long syscall(long number, ...)
 	for (size_t i = 0; i < ARRAY_SIZE(a); i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
-	result = f(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (!atomic_load(&tracing))
-		return result;
-	error = errno;
+		return f(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	r.result = f(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	r.error = errno;
+	r.seconds = seconds_since(&start);
 	if (number == __NR_bpf)
-		tell_bpf(a, result, error);
+		tell_bpf(a, &r);
 	else if (number == __NR_perf_event_open)
-		tell_event(a, result, error);
-	errno = error;
-	return result;
+		tell_event(a, &r);
+	errno = r.error;
+	return r.result;
 }
 
 int ioctl(int fd, unsigned long request, ...)
 {
 	static _Atomic(ioctl_function) next;
 	ioctl_function f = atomic_load(&next);
+	struct returned r = {};
+	struct timespec start;
 	unsigned long value;
 	va_list list;
-	int result, error;
 
 	if (!f) {
 		f = (ioctl_function)dlsym(RTLD_NEXT, "ioctl");
@@ -205,11 +228,13 @@ int ioctl(int fd, unsigned long request, ...)
 	va_start(list, request);
 	value = va_arg(list, unsigned long);
 	va_end(list);
-	result = f(fd, request, value);
 	if (!atomic_load(&tracing))
-		return result;
-	error = errno;
-	tell_ioctl(fd, request, value, result, error);
-	errno = error;
-	return result;
+		return f(fd, request, value);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	r.result = f(fd, request, value);
+	r.error = errno;
+	r.seconds = seconds_since(&start);
+	tell_ioctl(fd, request, value, &r);
+	errno = r.error;
+	return (int)r.result;
 }
