@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 typedef long (*syscall_function)(long number, ...);
 typedef int (*ioctl_function)(int fd, unsigned long request, ...);
@@ -172,12 +172,9 @@ static void tell_ioctl(int fd, unsigned long request, unsigned long value,
 
 /* --- in place of the C library's --- */
 
-static double seconds_since(const struct timespec *start)
+static double seconds_since(uint64_t start_ns)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+	return (double)(now_ns() - start_ns) / 1e9;
 }
 
 /* Arguments that were not given are read as well, as the C library does: the kernel ignores them. */
@@ -187,7 +184,7 @@ long syscall(long number, ...)
 	syscall_function f = atomic_load(&next);
 	va_list list;
 	struct returned r = {};
-	struct timespec start;
+	uint64_t start_ns;
 	long a[6];
 
 	if (!f) {
@@ -200,10 +197,10 @@ long syscall(long number, ...)
 	va_end(list);
 	if (!atomic_load(&tracing))
 		return f(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	start_ns = now_ns();
 	r.result = f(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	r.error = errno;
-	r.seconds = seconds_since(&start);
+	r.seconds = seconds_since(start_ns);
 	if (number == __NR_bpf)
 		tell_bpf(a, &r);
 	else if (number == __NR_perf_event_open)
@@ -217,7 +214,7 @@ int ioctl(int fd, unsigned long request, ...)
 	static _Atomic(ioctl_function) next;
 	ioctl_function f = atomic_load(&next);
 	struct returned r = {};
-	struct timespec start;
+	uint64_t start_ns;
 	unsigned long value;
 	va_list list;
 
@@ -230,10 +227,10 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(list);
 	if (!atomic_load(&tracing))
 		return f(fd, request, value);
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	start_ns = now_ns();
 	r.result = f(fd, request, value);
 	r.error = errno;
-	r.seconds = seconds_since(&start);
+	r.seconds = seconds_since(start_ns);
 	tell_ioctl(fd, request, value, &r);
 	errno = r.error;
 	return (int)r.result;

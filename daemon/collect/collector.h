@@ -88,6 +88,7 @@ struct collector {
 	bool off; /* by default */
 	uint64_t interval_ns; /* default; 0: as `kind` says */
 	unsigned int keys; /* set of enum collector_key */
+	unsigned int top; /* default of that key */
 	const struct row_table *tables;
 	size_t n_tables;
 

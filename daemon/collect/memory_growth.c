@@ -16,7 +16,7 @@
 
 #define WATCHED_BYTES (10U << 20)
 #define MAX_WATCHED 2048 /* about 700 bytes each */
-#define LOOK_PASSES 6 /* passes between two looks for processes that have grown so large */
+#define SHARES 6 /* of all processes, one of which is looked at in each pass: who has grown so large? */
 #define SHOWN 25.0 /* percent of confidence */
 #define SUSPECTED 90.0
 
@@ -80,7 +80,8 @@ struct memory_growth {
 	struct roots roots;
 	struct hash_table known;
 	unsigned int top;
-	uint64_t pass, left_out, page_bytes;
+	uint64_t pass, page_bytes;
+	uint64_t left_out[SHARES]; /* of each share, when it was looked at last */
 	struct watched **list; /* of this pass, MAX_WATCHED of them */
 	size_t n;
 };
@@ -196,6 +197,8 @@ static void watch(struct memory_growth *m, pid_t pid, const char *name, struct r
 		return;
 	}
 	w = find(m, (struct process_id){ pid, s.start_ticks });
+	if (w && w->pass == m->pass)
+		return;
 	if (!w && s.resident_pages < WATCHED_BYTES / m->page_bytes)
 		return;
 	if (!own_bytes(m, name, &bytes)) {
@@ -204,7 +207,7 @@ static void watch(struct memory_growth *m, pid_t pid, const char *name, struct r
 	}
 	if (!w && bytes >= WATCHED_BYTES) {
 		w = add(m, (struct process_id){ pid, s.start_ticks });
-		m->left_out += !w;
+		m->left_out[(unsigned int)pid % SHARES] += !w;
 	}
 	if (!w || m->n == MAX_WATCHED)
 		return;
@@ -250,7 +253,13 @@ static void put(const struct watched *w, struct rows *rows)
 	rows_unsigned(rows, GROWTH_WATCHED, w->judgement.watched_ns);
 }
 
-static int watch_all(struct memory_growth *m, struct rows *rows)
+/* At first all of them. */
+static bool is_due(const struct memory_growth *m, unsigned int share)
+{
+	return m->pass == 1 || share == m->pass % SHARES;
+}
+
+static int watch_share(struct memory_growth *m, struct rows *rows)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	struct dirent *d;
@@ -259,13 +268,15 @@ static int watch_all(struct memory_growth *m, struct rows *rows)
 
 	if (r < 0)
 		return r;
-	m->n = 0;
-	m->left_out = 0;
+	for (unsigned int i = 0; i < SHARES; i++)
+		if (is_due(m, i))
+			m->left_out[i] = 0;
 	while ((d = readdir(dir))) {
 		struct scan s = scan_bytes(d->d_name, strlen(d->d_name));
 
 		if (isdigit((unsigned char)d->d_name[0]) && strlen(d->d_name) <= 10 &&
-		    scan_unsigned(&s, &pid) && scan_end(&s) && pid > 0 && pid <= INT32_MAX)
+		    scan_unsigned(&s, &pid) && scan_end(&s) && pid > 0 && pid <= INT32_MAX &&
+		    is_due(m, (unsigned int)pid % SHARES))
 			watch(m, (pid_t)pid, d->d_name, rows);
 	}
 	return 0;
@@ -290,14 +301,12 @@ static void watch_known(struct memory_growth *m, struct rows *rows)
 static int memory_growth_read(void *state, struct rows *rows)
 {
 	struct memory_growth *m = state;
-	uint64_t suspected = 0;
-	int r = 0;
+	uint64_t suspected = 0, left_out = 0;
+	int r;
 
 	m->pass++;
-	if (m->pass % LOOK_PASSES == 1)
-		r = watch_all(m, rows);
-	else
-		watch_known(m, rows);
+	watch_known(m, rows);
+	r = watch_share(m, rows);
 	if (r < 0)
 		return r;
 	hash_table_each(&m->known, forget_gone, m);
@@ -311,7 +320,9 @@ static int memory_growth_read(void *state, struct rows *rows)
 	rows_add(rows, TABLE_COUNTS);
 	rows_unsigned(rows, COUNT_WATCHED, m->n);
 	rows_unsigned(rows, COUNT_SUSPECTED, suspected);
-	rows_unsigned(rows, COUNT_LEFT_OUT, m->left_out);
+	for (unsigned int i = 0; i < SHARES; i++)
+		left_out += m->left_out[i];
+	rows_unsigned(rows, COUNT_LEFT_OUT, left_out);
 	return 0;
 }
 
@@ -322,6 +333,7 @@ const struct collector collector_memory_growth = {
 	.kind = COLLECTOR_PERIODIC,
 	.interval_ns = 10 * NSEC_PER_SEC,
 	.keys = COLLECTOR_TOP,
+	.top = 20,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
 	.open = memory_growth_open,

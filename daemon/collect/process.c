@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The processes that use most CPU. First the stat file of every process is read, for its CPU time
- * since the read before; then all else, of the top ones only. A process is known by its pid and its
- * start: a pid that is used again is another process, whose CPU time counts from its own start.
+ * The processes that use most CPU. First every process is looked at (process_look.h), for its CPU time
+ * since the read before; then all else is read, of the top ones only. A process is known by its pid and
+ * its start: a pid that is used again is another process, whose CPU time counts from its own start.
  *
  * Adding up a process's pages (smaps_rollup) takes milliseconds for each GiB, and holds the lock of
  * its memory meanwhile. So all sums together may take one part in ROLLUP_SHARE of the time, with a
  * burst after a pause, and each process its part of that; until then its pss and uss are absent.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -18,7 +17,7 @@
 #include <unistd.h>
 
 #include "collect/basic.h"
-#include "collect/process_stat.h"
+#include "collect/process_look.h"
 #include "util/clock.h"
 #include "util/file.h"
 #include "util/parse.h"
@@ -125,49 +124,33 @@ static const struct row_table tables[] = {
 			   .n_columns = ARRAY_SIZE(count_columns) },
 };
 
-/* One process that was there at the last read. */
-struct known {
-	struct hash_node node;
-	struct process_id id;
-	uint64_t ticks; /* user and system */
-	uint64_t pass;
-	uint64_t rollup_after_ns;
-};
-
 struct candidate {
-	struct known *known;
+	struct known_process *known;
 	double cpu_percent; /* negative: unknown */
-	uint64_t ticks; /* of all its life: what decides before there is a percentage */
 };
 
 struct process_collector {
 	struct roots roots;
 	struct buffer text;
-	struct hash_table known;
+	struct process_look look;
 	struct candidate *candidates; /* [2 * top]; the first `kept` are the best so far, in order */
 	size_t n, kept, top;
 	bool full_command;
 	bool counts_fds; /* the size of a directory fd is the number of its entries (Linux 6.2) */
 	uint64_t rollups_ns; /* the time for which those that were taken stand */
-	uint64_t pass, last_ns, boot_ns; /* boot_ns: since the epoch, 0: unknown */
+	uint64_t now_ns, last_ns; /* of this read, and of the one before */
+	uint64_t boot_ns; /* since the epoch; 0: unknown */
 	uint64_t hz; /* USER_HZ */
 	uint64_t counts[ARRAY_SIZE(count_columns)];
 };
 
 /* --- life --- */
 
-static void free_known(struct hash_node *node, void *userdata)
-{
-	(void)userdata;
-	free(container_of(node, struct known, node));
-}
-
 static void process_close(void *state)
 {
 	struct process_collector *p = state;
 
-	hash_table_each(&p->known, free_known, NULL);
-	hash_table_done(&p->known);
+	process_look_done(&p->look);
 	free(p->candidates);
 	buffer_done(&p->text);
 	roots_close(&p->roots);
@@ -186,6 +169,7 @@ static int process_open(const struct collector_settings *s, void **ret, char **r
 		free(p);
 		return r;
 	}
+	process_look_init(&p->look, p->roots.proc);
 	p->top = s->top;
 	p->full_command = s->argv == COLLECTOR_ARGV_FULL;
 	p->candidates = calloc(2 * p->top, sizeof(*p->candidates));
@@ -204,41 +188,15 @@ static int process_open(const struct collector_settings *s, void **ret, char **r
 
 /* --- all processes --- */
 
-static struct known *find_known(const struct process_collector *p, struct process_id id)
-{
-	struct hash_node *node = hash_table_first(&p->known, process_id_hash(id));
-
-	for (; node; node = hash_node_next(node)) {
-		struct known *k = container_of(node, struct known, node);
-
-		if (k->id.pid == id.pid && k->id.start_ticks == id.start_ticks)
-			return k;
-	}
-	return NULL;
-}
-
-static struct known *add_known(struct process_collector *p, struct process_id id)
-{
-	struct known *k = calloc(1, sizeof(*k));
-
-	if (!k)
-		return NULL;
-	k->id = id;
-	if (hash_table_add(&p->known, &k->node, process_id_hash(id)) < 0) {
-		free(k);
-		return NULL;
-	}
-	return k;
-}
-
 static int compare(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
 
 	if (x->cpu_percent != y->cpu_percent)
 		return x->cpu_percent > y->cpu_percent ? -1 : 1;
-	if (x->ticks != y->ticks)
-		return x->ticks > y->ticks ? -1 : 1;
+	/* Before there is a percentage, its whole life decides. */
+	if (x->known->ticks != y->known->ticks)
+		return x->known->ticks > y->known->ticks ? -1 : 1;
 	return x->known->id.pid < y->known->id.pid ? -1 : 1;
 }
 
@@ -273,82 +231,20 @@ static void count_state(struct process_collector *p, char state)
 }
 
 /* Its share since the last read; of one that began since then, all it ever used. */
-static double cpu_percent(const struct process_collector *p, const struct known *k, bool fresh,
-			  uint64_t ticks, uint64_t now)
+static double cpu_percent(const struct process_collector *p, const struct known_process *k)
 {
-	uint64_t before = fresh ? 0 : k->ticks;
-
-	if (p->last_ns == 0 || now <= p->last_ns || ticks < before)
+	if (p->last_ns == 0 || p->now_ns <= p->last_ns || k->ticks < k->ticks_before)
 		return -1;
-	return 100.0 * (double)(ticks - before) / (double)p->hz /
-	       ((double)(now - p->last_ns) / 1e9);
+	return 100.0 * (double)(k->ticks - k->ticks_before) / (double)p->hz /
+	       ((double)(p->now_ns - p->last_ns) / 1e9);
 }
 
-static void look_at(struct process_collector *p, pid_t pid, const char *name, struct rows *rows)
-{
-	struct process_brief brief;
-	struct known *k;
-	char path[32], text[1024];
-	double percent;
-	ssize_t n;
-	int fd;
-
-	strcpy(stpcpy(path, name), "/stat");
-	fd = openat(p->roots.proc, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0) {
-		rows_missing(rows);
-		return;
-	}
-	if (!process_brief_parse(scan_bytes(text, (size_t)n), &brief)) {
-		rows_problem(rows, "/proc/%s is not what a kernel writes", path);
-		return;
-	}
-	count_state(p, brief.state);
-	brief.id.pid = pid;
-	k = find_known(p, brief.id);
-	percent = cpu_percent(p, k, !k, brief.ticks, rows->time_ns);
-	if (!k)
-		k = add_known(p, brief.id);
-	if (!k) {
-		rows->dropped++;
-		return;
-	}
-	add_candidate(p, (struct candidate){ k, percent, brief.ticks });
-	k->ticks = brief.ticks;
-	k->pass = p->pass;
-}
-
-static int look_at_all(struct process_collector *p, struct rows *rows)
-{
-	_cleanup_(closedirp) DIR *dir = NULL;
-	struct dirent *d;
-	int r = roots_list(p->roots.proc, ".", &dir);
-
-	if (r < 0)
-		return r;
-	while ((d = readdir(dir))) {
-		struct scan s = scan_bytes(d->d_name, strlen(d->d_name));
-		uint64_t pid;
-
-		if (isdigit((unsigned char)d->d_name[0]) && scan_unsigned(&s, &pid) &&
-		    scan_end(&s) && pid > 0 && pid <= INT32_MAX && strlen(d->d_name) <= 10)
-			look_at(p, (pid_t)pid, d->d_name, rows);
-	}
-	return 0;
-}
-
-static void forget_gone(struct hash_node *node, void *userdata)
+static void take_process(struct known_process *k, void *userdata)
 {
 	struct process_collector *p = userdata;
-	struct known *k = container_of(node, struct known, node);
 
-	if (k->pass == p->pass)
-		return;
-	hash_table_remove(&p->known, node);
-	free(k);
+	count_state(p, k->state);
+	add_candidate(p, (struct candidate){ k, cpu_percent(p, k) });
 }
 
 /* --- the top ones --- */
@@ -457,7 +353,7 @@ static void read_fds(struct process_collector *p, pid_t pid, struct rows *rows)
 	rows_unsigned(rows, PROCESS_FDS, n);
 }
 
-static void read_rollup(struct process_collector *p, struct known *k, struct rows *rows)
+static void read_rollup(struct process_collector *p, struct known_process *k, struct rows *rows)
 {
 	struct process_memory m;
 	uint64_t start = now_ns(), cost;
@@ -525,13 +421,12 @@ static int process_read(void *state, struct rows *rows)
 	int r;
 
 	find_boot(p, rows);
-	p->pass++;
+	p->now_ns = rows->time_ns;
 	p->n = p->kept = 0;
 	memset(p->counts, 0, sizeof(p->counts));
-	r = look_at_all(p, rows);
+	r = process_look_at_all(&p->look, p->roots.proc, rows, take_process, p);
 	if (r < 0)
 		return r;
-	hash_table_each(&p->known, forget_gone, p);
 	keep_best(p);
 	for (size_t i = 0; i < p->n; i++)
 		put_process(p, &p->candidates[i], rows);
@@ -548,6 +443,7 @@ const struct collector collector_process = {
 	.needs = "/proc/PID; CAP_SYS_PTRACE for pss, uss and, before Linux 6.2, fds of others",
 	.kind = COLLECTOR_PERIODIC,
 	.keys = COLLECTOR_TOP | COLLECTOR_ARGV,
+	.top = 20,
 	.tables = tables,
 	.n_tables = ARRAY_SIZE(tables),
 	.open = process_open,

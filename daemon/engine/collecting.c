@@ -76,7 +76,7 @@ int collecting_settings(const struct config *config, const struct collector *c,
 		return r;
 	}
 	s.interval_ns = own->interval_ns ? own->interval_ns : collector_interval_ns(c);
-	s.top = own->top;
+	s.top = own->top ? own->top : c->top;
 	s.argv = own->argv;
 	s.transport = own->transport;
 	s.attach = own->attach;
