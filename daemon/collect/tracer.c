@@ -364,31 +364,24 @@ static size_t value_bytes(const struct tracer *t, const struct bpf_map *map)
 	return per_cpu ? ((size + 7) & ~(size_t)7) * t->cpus : size;
 }
 
-/* Everything at once, while programs go on writing: an element is as it was when it was looked at.
- */
-struct snapshot {
-	uint8_t *keys, *values;
-	size_t n;
-};
-
 /* Linux 5.6. */
-static int read_batches(int fd, size_t key_size, size_t value_size, size_t max, struct snapshot *s)
+static int read_batches(int fd, size_t max, struct tracer_elements *e)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, options);
 	uint64_t position[8] = {}; /* of a hash a number, of other maps a key */
 	bool first = true;
 
-	if (key_size > sizeof(position))
+	if (e->key_size > sizeof(position))
 		return -EOPNOTSUPP;
-	while (s->n < max) {
-		uint32_t n = (uint32_t)MIN(max - s->n, (size_t)BATCH);
+	while (e->n < max) {
+		uint32_t n = (uint32_t)MIN(max - e->n, (size_t)BATCH);
 		int r = bpf_map_lookup_batch(fd, first ? NULL : position, position,
-					     s->keys + s->n * key_size,
-					     s->values + s->n * value_size, &n, &options);
+					     e->keys + e->n * e->key_size,
+					     e->values + e->n * e->value_size, &n, &options);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
-		s->n += n;
+		e->n += n;
 		first = false;
 		if (r == -ENOENT)
 			break;
@@ -396,44 +389,62 @@ static int read_batches(int fd, size_t key_size, size_t value_size, size_t max, 
 	return 0;
 }
 
-static int read_one_by_one(int fd, size_t key_size, size_t value_size, size_t max,
-			   struct snapshot *s)
+static void read_one_by_one(int fd, size_t max, struct tracer_elements *e)
 {
 	uint8_t *previous = NULL;
 
-	while (s->n < max) {
-		uint8_t *key = s->keys + s->n * key_size;
+	e->n = 0;
+	while (e->n < max) {
+		uint8_t *key = e->keys + e->n * e->key_size;
 
 		if (bpf_map_get_next_key(fd, previous, key) < 0)
 			break;
 		previous = key;
 		/* One that went meanwhile is passed over; its key leads on all the same. */
-		if (bpf_map_lookup_elem(fd, key, s->values + s->n * value_size) == 0)
-			s->n++;
+		if (bpf_map_lookup_elem(fd, key, e->values + e->n * e->value_size) == 0)
+			e->n++;
 	}
+}
+
+int tracer_elements_read(const struct tracer *t, const struct bpf_map *map,
+			 struct tracer_elements *ret)
+{
+	struct tracer_elements e = { .key_size = bpf_map__key_size(map),
+				     .value_size = value_bytes(t, map) };
+	size_t max = bpf_map__max_entries(map);
+
+	e.keys = calloc(max, e.key_size);
+	e.values = calloc(max, e.value_size);
+	if (!e.keys || !e.values) {
+		tracer_elements_done(&e);
+		return -ENOMEM;
+	}
+	if (read_batches(bpf_map__fd(map), max, &e) < 0)
+		read_one_by_one(bpf_map__fd(map), max, &e);
+	*ret = e;
 	return 0;
+}
+
+void tracer_elements_done(struct tracer_elements *e)
+{
+	free(e->keys);
+	free(e->values);
+	*e = (struct tracer_elements){};
 }
 
 int tracer_each(const struct tracer *t, const struct bpf_map *map,
 		bool (*each)(const void *key, const void *value, void *userdata), void *userdata)
 {
-	size_t key_size = bpf_map__key_size(map), value_size = value_bytes(t, map);
-	size_t max = bpf_map__max_entries(map);
-	_cleanup_free_ uint8_t *keys = calloc(max, key_size), *values = calloc(max, value_size);
-	struct snapshot s = { .keys = keys, .values = values };
-	int fd = bpf_map__fd(map), r;
+	struct tracer_elements e;
+	int r = tracer_elements_read(t, map, &e);
 
-	if (!keys || !values)
-		return -ENOMEM;
-	r = read_batches(fd, key_size, value_size, max, &s);
-	if (r < 0) {
-		s.n = 0;
-		r = read_one_by_one(fd, key_size, value_size, max, &s);
-	}
-	for (size_t i = 0; r == 0 && i < s.n; i++)
-		if (!each(keys + i * key_size, values + i * value_size, userdata))
-			(void)bpf_map_delete_elem(fd, keys + i * key_size);
-	return r;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < e.n; i++)
+		if (!each(e.keys + i * e.key_size, e.values + i * e.value_size, userdata))
+			(void)bpf_map_delete_elem(bpf_map__fd(map), e.keys + i * e.key_size);
+	tracer_elements_done(&e);
+	return 0;
 }
 
 bool tracer_process_alive(const struct tracer *t, uint32_t pid)

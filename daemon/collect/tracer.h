@@ -130,6 +130,14 @@ int tracer_sum(const struct tracer *t, const struct bpf_map *map, uint32_t index
 	       size_t n);
 /* Of the per-CPU array of one element that a program keeps its counts in, all of them __u64. */
 int tracer_counts(const struct tracer *t, const struct bpf_map *map, void *ret, size_t size);
+/* The elements of a hash, each as it was when it was looked at while programs go on writing. */
+struct tracer_elements {
+	uint8_t *keys, *values; /* [n], of these sizes; a value as for tracer_each() */
+	size_t key_size, value_size, n;
+};
+int tracer_elements_read(const struct tracer *t, const struct bpf_map *map,
+			 struct tracer_elements *ret);
+void tracer_elements_done(struct tracer_elements *e);
 /*
  * Calls `each` for every element of a hash; `value` holds one value, or one for each CPU, each of
  * them rounded up to 8 bytes. When `each` returns false, the element is deleted.

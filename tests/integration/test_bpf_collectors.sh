@@ -155,7 +155,7 @@ fi
 # --- system calls ---
 
 known_calls() { # yes|no: with latency
-	collect syscalls --set latency="$1" || return
+	collect syscalls --set latency="$1" --set top=10000 || return
 	run "$workloads/calls" getppid 10000 || return
 	many=$pid
 	run "$workloads/calls" bpf 7 || return
@@ -171,6 +171,25 @@ known_calls() { # yes|no: with latency
 }
 check "syscalls: 10,000 calls, their errors, commands of bpf(2)" known_calls no
 check "the same with latency: each call is in the histogram" known_calls yes
+
+# Two reads at the least; the last one tells of every key.
+has_reads() { [ "$(grep -c '"syscalls_others"' "$work/rows")" -ge 3 ]; }
+of_one_read() { # EXPRESSION: of a read, which is given by its time t
+	echo "all($1 for t in {r['monotonic_ns'] for r in rows('syscalls_others')})"
+}
+bounded_rows() {
+	collect syscalls --set top=3 -I 300 || return
+	run "$workloads/calls" getppid 10000 || return
+	until_true 20 has_reads || return
+	judge "$(of_one_read "len(rows('syscalls', monotonic_ns=t)) <= 3 or rows('syscalls_others', monotonic_ns=t)[0]['keys'] == 0")" \
+		"any(r['keys'] > 0 for r in rows('syscalls_others'))" \
+		"$(of_one_read "sum(r['calls'] for r in rows('syscalls', monotonic_ns=t) + rows('syscalls_others', monotonic_ns=t)) ==
+			sum(r['calls'] for r in rows('syscalls_sums', monotonic_ns=t))")" \
+		"$(of_one_read "sum(r['errors'] for r in rows('syscalls', monotonic_ns=t) + rows('syscalls_others', monotonic_ns=t)) ==
+			sum(r['errors'] for r in rows('syscalls_sums', monotonic_ns=t))")" \
+		"total('syscalls_sums', syscall='getppid')['calls'] >= 10000"
+}
+check "top bounds the rows of a read, and what is left out is one more, so that they add up" bounded_rows
 
 # --- sockets ---
 
