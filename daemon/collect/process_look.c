@@ -169,7 +169,8 @@ static struct known_process *read_process(struct process_look *l, int proc, pid_
 		return NULL;
 	}
 	if (k->id.start_ticks != brief.id.start_ticks)
-		k->ticks = k->rollup_after_ns = 0; /* another one, with the pid of one that is gone */
+		k->ticks = k->rollup_after_ns =
+			0; /* another one, with the pid of one that is gone */
 	k->id.start_ticks = brief.id.start_ticks;
 	k->state = brief.state;
 	k->ticks_before = k->ticks;

@@ -78,9 +78,11 @@ static int has_filters(unsigned int interface, unsigned int direction)
 		struct nlmsghdr head;
 		struct tcmsg filter;
 	} request = {
-		.head = { .nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETTFILTER,
+		.head = { .nlmsg_len = sizeof(request),
+			  .nlmsg_type = RTM_GETTFILTER,
 			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-		.filter = { .tcm_family = AF_UNSPEC, .tcm_ifindex = (int)interface,
+		.filter = { .tcm_family = AF_UNSPEC,
+			    .tcm_ifindex = (int)interface,
 			    .tcm_parent = TC_H_MAKE(TC_H_CLSACT, direction) },
 	};
 	int r = 2;

@@ -5,7 +5,8 @@
  * usage: walk COLLECTOR fixture N PASSES    over N processes that are files in /dev/shm
  *        walk COLLECTOR proc N PASSES       over /proc, with N more that sleep
  *
- * Prints the microseconds of the first pass and of those after it in the mean, and open descriptors.
+ * Prints the microseconds of the first pass and of those after it in the mean, and open
+ * descriptors.
  */
 #include <dirent.h>
 #include <signal.h>
@@ -64,7 +65,8 @@ static void put_processes(struct walk *w)
 		snprintf(path, sizeof(path), "%s/%u/stat", w->tree, pid);
 		snprintf(text, sizeof(text),
 			 "%u (worker) S 1 %u %u 0 -1 4194624 1208 0 0 0 %u 41 0 0 20 0 1 0 8123 "
-			 "231768064 2345 18446744073709551615 1 1 0 0 0 0 0 4096 81922 0 0 0 17 1 0 0 0 "
+			 "231768064 2345 18446744073709551615 1 1 0 0 0 0 0 4096 81922 0 0 0 17 1 "
+			 "0 0 0 "
 			 "0 0 0 0 0 0 0 0 0 0\n",
 			 pid, pid, pid, pid);
 		put_file(path, text);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Looking at all processes of the running kernel: one that did not run is not read again, one that did
- * is, whatever it became; descriptors that are kept are bounded, and never tell of another process.
+ * Looking at all processes of the running kernel: one that did not run is not read again, one that
+ * did is, whatever it became; descriptors that are kept are bounded, and never tell of another
+ * process.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -25,7 +26,8 @@ static struct roots roots;
 
 static int open_proc(void **state)
 {
-	struct collector_settings s = { .procfs = (char *)"/proc", .sysfs = (char *)"/sys",
+	struct collector_settings s = { .procfs = (char *)"/proc",
+					.sysfs = (char *)"/sys",
 					.dev = (char *)"/dev" };
 
 	struct rlimit limit;
@@ -150,7 +152,8 @@ static void test_what_ran(void **state)
 	process_look_init(&l, roots.proc);
 	if (!l.clocks) {
 		process_look_done(&l);
-		print_message("# CPU clocks are too coarse here, or /proc is another namespace's\n");
+		print_message(
+			"# CPU clocks are too coarse here, or /proc is another namespace's\n");
 		skip();
 	}
 	start_child(&c);
