@@ -139,11 +139,22 @@ static __always_inline __u64 read_stack(void *ctx, __u64 *frames, __u64 depth, _
 	return (__u64)n / sizeof(__u64);
 }
 
+/* How a program finds user stacks: by frame pointers; by rows, from the registers that the event
+ * interrupted, or from those of the task that is being switched. */
+enum user_way { BY_FRAME_POINTERS, BY_ROWS, BY_ROWS_OF_SWITCH };
+
 static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_knobs *k,
-					     struct sample_record *rec, __u64 kernel, int unwind)
+					     struct sample_record *rec, __u64 kernel,
+					     enum user_way way)
 {
-	struct unwind_cpu *c = unwind ? unwind_begin_user(ctx, k, rec) : 0;
+	struct unwind_cpu *c = 0;
 	__u64 n;
+
+	rec->user_status = STACK_UNVERIFIED;
+	if (way == BY_ROWS)
+		c = unwind_begin_event(ctx, k, rec);
+	if (way == BY_ROWS_OF_SWITCH)
+		c = unwind_begin_switch(k, rec);
 
 	if (!c && rec->user_status != STACK_UNVERIFIED)
 		return 0;
@@ -191,7 +202,7 @@ static __always_inline __u64 read_kernel_stack(void *ctx, const struct sampler_k
 }
 
 static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *k,
-					 struct sample_record *rec, int unwind)
+					 struct sample_record *rec, enum user_way way)
 {
 	__u64 kernel = 0, user = 0;
 
@@ -202,10 +213,8 @@ static __always_inline __u64 read_stacks(void *ctx, const struct sampler_knobs *
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
 	rec->mappings = 0;
-	if (k->flags & SAMPLER_USER_STACK) {
-		rec->user_status = STACK_UNVERIFIED;
-		user = read_user_stack(ctx, k, rec, kernel, unwind);
-	}
+	if (k->flags & SAMPLER_USER_STACK)
+		user = read_user_stack(ctx, k, rec, kernel, way);
 	if (user > SAMPLE_MAX_FRAMES)
 		user = SAMPLE_MAX_FRAMES;
 	rec->kernel_frames = kernel;
@@ -356,7 +365,7 @@ static __always_inline __u64 put_access(struct bpf_perf_event_data *ctx, struct 
  * cannot be built. */
 static __always_inline struct sample_record *
 build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sampler_counts *c,
-      struct counter_state *st, int unwind, __u64 *ret_size)
+      struct counter_state *st, enum user_way way, __u64 *ret_size)
 {
 	__u32 zero = 0;
 	struct sample_record *rec = bpf_map_lookup_elem(&scratch, &zero);
@@ -381,7 +390,7 @@ build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sam
 	}
 	rec->head.cpu = bpf_get_smp_processor_id();
 	rec->flags = 0;
-	size = read_stacks(ctx, k, rec, unwind);
+	size = read_stacks(ctx, k, rec, way);
 	rec->counters = 0;
 	if (st)
 		size = put_counters(k, st, rec, size);
@@ -414,7 +423,7 @@ static __always_inline void account(struct sampler_counts *c, long r)
 }
 
 static __always_inline void send_to_perf_ring(struct bpf_perf_event_data *ctx,
-					      struct counter_state *st, int unwind)
+					      struct counter_state *st, enum user_way way)
 {
 	__u32 zero = 0;
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -424,13 +433,13 @@ static __always_inline void send_to_perf_ring(struct bpf_perf_event_data *ctx,
 
 	if (!k || !c)
 		return;
-	rec = build(ctx, k, c, st, unwind, &size);
+	rec = build(ctx, k, c, st, way, &size);
 	if (rec)
 		account(c, bpf_perf_event_output(ctx, &perf_rings, BPF_F_CURRENT_CPU, rec, size));
 }
 
 static __always_inline void send_to_bpf_ring(struct bpf_perf_event_data *ctx,
-					     struct counter_state *st, int unwind)
+					     struct counter_state *st, enum user_way way)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id();
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -442,7 +451,7 @@ static __always_inline void send_to_bpf_ring(struct bpf_perf_event_data *ctx,
 
 	if (!k || !c)
 		return;
-	rec = build(ctx, k, c, st, unwind, &size);
+	rec = build(ctx, k, c, st, way, &size);
 	if (!rec)
 		return;
 	ring = bpf_map_lookup_elem(&bpf_rings, &cpu);
@@ -479,14 +488,14 @@ static __always_inline struct counter_state *count(void)
 SEC("?perf_event")
 int sample_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_perf_ring(ctx, 0, 0);
+	send_to_perf_ring(ctx, 0, BY_FRAME_POINTERS);
 	return 0;
 }
 
 SEC("?perf_event")
 int sample_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_bpf_ring(ctx, 0, 0);
+	send_to_bpf_ring(ctx, 0, BY_FRAME_POINTERS);
 	return 0;
 }
 
@@ -497,7 +506,7 @@ int count_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_perf_ring(ctx, st, 0);
+	send_to_perf_ring(ctx, st, BY_FRAME_POINTERS);
 	return 0;
 }
 
@@ -506,7 +515,7 @@ int count_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_bpf_ring(ctx, st, 0);
+	send_to_bpf_ring(ctx, st, BY_FRAME_POINTERS);
 	return 0;
 }
 
@@ -514,14 +523,14 @@ int count_to_bpf_ring(struct bpf_perf_event_data *ctx)
 SEC("?perf_event")
 int unwind_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_perf_ring(ctx, 0, 1);
+	send_to_perf_ring(ctx, 0, BY_ROWS);
 	return 0;
 }
 
 SEC("?perf_event")
 int unwind_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
-	send_to_bpf_ring(ctx, 0, 1);
+	send_to_bpf_ring(ctx, 0, BY_ROWS);
 	return 0;
 }
 
@@ -530,7 +539,7 @@ int count_unwind_to_perf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_perf_ring(ctx, st, 1);
+	send_to_perf_ring(ctx, st, BY_ROWS);
 	return 0;
 }
 
@@ -539,7 +548,7 @@ int count_unwind_to_bpf_ring(struct bpf_perf_event_data *ctx)
 {
 	struct counter_state *st = count();
 
-	send_to_bpf_ring(ctx, st, 1);
+	send_to_bpf_ring(ctx, st, BY_ROWS);
 	return 0;
 }
 
@@ -612,7 +621,8 @@ static __always_inline void find_skip(void *ctx, struct off_cpu_knobs *o, struct
 }
 
 static __always_inline void read_leaving_stacks(void *ctx, const struct sampler_knobs *k,
-						struct off_cpu_knobs *o, struct sample_record *rec)
+						struct off_cpu_knobs *o, struct sample_record *rec,
+						enum user_way way)
 {
 	__u64 kernel = 0, user = 0;
 
@@ -620,15 +630,16 @@ static __always_inline void read_leaving_stacks(void *ctx, const struct sampler_
 		find_skip(ctx, o, rec);
 	rec->kernel_status = STACK_NONE;
 	rec->user_status = STACK_NONE;
-	rec->mappings = 0; /* by frame pointers */
+	rec->mappings = 0;
+	rec->flags = 0;
+	rec->head.cpu = bpf_get_smp_processor_id();
 	if (k->flags & SAMPLER_KERNEL_STACK)
 		kernel = read_stack(ctx, rec->words, k->depth, o->skip & 0xff, &rec->kernel_status,
 				    STACK_COMPLETE);
 	if (kernel > SAMPLE_MAX_FRAMES)
 		kernel = SAMPLE_MAX_FRAMES;
 	if (k->flags & SAMPLER_USER_STACK)
-		user = read_stack(ctx, &rec->words[kernel], k->depth, BPF_F_USER_STACK,
-				  &rec->user_status, STACK_UNVERIFIED);
+		user = read_user_stack(ctx, k, rec, kernel, way);
 	if (user > SAMPLE_MAX_FRAMES)
 		user = SAMPLE_MAX_FRAMES;
 	rec->kernel_frames = kernel;
@@ -649,7 +660,8 @@ static __always_inline struct sample_record *add_thread(__u64 task, const struct
 
 /* `task` is the current one. */
 static __always_inline void leave_cpu(void *ctx, const struct sampler_knobs *k,
-				      struct off_cpu_knobs *o, struct sampler_counts *c, __u64 task)
+				      struct off_cpu_knobs *o, struct sampler_counts *c, __u64 task,
+				      enum user_way way)
 {
 	struct sample_record *rec = bpf_map_lookup_elem(&off_cpu, &task), *who;
 	__u64 id = bpf_get_current_pid_tgid();
@@ -672,7 +684,7 @@ static __always_inline void leave_cpu(void *ctx, const struct sampler_knobs *k,
 		return;
 	rec->cgroup_id = who->cgroup_id;
 	__builtin_memcpy(rec->comm, who->comm, sizeof(rec->comm));
-	read_leaving_stacks(ctx, k, o, rec);
+	read_leaving_stacks(ctx, k, o, rec, way);
 	rec->seen = bpf_ktime_get_ns();
 }
 
@@ -733,7 +745,8 @@ static __always_inline void send_off_cpu(void *ctx, const struct sampler_knobs *
 }
 
 /* sched_switch(preempt, previous, next): the previous one is still current. */
-static __always_inline void switch_tasks(struct bpf_raw_tracepoint_args *ctx, int bpf_ring)
+static __always_inline void switch_tasks(struct bpf_raw_tracepoint_args *ctx, int bpf_ring,
+					 enum user_way way)
 {
 	__u32 zero = 0;
 	struct sampler_knobs *k = bpf_map_lookup_elem(&knobs, &zero);
@@ -743,7 +756,7 @@ static __always_inline void switch_tasks(struct bpf_raw_tracepoint_args *ctx, in
 
 	if (!k || !o || !c)
 		return;
-	leave_cpu(ctx, k, o, c, ctx->args[1]);
+	leave_cpu(ctx, k, o, c, ctx->args[1], way);
 	rec = enter_cpu(k, o, c, ctx->args[2]);
 	if (rec)
 		send_off_cpu(ctx, k, c, rec, bpf_ring);
@@ -752,14 +765,32 @@ static __always_inline void switch_tasks(struct bpf_raw_tracepoint_args *ctx, in
 SEC("?raw_tp/sched_switch")
 int off_cpu_to_perf_ring(struct bpf_raw_tracepoint_args *ctx)
 {
-	switch_tasks(ctx, 0);
+	switch_tasks(ctx, 0, BY_FRAME_POINTERS);
 	return 0;
 }
 
 SEC("?raw_tp/sched_switch")
 int off_cpu_to_bpf_ring(struct bpf_raw_tracepoint_args *ctx)
 {
-	switch_tasks(ctx, 1);
+	switch_tasks(ctx, 1, BY_FRAME_POINTERS);
+	return 0;
+}
+
+/*
+ * The same with user stacks unwound by rows, with an unwinder's state of their own: a sampler's
+ * program may interrupt them. A switch does not interrupt a switch.
+ */
+SEC("?raw_tp/sched_switch")
+int off_cpu_unwind_to_perf_ring(struct bpf_raw_tracepoint_args *ctx)
+{
+	switch_tasks(ctx, 0, BY_ROWS_OF_SWITCH);
+	return 0;
+}
+
+SEC("?raw_tp/sched_switch")
+int off_cpu_unwind_to_bpf_ring(struct bpf_raw_tracepoint_args *ctx)
+{
+	switch_tasks(ctx, 1, BY_ROWS_OF_SWITCH);
 	return 0;
 }
 

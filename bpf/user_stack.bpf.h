@@ -239,13 +239,8 @@ static __always_inline enum registers registers_of_stack(struct unwind_cpu *c, _
 	return registers_in_mode(mode);
 }
 
-static __always_inline enum registers read_registers(struct unwind_cpu *c, void *ctx,
-						     __u32 regs_offset)
+static __always_inline enum registers saved_registers(struct unwind_cpu *c, __u32 regs_offset)
 {
-	enum registers registers = registers_of_context(c, ctx);
-
-	if (registers != REGISTERS_NONE)
-		return registers;
 	return HAS_TASK_PT_REGS ? registers_of_task(c) : registers_of_stack(c, regs_offset);
 }
 
@@ -276,25 +271,46 @@ static __always_inline void find_process(struct unwind_cpu *c, struct sample_rec
 }
 
 /* Ready for the first frame; NULL: not by rows, and rec->user_status says what else. */
-static __always_inline struct unwind_cpu *
-unwind_begin_user(void *ctx, const struct sampler_knobs *k, struct sample_record *rec)
+static __always_inline struct unwind_cpu *unwind_begin_user(struct unwind_cpu *c,
+							    enum registers registers,
+							    const struct sampler_knobs *k,
+							    struct sample_record *rec)
 {
-	__u32 cpu = rec->head.cpu, flags = 0;
-	struct unwind_cpu *c = unwind_cpu_at(cpu);
-	enum registers registers;
+	__u32 flags = 0;
 
-	if (!c)
-		return 0;
-	registers = read_registers(c, ctx, k->regs_offset);
 	if (registers == REGISTERS_NONE || rec->pid == 0)
 		rec->user_status = STACK_NONE;
 	if (registers != REGISTERS_READ || rec->pid == 0)
 		return 0;
 	find_process(c, rec, &flags);
 	c->arm64 = ON_ARM64;
-	c->cpu = cpu;
+	c->cpu = rec->head.cpu;
 	unwind_begin(c, k->depth, flags & UNWIND_PROCESS_FP);
 	return c;
+}
+
+/* From what a perf event interrupted. */
+static __always_inline struct unwind_cpu *
+unwind_begin_event(void *ctx, const struct sampler_knobs *k, struct sample_record *rec)
+{
+	struct unwind_cpu *c = unwind_cpu_at(rec->head.cpu);
+	enum registers registers;
+
+	if (!c)
+		return 0;
+	registers = registers_of_context(c, ctx);
+	if (registers == REGISTERS_NONE)
+		registers = saved_registers(c, k->regs_offset);
+	return unwind_begin_user(c, registers, k, rec);
+}
+
+/* From where the task that leaves the CPU entered the kernel. */
+static __always_inline struct unwind_cpu *unwind_begin_switch(const struct sampler_knobs *k,
+							      struct sample_record *rec)
+{
+	struct unwind_cpu *c = unwind_cpu_at(rec->head.cpu);
+
+	return c ? unwind_begin_user(c, saved_registers(c, k->regs_offset), k, rec) : 0;
 }
 
 /* --- calibration --- */

@@ -57,6 +57,15 @@ static void on_sideband(struct pipeline *p, const struct perf_event_header *h)
 	}
 }
 
+/* When the sample's stacks were taken: off the CPU that is where its time began. */
+static uint64_t stacks_ns(const struct pipeline *p, const struct sample_record *s)
+{
+	bool off_cpu = s->event < sampler_n_events(p->sampler) &&
+		       sampler_get_event(p->sampler, s->event)->off_cpu;
+
+	return off_cpu ? s->head.time_ns - s->period : s->head.time_ns;
+}
+
 static void on_sample(struct pipeline *p, const struct sample_record *s)
 {
 	struct process *process;
@@ -64,7 +73,7 @@ static void on_sample(struct pipeline *p, const struct sample_record *s)
 	sampler_received(p->sampler, s);
 	process = process_table_get(p->processes, s->pid, s->cgroup_id, s->head.time_ns);
 	if (p->unwinder && process)
-		s = unwinder_judge(p->unwinder, s, process);
+		s = unwinder_judge(p->unwinder, s, process, stacks_ns(p, s));
 	if (process && recorder_sample(p->recorder, s, process))
 		p->counters.samples++;
 	else

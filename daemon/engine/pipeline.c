@@ -182,6 +182,9 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 	sampler_yield(sampler, p->yielded);
 	if (p->unwinder && sampler_unwind_refusal(sampler))
 		r = pipeline_refuse_unwinder(p, sampler_unwind_refusal(sampler), ret_error);
+	else if (sampler_switch_refusal(sampler))
+		log_notice("User stacks off the CPU are found by frame pointers: %s",
+			   sampler_switch_refusal(sampler));
 	for (size_t i = 0; i < n_events && r == 0; i++)
 		r = describe_event(p, i);
 	if (r == 0 && sampler_counter_refusal(sampler))

@@ -53,11 +53,19 @@ static struct bpf_program *choose_unwinding(struct sampler_bpf *skel,
 	return o->bpf_rings ? skel->progs.unwind_to_bpf_ring : skel->progs.unwind_to_perf_ring;
 }
 
+static struct bpf_program *choose_off_cpu_program(struct sampler_bpf *skel,
+						  const struct program_options *o)
+{
+	if (o->unwind)
+		return o->bpf_rings ? skel->progs.off_cpu_unwind_to_bpf_ring
+				    : skel->progs.off_cpu_unwind_to_perf_ring;
+	return o->bpf_rings ? skel->progs.off_cpu_to_bpf_ring : skel->progs.off_cpu_to_perf_ring;
+}
+
 static struct bpf_program *choose_program(struct sampler_bpf *skel, const struct program_options *o)
 {
 	if (o->off_cpu)
-		return o->bpf_rings ? skel->progs.off_cpu_to_bpf_ring
-				    : skel->progs.off_cpu_to_perf_ring;
+		return choose_off_cpu_program(skel, o);
 	if (o->unwind)
 		return choose_unwinding(skel, o);
 	if (o->knobs.counters)
@@ -77,9 +85,14 @@ static int size_counters(struct sampler_bpf *skel, const struct program_options 
 	return r < 0 ? r : bpf_map__set_autocreate(skel->maps.counter_states, false);
 }
 
-/* The unwinder's maps are made elsewhere; without it they are not made at all. */
-static int choose_unwind_maps(struct sampler_bpf *skel, const struct unwind_maps *m)
+/*
+ * The unwinder's maps are made elsewhere; without it they are not made at all. Its state is one for
+ * all programs on perf events, which do not interrupt each other, and another one for a program that
+ * they may interrupt.
+ */
+static int choose_unwind_maps(struct sampler_bpf *skel, const struct program_options *o)
 {
+	const struct unwind_maps *m = o->unwind;
 	const struct {
 		struct bpf_map *map;
 		int fd;
@@ -88,11 +101,16 @@ static int choose_unwind_maps(struct sampler_bpf *skel, const struct unwind_maps
 		{ skel->maps.unwind_slots, m ? m->slots_fd : -1 },
 		{ skel->maps.unwind_mappings, m ? m->mappings_fd : -1 },
 		{ skel->maps.unwind_processes, m ? m->processes_fd : -1 },
-		{ skel->maps.unwind_cpus, m ? m->cpus_fd : -1 },
 		{ skel->maps.unwind_calibrations, -1 },
 	};
 	int r = 0;
 
+	if (m && o->off_cpu)
+		r = bpf_map__set_max_entries(skel->maps.unwind_cpus, (uint32_t)o->possible_cpus);
+	else if (m)
+		r = bpf_map__reuse_fd(skel->maps.unwind_cpus, m->cpus_fd);
+	else
+		r = bpf_map__set_autocreate(skel->maps.unwind_cpus, false);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(maps); i++)
 		r = maps[i].fd < 0 ? bpf_map__set_autocreate(maps[i].map, false)
 				   : bpf_map__reuse_fd(maps[i].map, maps[i].fd);
@@ -136,7 +154,7 @@ static int choose_transport(struct program *p, const struct program_options *o)
 	if (r == 0)
 		r = size_counters(skel, o);
 	if (r == 0)
-		r = choose_unwind_maps(skel, o->unwind);
+		r = choose_unwind_maps(skel, o);
 	if (r == 0)
 		r = choose_off_cpu(p, o->off_cpu);
 	if (r == 0)

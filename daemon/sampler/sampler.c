@@ -52,7 +52,7 @@ struct sampler {
 	int *cpus; /* copy behind options.cpus */
 	uint32_t regs_offset;
 	bool guests; /* the host may have some */
-	char *unwind_refusal;
+	char *unwind_refusal, *switch_refusal;
 	char *counter_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
 	uint64_t *idle_ns; /* [possible_cpus], likewise */
@@ -325,6 +325,8 @@ static void complete_attr(const struct sampler *s, struct perf_event_attr *attr,
 static int load_unwinding(struct sampler *s, struct program_options *o, struct event *e,
 			  char **ret_error)
 {
+	/* What is sampled at switches has a program of its own kind, which the others need not follow. */
+	char **refusal = e->spec.off_cpu ? &s->switch_refusal : &s->unwind_refusal;
 	bool stacks = e->spec.flags & SAMPLER_USER_STACK;
 	int r;
 
@@ -332,9 +334,11 @@ static int load_unwinding(struct sampler *s, struct program_options *o, struct e
 	r = program_load(o, &e->program, ret_error);
 	if (r == 0 || !o->unwind || !s->options.unwind_optional)
 		return r;
-	free(s->unwind_refusal);
-	s->unwind_refusal = TAKE_PTR(*ret_error);
-	s->options.unwind = o->unwind = NULL;
+	free(*refusal);
+	*refusal = TAKE_PTR(*ret_error);
+	if (!e->spec.off_cpu)
+		s->options.unwind = NULL;
+	o->unwind = NULL;
 	return program_load(o, &e->program, ret_error);
 }
 
@@ -538,6 +542,7 @@ struct sampler *sampler_close(struct sampler *s)
 	rings_done(&s->rings);
 	free(s->cpus);
 	free(s->unwind_refusal);
+	free(s->switch_refusal);
 	free(s->counter_refusal);
 	free(s->counts);
 	free(s->idle_ns);
@@ -727,6 +732,11 @@ const char *sampler_counter_refusal(const struct sampler *s)
 const char *sampler_unwind_refusal(const struct sampler *s)
 {
 	return s->unwind_refusal;
+}
+
+const char *sampler_switch_refusal(const struct sampler *s)
+{
+	return s->switch_refusal;
 }
 
 const char *sampler_attach_name(const struct sampler *s)

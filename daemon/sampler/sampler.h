@@ -86,6 +86,8 @@ const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i)
 const char *sampler_transport_name(const struct sampler *s);
 /* NULL: user stacks are unwound by rows, as was asked; else why not. */
 const char *sampler_unwind_refusal(const struct sampler *s);
+/* The same of the events off the CPU alone. */
+const char *sampler_switch_refusal(const struct sampler *s);
 /* Why the counters that were asked for are not read at samples; NULL: they are, or none were. */
 const char *sampler_counter_refusal(const struct sampler *s);
 const char *sampler_attach_name(const struct sampler *s);

@@ -138,7 +138,7 @@ static void want_rows(struct unwinder *u, const struct process *p)
 
 /* Why there was no mapping, or there were no rows, for the last frame. */
 static enum stack_status explain(struct unwinder *u, const struct sample_record *s,
-				 const struct process *p)
+				 const struct process *p, uint64_t stacks_ns)
 {
 	const uint64_t *pcs = user_frames(s);
 	const struct mapping *m =
@@ -154,7 +154,7 @@ static enum stack_status explain(struct unwinder *u, const struct sample_record 
 		symbols_hurry(u->options.symbols, m->object);
 		return STACK_EARLY;
 	}
-	if (s->user_status == STACK_NO_MAPPING || m->object->rows_ns > s->head.time_ns)
+	if (s->user_status == STACK_NO_MAPPING || m->object->rows_ns > stacks_ns)
 		return STACK_EARLY;
 	return STACK_NO_ROWS;
 }
@@ -258,17 +258,17 @@ static void count_stop(const struct sample_record *s, const struct process *p)
 }
 
 static enum stack_status judge(struct unwinder *u, const struct sample_record *s,
-			       const struct process *p, bool stale)
+			       const struct process *p, uint64_t stacks_ns, bool stale)
 {
 	if (stale)
 		return STACK_EARLY;
 	if (s->user_status == STACK_NO_MAPPING || s->user_status == STACK_NO_ROWS)
-		return explain(u, s, p);
+		return explain(u, s, p, stacks_ns);
 	return s->user_status;
 }
 
 const struct sample_record *unwinder_judge(struct unwinder *u, const struct sample_record *s,
-					   struct process *p)
+					   struct process *p, uint64_t stacks_ns)
 {
 	enum stack_status status = s->user_status;
 	bool stale;
@@ -276,7 +276,7 @@ const struct sample_record *unwinder_judge(struct unwinder *u, const struct samp
 	if (s->user_frames == 0 || p->kernel)
 		return s;
 	stale = s->mappings && process_lists_is_stale(p, s->mappings);
-	status = judge(u, s, p, stale);
+	status = judge(u, s, p, stacks_ns, stale);
 	if (status < STACK_STATUS_MAX)
 		u->stacks[status]++;
 	u->stacks_by_fp += (s->flags & SAMPLE_BY_FP) != 0;

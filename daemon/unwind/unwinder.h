@@ -57,10 +57,10 @@ void unwinder_tick(struct unwinder *u);
 /*
  * The sample as it may be recorded, `s` itself or a copy valid until the next call: of a stack that
  * was unwound with what was not right any more only the leaf is left. Asks for rows that are
- * missing.
+ * missing. `stacks_ns` is when the stacks were taken.
  */
 const struct sample_record *unwinder_judge(struct unwinder *u, const struct sample_record *s,
-					   struct process *p);
+					   struct process *p, uint64_t stacks_ns);
 
 /* Every object that has rows, or might. */
 void unwinder_each_binary(struct unwinder *u, void (*each)(struct object *o, void *userdata),

@@ -97,8 +97,10 @@ def places(pid):
 
 
 def seen_stopped(pid):
-    """{tid: [(object, offset)]}, leaf first, by elfutils."""
-    out = subprocess.run(["eu-stack", "-q", "-p", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    """{tid: [(object, offset)]}, leaf first, by elfutils, which looks for files where the process has them."""
+    apart = os.readlink("/proc/%d/ns/mnt" % pid) != os.readlink("/proc/self/ns/mnt")
+    inside = ["nsenter", "-t", str(pid), "-m", "--"] if apart else []
+    out = subprocess.run([*inside, "eu-stack", "-q", "-p", str(pid)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                          timeout=60, text=True).stdout
     place = places(pid)
     stacks = {}

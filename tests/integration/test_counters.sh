@@ -73,13 +73,13 @@ check "nor a page" test $? -eq 7 -a ! -e "$work/ipc.html"
 # A kernel that refuses to read counters in a program on a perf event: samples come without, and say why.
 # shellcheck disable=SC2086
 check "the refusal of Linux 4.18 can be played" ${CC:-cc} -shared -fPIC -O1 -o "$work/refuse.so" \
-	tests/integration/refuse_counters.c -ldl
+	-DTYPE=BPF_PROG_TYPE_PERF_EVENT -DHELPER=BPF_FUNC_perf_event_read_value tests/integration/refuse_programs.c -ldl
 for unwind in auto fp; do
 	LD_PRELOAD="$work/refuse.so" "$PROFILER" record -e cpu-clock@499Hz --counters page-faults --split-at-switch \
 		--unwind $unwind -o "$work/refused.seg" -- "$O/workloads/pages" 100000 >/dev/null 2>"$work/refused.err"
 	check "unwind $unwind: a kernel that refuses the counters still samples" [ $? -eq 0 ]
 	check "unwind $unwind: and the reason is said" grep -q \
-		'counters are not read at samples: .*unknown func bpf_perf_event_read_value' "$work/refused.err"
+		'counters are not read at samples: .*unknown func helper#55' "$work/refused.err"
 	"$PROFILER" report "$work/refused.seg" >"$work/refused.txt"
 	check "unwind $unwind: the report notes it" grep -q '^Note .* counters are not read at samples: ' "$work/refused.txt"
 	check "unwind $unwind: the samples are there" grep -q '^Samples   [1-9]' "$work/refused.txt"

@@ -3,8 +3,7 @@
 # User stacks without frame pointers: frame by frame those that elfutils' unwinder finds in the stopped process, of
 # programs built here and of the distribution's own; nearly all complete under load; wrong rows show.
 . "$(dirname "$0")/lib.sh"
-export PYTHONDONTWRITEBYTECODE=1
-truth=tests/integration/stack_truth.py
+. tests/integration/places.sh
 
 build_places() {
 	local flags="-O2 -fomit-frame-pointer"
@@ -15,28 +14,6 @@ build_places() {
 		g++ $flags -o "$work/places-cxx" tests/unwind/places.cc
 }
 check "programs without frame pointers are built" build_places
-
-# start NAME INNER COMMAND...: INNER stack frames may differ from one moment to the next.
-places=() spinning=()
-start() {
-	local name=$1 inner=$2
-	shift 2
-	background "$@" >"$work/$name.out" 2>&1
-	places+=("$!:$inner:$name") spinning+=("$!")
-}
-all_there() { [ "$(grep -l ready "$work"/*.out | wc -l)" -eq ${#places[@]} ]; }
-stop_all() {
-	kill -KILL "${spinning[@]}"
-	wait "${spinning[@]}"
-	spinning=() places=()
-	rm -f "$work"/*.out
-} 2>/dev/null
-record_all() { # FILE SECONDS
-	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 499 -d "$2" \
-		-p "$(IFS=,; echo "${spinning[*]}")" -o "$1" 2>"$work/record.err"
-}
-# A busy host builds rows slowly; those that are in the cache are there at once.
-rows_are_built() { record_all "$work/warm.seg" 1 && "$PROFILER" report "$work/warm.seg" | grep -E '^Stacks +user (9[0-9]|100)[.][0-9]+ % complete'; }
 
 for c in recursion callback thread handler other-stack odd-frames; do start "$c" 1 "$work/places" "$c"; done
 start library 1 "$work/places" library "$work/library.so"
@@ -53,24 +30,16 @@ sorted([1, 2], key=lambda x: f(10))'
 start perl 3 perl -e 'sub f { my $n = shift; if ($n) { f($n - 1) } else { $| = 1; print "ready\n"; 1 while 1 } } f(9); sleep 1'
 check "all are where they stay" until_true 20 all_there
 until_true 3 false # alarm() of other-stack is over
-check "their rows are built" until_true 60 rows_are_built
-check "they are recorded" record_all "$work/places.seg" 4
-python3 $truth places "$work/places.seg" "${places[@]}" >"$work/truth.tap" 2>&1
-while IFS= read -r line; do
-	case $line in
-	"ok "*) result 0 "${line#ok * - }" ;;
-	"not ok "*) result 1 "${line#not ok * - }" ;;
-	*) echo "$line" ;;
-	esac
-done <"$work/truth.tap"
-check "every process was judged" test "$(grep -c '^ok\|^not ok' "$work/truth.tap")" -eq ${#places[@]}
+check "their rows are built" until_true 60 rows_are_built -F 499
+check "they are recorded" record_all "$work/places.seg" 4 -F 499
+judge_all "$work/places.seg"
 stop_all
 
 # Its rows lead to a word that is no return address.
 start wrong 1 "$work/places" misdescribed
 until_true 10 all_there
 wrong_row_shows() {
-	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 999 -d 2 -p "${spinning[0]}" -o "$work/wrong.seg" &&
+	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 999 -d 2 -p "${staying[0]}" -o "$work/wrong.seg" &&
 		"$PROFILER" cat --collector unwind -o json "$work/wrong.seg" | python3 -c '
 import json, sys
 rows = [json.loads(line) for line in sys.stdin]
@@ -96,7 +65,7 @@ stop_all
 # What sleeps is not sampled, and ready when it is.
 start sleeper 1 "$work/places-clang" callback
 until_true 10 all_there
-kill -STOP "${spinning[0]}"
+kill -STOP "${staying[0]}"
 sleeper=$(readelf -n "$work/places-clang" | sed -n 's/.*Build ID: //p')
 rows_are_ahead() {
 	"$PROFILER" record --unwind dwarf --symbol-cache "$work/ahead" -d 1 -o "$work/ahead.seg" 2>/dev/null

@@ -3,9 +3,9 @@
  * Stays at a known place, so that a debugger and the profiler see the same stack; built without
  * frame pointers by the test that uses it.
  *
- *   places CASE [LIBRARY|DEPTH]
+ *   places CASE [LIBRARY|DEPTH [asleep]]
  *
- * Prints "ready" when it is there.
+ * Prints "ready" when it is there; "asleep" it leaves the CPU there over and over, for 5 ms each.
  */
 #include <alloca.h>
 #include <dlfcn.h>
@@ -17,13 +17,15 @@
 #include <unistd.h>
 
 static volatile unsigned long turns;
+static int asleep;
 
 __attribute__((noinline)) static void spin(void)
 {
 	puts("ready");
 	fflush(stdout);
-	for (;;)
-		turns++;
+	for (;; turns++)
+		if (asleep)
+			usleep(5000);
 }
 
 /* The result is used, so that no call is the last thing a function does. */
@@ -129,6 +131,7 @@ int main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : "";
 	int r = 1;
 
+	asleep = argc > 3;
 	if (strcmp(name, "recursion") == 0)
 		r = recurse(argc > 2 ? atoi(argv[2]) : 40);
 	else if (strcmp(name, "callback") == 0)

@@ -104,7 +104,7 @@ fi
 off_cpu() { # TRANSPORT
 	local recording
 	echo 1 >/proc/sys/kernel/bpf_stats_enabled
-	"$PROFILER" record -e offcpu "${switch_options[@]}" --transport "$1" -d 300 -o "$work/off-cpu.seg" 2>"$work/off-cpu.err" &
+	"$PROFILER" record -e offcpu "${switch_options[@]}" --unwind fp --transport "$1" -d 300 -o "$work/off-cpu.seg" 2>"$work/off-cpu.err" &
 	recording=$!
 	until "$O/vm-programs/program_runs" $recording | grep -q '^off_cpu_to_.* [1-9]'; do
 		kill -0 $recording || { cat "$work/off-cpu.err"; return 1; }
@@ -123,9 +123,18 @@ attempt sampler/off_cpu_to_perf_ring "attached to context switches, triggered" o
 attempt sampler/off_cpu_to_bpf_ring "attached to context switches, triggered" off_cpu bpf
 attempt sampler/off_cpu_freed "attached, triggered" grep -q "^off_cpu_freed [1-9]" "$work/off-cpu.runs"
 
+# By rows, beside samples of the CPU that may interrupt it; perf rings nest.
+off_cpu_by_rows() { # TRANSPORT EVENTS
+	profile off-cpu-rows -e "$2" "${switch_options[@]}" --unwind dwarf --transport "$1" -- "$workloads/sleeper" 100 20 || return
+	ask off-cpu-rows "balanced(event('offcpu'))" "share(event('offcpu'), 'sleep_often') > 50" \
+		"event('offcpu')['user_stacks']['complete'] > 0.5 * event('offcpu')['samples']"
+}
+attempt sampler/off_cpu_unwind_to_perf_ring "attached to context switches, triggered" off_cpu_by_rows perf cpu-clock@199Hz,offcpu
+attempt sampler/off_cpu_unwind_to_bpf_ring "attached to context switches, triggered" off_cpu_by_rows bpf offcpu
+
 # Of a command, what its descendants do; its parent waits as long.
 off_cpu_follows() {
-	profile follow -e offcpu "${switch_options[@]}" -- "$workloads/sleeper" 20 20 child &&
+	profile follow -e offcpu "${switch_options[@]}" --unwind fp -- "$workloads/sleeper" 20 20 child &&
 		ask follow "e['samples'] >= 15" "share(e, '$slumber') > 25" "balanced(e)" "e['weight'] >= 0.75 * 20 * 20e6"
 }
 attempt sampler/off_cpu_forked "attached, triggered" off_cpu_follows

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * To be preloaded: the kernel of the 4.18 line, as far as counters go. Programs on perf events that
- * read counters are refused, in its words.
+ * To be preloaded: a kernel without a helper in programs of a type, TYPE and HELPER when it is built.
+ * Programs that call it are refused, in the verifier's words.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <sys/syscall.h>
 
-static int reads_counters(const union bpf_attr *a)
+static int calls_helper(const union bpf_attr *a)
 {
 	const struct bpf_insn *insns = (const struct bpf_insn *)(uintptr_t)a->insns;
 
-	for (uint32_t i = 0; a->prog_type == BPF_PROG_TYPE_PERF_EVENT && i < a->insn_cnt; i++)
+	for (uint32_t i = 0; a->prog_type == TYPE && i < a->insn_cnt; i++)
 		if (insns[i].code == (BPF_JMP | BPF_CALL) && insns[i].src_reg == 0 &&
-		    insns[i].imm == BPF_FUNC_perf_event_read_value)
+		    insns[i].imm == HELPER)
 			return 1;
 	return 0;
 }
@@ -36,10 +36,10 @@ long syscall(long number, ...)
 	if (number == SYS_bpf && a[0] == BPF_PROG_LOAD) {
 		const union bpf_attr *attr = (const union bpf_attr *)a[1];
 
-		if (reads_counters(attr)) {
+		if (calls_helper(attr)) {
 			if (attr->log_buf && attr->log_size)
 				snprintf((char *)(uintptr_t)attr->log_buf, attr->log_size,
-					 "unknown func bpf_perf_event_read_value#55\n");
+					 "unknown func helper#%d\n", HELPER);
 			errno = EINVAL;
 			return -1;
 		}
