@@ -6,6 +6,8 @@
 #include <linux/bpf.h>
 #include <sys/mman.h>
 
+#include "util/thread.h"
+
 static int create(enum bpf_map_type type, const char *name, size_t value_size, size_t n,
 		  uint32_t flags)
 {
@@ -123,7 +125,8 @@ int unwind_maps_open(uint64_t bytes, size_t possible_cpus, struct unwind_maps **
 	return 0;
 }
 
-static int add_chunk(struct unwind_maps *m)
+/* Behind the last one; of no use yet. */
+static int make_chunk(struct unwind_maps *m)
 {
 	_cleanup_close_ int fd = create_chunk();
 	void *memory;
@@ -138,15 +141,47 @@ static int add_chunk(struct unwind_maps *m)
 	return bpf_map_update_elem(m->chunks_fd, &m->n_chunks, &fd, BPF_ANY);
 }
 
+static void *make_ahead(void *userdata)
+{
+	struct unwind_maps *m = userdata;
+
+	m->ahead_result = make_chunk(m);
+	return NULL;
+}
+
+static int await_ahead(struct unwind_maps *m)
+{
+	pthread_join(m->ahead, NULL);
+	m->is_ahead = false;
+	return m->ahead_result;
+}
+
+static size_t words_there(const struct unwind_maps *m)
+{
+	return (size_t)m->n_chunks * UNWIND_CHUNK_WORDS;
+}
+
+/* The last chunk is half full: the next one is made meanwhile. Without a thread it is when its time
+ * comes. */
+static void look_ahead(struct unwind_maps *m, size_t n)
+{
+	if (!m->is_ahead && words_there(m) < m->n_words &&
+	    n + UNWIND_CHUNK_WORDS / 2 > words_there(m))
+		m->is_ahead = thread_start("rows-ahead", 128 * 1024, make_ahead, m, &m->ahead) == 0;
+}
+
 int unwind_maps_reach(struct unwind_maps *m, size_t n)
 {
-	while (m->chunks_fd >= 0 && (size_t)m->n_chunks * UNWIND_CHUNK_WORDS < n) {
-		int r = add_chunk(m);
+	if (m->chunks_fd < 0)
+		return 0;
+	while (words_there(m) < n) {
+		int r = m->is_ahead ? await_ahead(m) : make_chunk(m);
 
 		if (r < 0)
 			return r;
 		m->n_chunks++;
 	}
+	look_ahead(m, n);
 	return 0;
 }
 
@@ -165,6 +200,8 @@ struct unwind_maps *unwind_maps_close(struct unwind_maps *m)
 {
 	if (!m)
 		return NULL;
+	if (m->is_ahead)
+		(void)await_ahead(m);
 	unmap(m->words, m->words_bytes);
 	unmap(m->slots, m->slots_bytes);
 	unmap(m->mappings, m->mappings_bytes);

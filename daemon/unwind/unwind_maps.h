@@ -4,10 +4,13 @@
  * The maps in which the BPF unwinder finds rows and processes (bpf/unwind.h), as memory of this
  * process. They outlive the sampler: a reload keeps every row.
  *
- * Memory: rows as they are needed, in chunks of 2 MiB up to the bound; 24 bytes a slot; 32 a
- * mapping, these two also as resident memory of this process; about 100 a process; 66 KiB a CPU.
+ * Memory: rows as they are needed, in chunks of 2 MiB up to the bound, one of them ahead; 24 bytes a
+ * slot; 32 a mapping, these two also as resident memory of this process; about 100 a process; 66 KiB
+ * a CPU.
  */
 #include <linux/types.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +30,10 @@ struct unwind_maps {
 	struct unwind_mapping *mappings;
 	size_t n_words, n_slots, n_mappings;
 	uint32_t n_chunks;
+	/* The next chunk is being made, or has been, by a thread that nobody awaited yet. */
+	bool is_ahead;
+	pthread_t ahead;
+	int ahead_result;
 	size_t words_bytes, slots_bytes, mappings_bytes; /* mapped */
 };
 
@@ -40,7 +47,8 @@ DEFINE_CLEANUP(struct unwind_maps *, unwind_maps_close);
 
 /*
  * Makes the first `n` words, n <= n_words, be there. The kernel waits until no program runs that
- * could have missed the news: some milliseconds a chunk. -ENOMEM, -EPERM.
+ * could have missed the news: some milliseconds a chunk, a tenth of a second on a loaded host. So the
+ * next one is made by a thread of its own as soon as the last one is half full. -ENOMEM, -EPERM.
  */
 int unwind_maps_reach(struct unwind_maps *m, size_t n);
 
