@@ -3,13 +3,18 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include <linux/types.h>
 
 #include "bpf/sample.h"
+#include "process/procfs.h"
+#include "process/process.h"
 #include "util/cleanup.h"
+#include "util/file.h"
 
 /* ModRM with opcode extension 2: call r/m64. */
 static int is_indirect_call(const uint8_t *at)
@@ -85,4 +90,49 @@ bool call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answ
 	for (size_t i = 1; i < n && got >= (ssize_t)(i * sizeof(sites[0])); i++)
 		answers[i] = call_site_judge(&sites[i]);
 	return got >= 0 || errno == EFAULT;
+}
+
+/* The same place of the same file. A process in a chroot sees the end of the path that others see. */
+static bool is_same(const struct mapping *m, const struct proc_map *now, uint64_t address)
+{
+	char path[4096];
+	size_t whole, end = strlen(m->object->path);
+
+	map_path_decode(now->path, now->path_size, path, sizeof(path));
+	whole = strlen(path);
+	return now->executable && address - now->start + now->pgoff == address - m->start + m->pgoff &&
+	       whole >= end && strcmp(path + whole - end, m->object->path) == 0;
+}
+
+static bool still_maps(const struct buffer *maps, const struct mapping *m, uint64_t address)
+{
+	const char *text = (const char *)maps->data, *end = text ? text + maps->size : NULL;
+	struct proc_map now;
+
+	while (text && proc_next_map(&text, end, &now))
+		if (address >= now.start && address < now.end)
+			return is_same(m, &now, address);
+	return false;
+}
+
+void call_check_confirm(pid_t pid, const struct mappings *mappings, const uint64_t *pcs, size_t n,
+			enum call_answer *answers)
+{
+	struct buffer maps = {};
+	bool read = false;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	for (size_t i = 1; i < n; i++) {
+		const struct mapping *m = mappings_find(mappings, pcs[i] - 1);
+
+		if (answers[i] != CALL_WRONG || !m || m->object->kind != OBJECT_FILE)
+			continue;
+		if (!read && file_read(AT_FDCWD, path, &maps) < 0)
+			buffer_done(&maps);
+		read = true;
+		if (!still_maps(&maps, m, pcs[i] - 1))
+			answers[i] = CALL_UNKNOWN;
+	}
+	buffer_done(&maps);
 }

@@ -34,3 +34,11 @@ enum call_answer call_site_judge_for(uint16_t machine, const struct call_site *s
  * where that failed. False: the process is gone.
  */
 bool call_check(pid_t pid, const uint64_t *pcs, size_t n, enum call_answer *answers);
+/*
+ * What was read is what lay there then, which may be another program or library than when the stack was
+ * taken, from `mappings`. After call_check(): an answer CALL_WRONG about code of a file that the process
+ * does not map any more becomes CALL_UNKNOWN.
+ */
+struct mappings;
+void call_check_confirm(pid_t pid, const struct mappings *mappings, const uint64_t *pcs, size_t n,
+			enum call_answer *answers);

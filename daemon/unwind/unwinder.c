@@ -233,6 +233,7 @@ static void check(struct unwinder *u, const struct sample_record *s, struct proc
 	bool interrupted = false, alive;
 
 	alive = call_check((pid_t)p->pid, pcs, s->user_frames, answers);
+	call_check_confirm((pid_t)p->pid, p->mappings, pcs, s->user_frames, answers);
 	for (size_t i = 1; i < s->user_frames; i++) {
 		/* Where no code is no call was. */
 		if (alive && answers[i] == CALL_UNKNOWN &&

@@ -56,6 +56,23 @@ start deleted "$work/deleted" recursion
 rm "$work/deleted"
 moving deleted 1 "the file of a running program need not be there any more" complete 0.99 42 deleted:30
 
+# A program that is there in its own mount namespace only.
+mkdir "$work/mount"
+in_container=(unshare -m sh -c 'mount -t tmpfs none "$1" && cp "$2" "$1/contained" && exec "$1/contained" recursion' sh
+	"$work/mount" "$work/places")
+if unshare -m true 2>/dev/null; then
+	start container "${in_container[@]}"
+	check "the file of a container is not seen from here" test ! -e "$work/mount/contained"
+	moving container 1 "stacks of a program that only a container has are whole" complete 0.99 42 contained:30
+	begun_while_recorded() {
+		"$PROFILER" record --unwind dwarf --symbol-cache "$work/none" -F 999 -d 2 -o "$work/contained.seg" -- "${in_container[@]}" &&
+			python3 $truth share "$work/contained.seg" contained 100
+	}
+	check "so are those of one that began while it was recorded" begun_while_recorded
+else
+	skip "stacks of a program that only a container has are whole" "mount namespaces cannot be made here"
+fi
+
 if go version >/dev/null 2>&1; then
 	cat >"$work/spin.go" <<-'GO'
 		package main

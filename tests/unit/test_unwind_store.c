@@ -3,7 +3,8 @@
  * Claims: rows and lists of mappings lie where the unwinder looks for them, and a walk through what
  * was published finds the callers; what was given back rests before it is used again; when there is
  * no room, what nobody maps goes first; a list that was published before an exec or a replaced
- * mapping is known to be stale; return addresses that follow no call are seen; memory for rows is
+ * mapping is known to be stale; return addresses that follow no call are seen, if the code is still what
+ * it was; memory for rows is
  * taken when it is needed, and both sides of a map see the same words.
  */
 #include "tests/unit/unwind_shim.h"
@@ -187,6 +188,11 @@ static void takes_memory_when_it_is_needed(void **state)
 			assert_int_equal(seen->words[i], chunk * UNWIND_CHUNK_WORDS + i + 7);
 	}
 	assert_false(chunk_of_the_kernel(m, 2, seen));
+	/* Once the last one is half full the next one comes by itself. */
+	assert_int_equal(unwind_maps_reach(m, 2 * UNWIND_CHUNK_WORDS - 1), 0);
+	for (int i = 0; i < 30000 && !chunk_of_the_kernel(m, 2, seen); i++)
+		usleep(1000);
+	assert_true(chunk_of_the_kernel(m, 2, seen));
 	/* What is there stays, to the bound. */
 	assert_int_equal(unwind_maps_reach(m, 1), 0);
 	assert_int_equal(unwind_maps_reach(m, m->n_words), 0);
@@ -358,6 +364,56 @@ static void reads_code_of_a_process(void **state)
 	check_own_stack();
 }
 
+/* Where the code of this program lies, as /proc/self/maps says. */
+static struct mapping own_mapping(struct object_table *objects)
+{
+	uint64_t start, end, offset, here = (uintptr_t)own_mapping;
+	char line[4096], path[4096];
+	FILE *f = fopen("/proc/self/maps", "r");
+	struct mapping m = {};
+
+	assert_non_null(f);
+	while (!m.object && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %4095[^\n]", &start, &end, &offset, path) == 4 &&
+		    here >= start && here < end)
+			m = (struct mapping){ start, end, offset, new_object(objects, path) };
+	(void)fclose(f);
+	assert_non_null(m.object);
+	return m;
+}
+
+/* What the answer CALL_WRONG about code of `m` becomes. */
+static enum call_answer confirmed(const struct mapping *m, pid_t pid)
+{
+	uint64_t pcs[2] = { 0, (uintptr_t)confirmed + 1 };
+	enum call_answer answers[2] = { CALL_UNKNOWN, CALL_WRONG };
+	struct mappings *list = NULL;
+
+	assert_int_equal(mappings_overlay(&list, m), 1);
+	call_check_confirm(pid, list, pcs, 2, answers);
+	mappings_unref(list);
+	return answers[1];
+}
+
+static void blames_no_code_that_is_gone(void **state)
+{
+	struct object_table *objects = object_table_new();
+	struct object *another = new_object(objects, "/another/program");
+	struct mapping m = own_mapping(objects), other = m;
+
+	(void)state;
+	assert_int_equal(confirmed(&m, getpid()), CALL_WRONG);
+	other.object = another;
+	assert_int_equal(confirmed(&other, getpid()), CALL_UNKNOWN);
+	other = m;
+	other.pgoff += 4096;
+	assert_int_equal(confirmed(&other, getpid()), CALL_UNKNOWN);
+	assert_int_equal(confirmed(&m, 0x7fffffff), CALL_UNKNOWN);
+	object_unref(another);
+	object_unref(m.object);
+	object_table_free(objects);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +425,7 @@ int main(void)
 		cmocka_unit_test(shares_lists_and_knows_stale_ones),
 		cmocka_unit_test(tells_calls),
 		cmocka_unit_test(reads_code_of_a_process),
+		cmocka_unit_test(blames_no_code_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
