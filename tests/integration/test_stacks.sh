@@ -62,6 +62,23 @@ gone_is_told() { "$PROFILER" unwind --observed "$work/wrong.seg" | grep 'places 
 check "and that a binary is gone" gone_is_told
 stop_all
 
+# What is checked is what was sampled, though another program lies there when it is.
+chain() {
+	local flags="-O2 -fno-pie -no-pie -static -fomit-frame-pointer -fno-optimize-sibling-calls"
+	gcc $flags -o "$work/chain-a" tests/unwind/chain.c 2>/dev/null && gcc $flags -DPAD -o "$work/chain-b" tests/unwind/chain.c &&
+		"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 999 -o "$work/chain.seg" -- \
+			"$work/chain-a" 40 "$work/chain-b"
+}
+check "programs that execute each other at the same addresses are recorded" chain
+no_row_is_blamed() {
+	"$PROFILER" cat --collector unwind_binaries -o json "$work/chain.seg" | python3 -c '
+import json, sys
+rows = [r for r in map(json.loads, sys.stdin) if "/chain-" in r["binary"]]
+print(rows)
+sys.exit(0 if sum(r["checked"] for r in rows) >= 10 and all(r["checked"] == r["right"] for r in rows) else 1)'
+}
+check "and no row of theirs is blamed for the other's code" no_row_is_blamed
+
 # What sleeps is not sampled, and ready when it is.
 start sleeper 1 "$work/places-clang" callback
 until_true 10 all_there
