@@ -49,6 +49,14 @@ enum grouping {
 	BY_ACCESS, /* and the following, in the order of enum memory_access_part */
 };
 
+enum side { SIDE_USER, SIDE_KERNEL, SIDE_GUEST };
+
+static const char *const sides[] = {
+	[SIDE_USER] = "[user]",
+	[SIDE_KERNEL] = "[kernel]",
+	[SIDE_GUEST] = RECORD_GUEST,
+};
+
 static enum grouping grouping_of(const struct report *r)
 {
 	return (enum grouping)(r->grouping - groupings);
@@ -152,7 +160,7 @@ static const char *row_name(enum grouping by, const struct profile *p, size_t i,
 		snprintf(text, size, "node %u", p->host.node_of_cpu[i]);
 		return text;
 	case BY_KERNEL_USER:
-		return i ? "[kernel]" : "[user]";
+		return sides[i];
 	default:
 		if (by >= BY_ACCESS)
 			return memory_access_name((enum memory_access_part)(by - BY_ACCESS),
@@ -171,7 +179,7 @@ static size_t count_keys(enum grouping by, const struct profile *p)
 	case BY_NODE:
 		return p->host.cpus;
 	case BY_KERNEL_USER:
-		return 2;
+		return ARRAY_SIZE(sides);
 	default:
 		return by >= BY_ACCESS ? p->n_accesses : p->n_threads;
 	}
@@ -250,7 +258,7 @@ static size_t cell_key(enum grouping by, const struct profile_cell *c)
 	case BY_NODE:
 		return c->cpu;
 	case BY_KERNEL_USER:
-		return c->kernel_status != 0;
+		return c->guest ? SIDE_GUEST : c->kernel_status ? SIDE_KERNEL : SIDE_USER;
 	default:
 		return by >= BY_ACCESS ? c->access : c->thread;
 	}

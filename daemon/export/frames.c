@@ -11,9 +11,9 @@
 #define FLUSH_BYTES (256 * 1024)
 
 static const char *const kind_names[FRAME_KIND_MAX] = {
-	[FRAME_KERNEL] = "kernel",   [FRAME_MODULE] = "module",		[FRAME_BPF] = "bpf",
-	[FRAME_LIBRARY] = "library", [FRAME_EXECUTABLE] = "executable", [FRAME_JIT] = "jit",
-	[FRAME_UNKNOWN] = "unknown",
+	[FRAME_KERNEL] = "kernel", [FRAME_MODULE] = "module",	[FRAME_BPF] = "bpf",
+	[FRAME_GUEST] = "guest",   [FRAME_LIBRARY] = "library", [FRAME_EXECUTABLE] = "executable",
+	[FRAME_JIT] = "jit",	   [FRAME_UNKNOWN] = "unknown",
 };
 
 static const char *const root_names[ROOT_MAX] = {
@@ -53,7 +53,7 @@ static enum frame_kind kind_of_object(const struct profile_object *o, const char
 	case OBJECT_KERNEL:
 		return FRAME_KERNEL;
 	case OBJECT_MODULE:
-		return FRAME_MODULE;
+		return strcmp(path, RECORD_GUEST) == 0 ? FRAME_GUEST : FRAME_MODULE;
 	case OBJECT_BPF:
 		return FRAME_BPF;
 	case OBJECT_VDSO:
@@ -119,7 +119,10 @@ bool frame_is_kernel(const struct profile *p, uint32_t frame)
 
 bool function_is_kernel(const struct profile *p, uint32_t function)
 {
-	return is_kernel(p, p->functions[function].object, p->functions[function].start);
+	const struct profile_function *f = &p->functions[function];
+
+	return is_kernel(p, f->object, f->start) &&
+	       strcmp(p->objects[f->object].path, RECORD_GUEST) != 0;
 }
 
 int stack_load(struct stack *s, const struct profile *p, uint32_t leaf)

@@ -16,6 +16,7 @@ enum frame_kind {
 	FRAME_KERNEL,
 	FRAME_MODULE, /* a kernel module */
 	FRAME_BPF,
+	FRAME_GUEST, /* a virtual machine of the host: one function, whatever it does */
 	FRAME_LIBRARY, /* a shared object, the vDSO */
 	FRAME_EXECUTABLE,
 	FRAME_JIT, /* a named function in memory without a file */
@@ -37,6 +38,7 @@ enum frame_kind frame_kind_of(const struct frame_kinds *k, const struct profile 
 
 /* True for the kernel half: image, module, BPF program, or a nameless address of the upper half. */
 bool frame_is_kernel(const struct profile *p, uint32_t frame);
+/* The same of a function, but not of a guest, which stands where the kernel would. */
 bool function_is_kernel(const struct profile *p, uint32_t function);
 
 /* The nodes of one stack, leaf first; the root node is left out. */

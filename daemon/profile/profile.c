@@ -120,6 +120,7 @@ static struct tree_label label_of(unsigned int dimensions, const struct profile_
 	if (dimensions & PROFILE_BY_STATUS) {
 		l.kernel_status = s->kernel_status;
 		l.user_status = s->user_status;
+		l.guest = s->guest;
 	}
 	return l;
 }

@@ -51,7 +51,7 @@ struct profile_filter {
 enum profile_dimension {
 	PROFILE_BY_THREAD = 1 << 0, /* and so by process, unit, container */
 	PROFILE_BY_CPU = 1 << 1, /* and so by NUMA node */
-	PROFILE_BY_STATUS = 1 << 2,
+	PROFILE_BY_STATUS = 1 << 2, /* of both halves, and whether a guest ran */
 	PROFILE_NO_STACK = 1 << 3, /* not by stack: no node but the root */
 	/* One of these at most: cell.access. */
 	PROFILE_BY_SOURCE = 1 << 4,
@@ -148,6 +148,7 @@ struct profile_cell {
 	uint32_t cpu; /* PROFILE_NONE unless PROFILE_BY_CPU */
 	uint32_t access; /* index into profile.accesses; 0 unless PROFILE_BY_ACCESS */
 	uint8_t kernel_status, user_status; /* 0 unless PROFILE_BY_STATUS */
+	bool guest; /* a virtual machine ran; false unless PROFILE_BY_STATUS */
 	uint64_t samples;
 	uint64_t weight; /* sum of the periods */
 };
@@ -268,6 +269,7 @@ struct profile_sample {
 	uint32_t event, thread, cpu, node;
 	uint64_t weight;
 	uint8_t kernel_status, user_status;
+	bool guest; /* a virtual machine ran */
 	bool mixed, cut; /* see struct profile_event */
 	struct record_access access;
 };

@@ -209,6 +209,8 @@ static int on_object(struct epoch *e, const struct record_object *o)
 	object = &e->objects[e->n_objects];
 	*object = (struct epoch_object){ .id = PROFILE_NONE };
 	object->key.kind = o->kind;
+	object->guest =
+		o->kind == OBJECT_MODULE && record_bytes_equal(o->path, RECORD_GUEST);
 	if (o->kind == OBJECT_KERNEL || o->kind == OBJECT_MODULE || o->kind == OBJECT_BPF)
 		object->key.base = o->base;
 	object->key.build_id_size = (uint32_t)MIN(o->build_id.size, sizeof(object->key.build_id));
@@ -332,6 +334,8 @@ static int on_frame(struct epoch *e, const struct record_frame *f)
 	r = object_id(e, f->object, PROFILE_NONE, &key.object);
 	if (r >= 0)
 		r = dictionary_add(&e->load->frames, &key, sizeof(key), sizeof(key), &id);
+	if (e->objects[f->object].guest)
+		e->guest_frame = (uint32_t)e->frames.n;
 	return r < 0 ? r : add_id(&e->frames, id);
 }
 
@@ -457,6 +461,7 @@ static bool on_sample(struct epoch *e, const struct record_sample *s, struct epo
 			.weight = s->period,
 			.kernel_status = known_status(s->kernel_status),
 			.user_status = known_status(s->user_status),
+			.guest = s->kernel_frames && s->frames[0] == e->guest_frame,
 			.mixed = s->mixed,
 			.cut = s->cut && !s->mixed,
 			.access = s->access,
@@ -569,6 +574,7 @@ int epoch_begin(struct epoch *e, struct source *s, size_t number)
 	e->order = (uint64_t)(s - e->load->sources) << 40 | (uint64_t)number << 16;
 	e->clock_offset_ns = (int64_t)(info->realtime_ns - info->monotonic_ns);
 	e->events.n = e->processes.n = e->threads.n = e->frames.n = 0;
+	e->guest_frame = PROFILE_NONE;
 	for (size_t i = 0; i < EPOCH_PATHS; i++)
 		tree_path_forget(&e->paths[i]);
 	r = epoch_walk_open(s->reader, number, &e->walk);

@@ -172,6 +172,7 @@ static int lay_out_cells(struct profile *p)
 			.access = l->access,
 			.kernel_status = l->kernel_status,
 			.user_status = l->user_status,
+			.guest = l->guest,
 			.samples = c->samples,
 			.weight = c->weight,
 		};

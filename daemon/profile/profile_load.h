@@ -212,6 +212,7 @@ struct epoch_object {
 	struct object_key_data key;
 	char *path; /* ANON: not in the dictionary before its owner is known */
 	uint32_t id;
+	bool guest;
 };
 
 #define EPOCH_PATHS 256 /* CPUs share a slot beyond that */
@@ -226,6 +227,7 @@ struct epoch {
 	int64_t clock_offset_ns; /* realtime - monotonic */
 	struct tally_facts host;
 	struct epoch_ids events, processes, threads, frames;
+	uint32_t guest_frame; /* the epoch's id; PROFILE_NONE: none yet */
 	bool *thread_passes, *process_passes; /* by the epoch's ids */
 	size_t thread_passes_capacity, process_passes_capacity;
 	struct epoch_object *objects;

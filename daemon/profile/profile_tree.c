@@ -326,7 +326,8 @@ static uint64_t cell_key(uint64_t seed, uint64_t path_hash, const struct tree_la
 	if (l->plain)
 		return key;
 	key = mix64(key ^ ((uint64_t)l->thread << 32 | l->cpu));
-	return mix64(key ^ ((uint64_t)l->access << 16 | l->kernel_status << 8 | l->user_status));
+	return mix64(key ^ ((uint64_t)l->access << 16 | l->kernel_status << 8 | l->guest << 7 |
+			    l->user_status));
 }
 
 /* The cell of `key`, or the free one where it belongs. */

@@ -37,7 +37,8 @@ struct tree_label {
 	uint32_t cpu;
 	uint32_t access;
 	uint8_t kernel_status, user_status;
-	bool plain; /* thread, cpu, access and the two statuses are not told apart */
+	bool guest;
+	bool plain; /* thread, cpu, access, the two statuses and guest are not told apart */
 };
 
 struct tree_cell {

@@ -25,7 +25,7 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	_cleanup_(recorder_freep) struct recorder *r = calloc(1, sizeof(*r));
 	struct object_key unknown = { .kind = OBJECT_UNKNOWN, .path = "" };
 	struct object_key unknown_kernel = { .kind = OBJECT_KERNEL, .path = "[kernel]" };
-	struct object_key guest = { .kind = OBJECT_MODULE, .path = "[guest]" };
+	struct object_key guest = { .kind = OBJECT_MODULE, .path = RECORD_GUEST };
 
 	if (!r)
 		return -ENOMEM;

@@ -34,7 +34,7 @@ static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, 
 /* A frame of its own, and its function. */
 static uint32_t guest_frame(struct recorder *r)
 {
-	static const struct function all = { .start = 0, .size = 1, .name = "[guest]" };
+	static const struct function all = { .start = 0, .size = 1, .name = RECORD_GUEST };
 
 	recorder_put_function(r, r->guest, &all);
 	return frame_id(r, r->guest, 0, 0);

@@ -68,6 +68,9 @@ struct record_event {
 	bool memory_access; /* asked for at each sample */
 };
 
+/* Path of the OBJECT_MODULE that stands for the virtual machines of this host. */
+#define RECORD_GUEST "[guest]"
+
 enum object_kind {
 	OBJECT_FILE = 0, /* an ELF file; offsets are file offsets */
 	OBJECT_KERNEL = 1, /* the kernel image; offsets are run-time addresses - base */

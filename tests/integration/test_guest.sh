@@ -19,7 +19,17 @@ guest = rows["[guest]"]
 print(guest)
 assert guest["module"] == "[guest]" and guest["self_percent"] > 50 and guest["self_samples"] > 20
 PY
+"$PROFILER" report --json --by kernel-user "$work/guest.seg" >"$work/sides.json"
+check "and neither the kernel's nor user space's" python3 - "$work/sides.json" "$work/guest.json" <<'PY'
+import json, sys
+sides, functions = ({r["name"]: r["self_samples"] for r in json.load(open(f))["events"][0]["rows"]} for f in sys.argv[1:])
+print(sides)
+assert sides["[guest]"] == functions["[guest]"] and set(sides) <= {"[guest]", "[kernel]", "[user]", "[no stack]"}
+PY
 check "below the call that runs it" sh -c "'$PROFILER' export --format folded '$work/guest.seg' | grep -q '^guest;.*ioctl;.*\[guest\] [0-9]'"
+check "it is of a kind of its own, which flame graphs have a colour for" sh -c "
+	'$PROFILER' export --format json '$work/guest.seg' | grep -q '\"function\":\"\[guest\]\".*\"kind\":\"guest\"' &&
+	'$PROFILER' flame -o '$work/guest.html' '$work/guest.seg' && grep -q '\"guest\"' '$work/guest.html'"
 "$PROFILER" record -e cpu-clock@999Hz -o "$work/host.seg" -- "$O/workloads/pages" 100000 >/dev/null 2>&1
 check "code of the host is not" sh -c "! '$PROFILER' report --limit 0 '$work/host.seg' | grep -qF '[guest]'"
 

@@ -28,6 +28,7 @@ enum frame {
 	KERNEL_NOWHERE, /* a kernel address in no known object */
 	JIT_WEB, /* the same address in memory of two processes */
 	JIT_DB,
+	GUEST, /* a virtual machine */
 	N_FRAMES,
 };
 
@@ -85,6 +86,7 @@ static void recording_objects(struct recording *r)
 	PUT(r, RECORD_OBJECT, object, .kind = OBJECT_UNKNOWN);
 	PUT(r, RECORD_OBJECT, object, .kind = OBJECT_ANON, .path = record_string("//anon"));
 	PUT(r, RECORD_OBJECT, object, .kind = OBJECT_ANON, .path = record_string("//anon"));
+	PUT(r, RECORD_OBJECT, object, .kind = OBJECT_MODULE, .path = record_string("[guest]"));
 	PUT(r, RECORD_MAPPING, mapping, .process = 0, .object = 0, .start = 0x400000,
 	    .end = 0x500000, .pgoff = 0);
 	PUT(r, RECORD_MAPPING, mapping, .process = 1, .object = 0, .start = 0x7f0000000000,
@@ -106,6 +108,7 @@ static void recording_frames(struct recording *r)
 		[NOWHERE] = { 0, 0x9000 },   [SYS_READ] = { 1, 0x510 },
 		[COPY] = { 1, 0x610 },	     [KERNEL_NOWHERE] = { 2, 0xffffffffc0000010 },
 		[JIT_WEB] = { 3, 0x10100 },  [JIT_DB] = { 4, 0x10100 },
+		[GUEST] = { 5, 0 },
 	};
 	static const struct {
 		uint32_t object;
@@ -115,7 +118,7 @@ static void recording_frames(struct recording *r)
 		{ 0, 0x1000, 0x100, "main" },	     { 0, 0x1100, 0x100, "burn" },
 		{ 0, 0x1200, 0x100, "wait" },	     { 1, 0x500, 0x100, "sys_read" },
 		{ 1, 0x600, 0x100, "copy_to_user" }, { 3, 0x10100, 0x10, "jit of web" },
-		{ 4, 0x10100, 0x10, "jit of db" },
+		{ 4, 0x10100, 0x10, "jit of db" },   { 5, 0, 1, "[guest]" },
 	};
 
 	for (size_t i = 0; i < N_FRAMES; i++)

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "export/export.h"
+#include "export/frames.h"
 #include "profile_fixture.h"
 
 static char *folded(const struct export_options *options)
@@ -111,6 +112,23 @@ static void test_root_names(void **state)
 	assert_int_equal(stack_root_parse("Process", &root), -EINVAL);
 }
 
+/* A guest is of a kind of its own: it stands where the kernel would, and is not the kernel. */
+static void test_guests(void **state)
+{
+	_cleanup_free_ char *text = NULL;
+	struct fixture f;
+	size_t size;
+
+	(void)state;
+	fixture_init(&f);
+	f.objects[KERNEL_MODULE].path = f.objects[KERNEL_MODULE].name = RECORD_GUEST;
+	assert_true(frame_is_kernel(&f.p, NFT_DO_CHAIN));
+	assert_false(function_is_kernel(&f.p, NFT_DO_CHAIN));
+	text = CAPTURE(&size, export_json(&f.p, &(struct export_options){ 0 }, out));
+	assert_non_null(strstr(text, "\"kind\":\"guest\",\"name\":\"[guest]\""));
+	assert_null(strstr(text, "\"kind\":\"module\""));
+}
+
 /* Every line of JSON lines is one well-formed object without raw control characters, and the
  * stacks' samples add up. */
 static void test_json_lines(void **state)
@@ -187,7 +205,7 @@ int main(void)
 		cmocka_unit_test(test_folded_lines),   cmocka_unit_test(test_folded_places),
 		cmocka_unit_test(test_folded_options), cmocka_unit_test(test_root_names),
 		cmocka_unit_test(test_json_lines),     cmocka_unit_test(test_speedscope),
-		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

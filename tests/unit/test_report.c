@@ -155,12 +155,15 @@ static void test_groupings(void **state)
 		{ __LINE__, "cpu", "cpu 3", 40 },
 		{ __LINE__, "node", "node 0", 40 },
 		{ __LINE__, "node", "node 1", 60 },
-		{ __LINE__, "kernel-user", "[kernel]", 20 },
+		{ __LINE__, "kernel-user", "[kernel]", 12 },
+		{ __LINE__, "kernel-user", "[guest]", 8 },
 		{ __LINE__, "kernel-user", "[user]", 80 },
 		{ __LINE__, "module", "app", 80 },
-		{ __LINE__, "module", "[kernel]", 20 },
+		{ __LINE__, "module", "[kernel]", 12 },
+		{ __LINE__, "module", "[guest]", 8 },
 	};
 	const struct stack user = { 0, 1, { BURN } }, kernel = { 1, 1, { COPY, BURN } };
+	const struct stack guest = { 2, 1, { GUEST, SYS_READ, BURN } };
 	struct recording r;
 
 	(void)state;
@@ -168,7 +171,8 @@ static void test_groupings(void **state)
 	recording_epoch(&r, SECOND);
 	record_stacks(&r, 0, THREAD_WEB, 0, 10, 1, &user);
 	record_stacks(&r, 0, THREAD_WEB_WORKER, 1, 30, 1, &user);
-	record_stacks(&r, 0, THREAD_DB, 2, 20, 1, &kernel);
+	record_stacks(&r, 0, THREAD_DB, 2, 12, 1, &kernel);
+	record_stacks(&r, 0, THREAD_DB, 2, 8, 1, &guest);
 	record_stacks(&r, 0, THREAD_SHELL, 3, 40, 1, &user);
 	recording_close(&r);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

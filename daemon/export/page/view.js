@@ -12,7 +12,7 @@ const ROW = 20;
 const NARROWEST = 0.6; // of a box, in pixels; narrower neighbours are drawn as one strip
 const TEXT_FROM = 34; // narrower boxes have no text
 const SHADES = 5;
-const KINDS = ['kernel', 'module', 'bpf', 'library', 'executable', 'jit', 'unknown', 'root'];
+const KINDS = ['kernel', 'module', 'bpf', 'guest', 'library', 'executable', 'jit', 'unknown', 'root'];
 const ZOOM_MS = 180;
 
 function hexToRgb(hex) {
