@@ -13,6 +13,7 @@
 
 #include "pmu/internal.h"
 #include "pmu/open.h"
+#include "pmu/perf_ops.h"
 #include "pmu/sysfs.h"
 
 /* Steps worth another try: the kernel did not like the form, not the event. */
@@ -118,6 +119,51 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 	if (fd >= 0)
 		ev->attr = held;
 	ev->attr.disabled = 1; /* the place in a group is not the event's */
+	return fd;
+}
+
+static int open_aux(const struct pmu_kernel *k, const struct pmu_event *ev,
+		    const struct pmu_target *t)
+{
+	const struct pmu_defaults defaults = { .sysfs = k->sysfs };
+	_cleanup_(pmu_freep) char *spec = NULL, *error = NULL;
+	struct pmu_event *aux = NULL;
+	size_t n = 0;
+	int r;
+
+	if (asprintf(&spec, "%s/mem-loads-aux/", ev->pmu) < 0) {
+		spec = NULL;
+		return -ENOMEM;
+	}
+	r = pmu_events_parse(spec, &defaults, &aux, &n, &error);
+	if (r < 0)
+		return r == -ENOMEM ? r : -ENODATA;
+	pmu_event_count_only(aux);
+	aux->attr.inherit = ev->attr.inherit;
+	aux->attr.enable_on_exec = ev->attr.enable_on_exec;
+	r = pmu_event_open_by(k, aux, t);
+	pmu_events_free(aux, n);
+	return r;
+}
+
+int pmu_event_open_led(const struct perf_ops *ops, const char *sysfs, struct pmu_event *ev,
+		       const struct pmu_target *t, int *ret_leader)
+{
+	const struct pmu_kernel k = { ops->open, ops->userdata, sysfs };
+	struct pmu_target behind = *t;
+	int fd = pmu_event_open_by(&k, ev, t);
+
+	*ret_leader = -1;
+	if (fd != -ENODATA)
+		return fd;
+	behind.group_fd = open_aux(&k, ev, t);
+	if (behind.group_fd < 0)
+		return behind.group_fd;
+	fd = pmu_event_open_by(&k, ev, &behind);
+	if (fd < 0)
+		ops->close(behind.group_fd, ops->userdata);
+	else
+		*ret_leader = behind.group_fd;
 	return fd;
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "host/idle.h"
+#include "pmu/perf_ops.h"
 #include "sampler/filter.h"
 #include "sampler/ledger.h"
 #include "sampler/program.h"
@@ -224,48 +225,19 @@ static void open_counters(struct sampler *s, struct event *e, int cpu)
 	(void)open_counter(s, e, e->spec.n_counters, &switches, cpu);
 }
 
-/*
- * From Alder Lake and Sapphire Rapids on, loads have a data source only in a group with
- * mem-loads-aux, which counts; without it the kernel says ENODATA.
- */
-static int open_behind_aux(struct event *e, struct slot *slot, pid_t pid, int cpu)
-{
-	static const struct pmu_defaults defaults;
-	_cleanup_free_ char *spec = NULL, *error = NULL;
-	struct pmu_event *aux = NULL;
-	size_t n = 0;
-	int r;
-
-	if (asprintf(&spec, "%s/mem-loads-aux/", e->spec.pmu.pmu) < 0)
-		return -ENOMEM;
-	r = pmu_events_parse(spec, &defaults, &aux, &n, &error);
-	if (r < 0)
-		return r == -ENOMEM ? r : -ENODATA;
-	pmu_event_count_only(aux);
-	aux->attr.inherit = e->spec.pmu.attr.inherit;
-	aux->attr.enable_on_exec = e->spec.pmu.attr.enable_on_exec;
-	slot->leader = pmu_event_open(aux, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	pmu_events_free(aux, n);
-	if (slot->leader < 0)
-		return slot->leader;
-	r = pmu_event_open(&e->spec.pmu, pid, cpu, slot->leader, PERF_FLAG_FD_CLOEXEC);
-	if (r < 0)
-		slot->leader = safe_close(slot->leader);
-	return r;
-}
-
 /* Opens and attaches one event on one CPU. -ENODEV: the CPU is offline or not to be sampled. */
 static int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_error)
 {
 	struct slot *slot = &e->slots[cpu];
-	pid_t pid = s->options.task > 0 ? s->options.task : -1;
+	const struct pmu_target target = { .pid = s->options.task > 0 ? s->options.task : -1,
+					   .cpu = cpu,
+					   .group_fd = -1,
+					   .flags = PERF_FLAG_FD_CLOEXEC };
 	int fd, r;
 
 	if (!samples_cpu(e, cpu))
 		return -ENODEV;
-	fd = pmu_event_open(&e->spec.pmu, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd == -ENODATA)
-		fd = open_behind_aux(e, slot, pid, cpu);
+	fd = pmu_event_open_led(&perf_ops_kernel, "/sys", &e->spec.pmu, &target, &slot->leader);
 	if (fd < 0) {
 		if (fd != -ENODEV && ret_error)
 			*ret_error = pmu_event_strerror(&e->spec.pmu, fd);

@@ -37,7 +37,8 @@ struct fake_rule {
 	bool no_exclude; /* EINVAL for exclude bits */
 	bool free_of_charge; /* a fixed counter */
 	bool end_of_file;
-	uint64_t leader; /* EINVAL unless behind an event of this config; 0: any */
+	uint64_t leader; /* refused unless behind an event of this config; 0: any */
+	int leader_error; /* 0: EINVAL */
 	double per_ns; /* counts */
 	double running; /* the part of the time it runs; 0: all */
 	bool never_runs;
@@ -60,6 +61,7 @@ struct fake {
 	bool cannot_reserve;
 	uint64_t now_ns;
 	uint64_t move_ns; /* how long one waits on the next CPU */
+	uint64_t enable_ns; /* and for each event that is to begin */
 	struct fake_event events[FAKE_EVENTS];
 	int n;
 	size_t open, opened, most_open, moves, reads;
@@ -184,7 +186,7 @@ static int fake_open_event(struct perf_event_attr *attr, const struct pmu_target
 		return -EINVAL;
 	if (r->leader &&
 	    (t->group_fd < 0 || f->events[t->group_fd - FAKE_FIRST_FD].attr.config != r->leader))
-		return -EINVAL;
+		return r->leader_error ? r->leader_error : -EINVAL;
 	if (f->n == FAKE_EVENTS)
 		return -ENOMEM;
 	e.leader = t->group_fd >= 0 ? t->group_fd - FAKE_FIRST_FD : f->n;
@@ -211,6 +213,7 @@ static int fake_ioctl(int fd, unsigned long request, unsigned long argument, voi
 	if (request == PERF_EVENT_IOC_ENABLE && error)
 		return error;
 	leader->enabled = request == PERF_EVENT_IOC_ENABLE;
+	f->now_ns += leader->enabled ? f->enable_ns : 0;
 	return 0;
 }
 
@@ -274,7 +277,7 @@ static uint64_t fake_now_ns(void *userdata)
 	return f->now_ns += 100;
 }
 
-static void fake_advance(struct fake *f, uint64_t ns)
+static inline void fake_advance(struct fake *f, uint64_t ns)
 {
 	f->now_ns += ns;
 }
@@ -286,7 +289,7 @@ static void fake_rule_add(struct fake *f, struct fake_rule rule)
 	f->rules[f->n_rules++] = rule;
 }
 
-static void fake_pmu_add(struct fake *f, uint32_t type, int counters, int held)
+static inline void fake_pmu_add(struct fake *f, uint32_t type, int counters, int held)
 {
 	assert_true(f->n_pmus < sizeof(f->pmus) / sizeof(f->pmus[0]));
 	f->pmus[f->n_pmus++] = (struct fake_pmu){ type, counters, held };
