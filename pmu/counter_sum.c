@@ -118,6 +118,17 @@ int pmu_sum_counts(const struct pmu_counters *c, const struct pmu_count *counts,
 	return 0;
 }
 
+double pmu_sums_seconds(const struct pmu_sum *const *sums, size_t n)
+{
+	double enabled_ns = 0, counted = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		enabled_ns += (double)sums[i]->enabled_ns;
+		counted += (double)sums[i]->counted;
+	}
+	return counted > 0 ? enabled_ns / counted / 1e9 : 0;
+}
+
 double pmu_sum_running_ratio(const struct pmu_sum *s)
 {
 	return s->enabled_ns ? (double)s->running_ns / (double)s->enabled_ns : s->counted ? 1 : 0;

@@ -28,3 +28,8 @@ int pmu_sum_counts(const struct pmu_counters *c, const struct pmu_count *counts,
 		   enum pmu_sum_by by, struct pmu_sum **ret, size_t *ret_n);
 /* The part of the time it ran, 0..1. */
 double pmu_sum_running_ratio(const struct pmu_sum *s);
+/*
+ * The time the counts of `n` sums cover, in the mean of their CPUs and boxes: each was enabled and
+ * read at its own moment. 0: nothing was counted. Of tasks it is the time they ran.
+ */
+double pmu_sums_seconds(const struct pmu_sum *const *sums, size_t n);

@@ -43,7 +43,7 @@ struct place {
 	const struct member *member;
 	const struct level *level;
 	const struct pmu_sum *at; /* any sum of the place */
-	double time_s;
+	double time_s, seconds; /* of the read, and what the counts cover of it */
 	double running_ratio;
 };
 
@@ -223,26 +223,35 @@ static double count_sockets(const struct place *p)
 	return __builtin_popcountll(sockets);
 }
 
-/* Each CPU is read at its own moment: of a machine, the time is that between the place's reads. */
+static const struct pmu_sum *sum_of(const struct place *p, const struct operand *o)
+{
+	return find_sum(p, pmu_counters_event(p->set->c, o->event).counted_as);
+}
+
+/* The time the formula's own counts cover; a task's would be that in which it ran. */
 static double seconds_at(const struct place *p)
 {
-	const struct level *l = p->level;
+	const struct pmu_sum *sums[METRIC_MAX_NAMES];
+	const struct pmu_sum *s;
+	size_t n = 0;
+	double seconds = 0;
 
-	for (size_t i = (size_t)(p->at - l->sums); i < l->n; i++) {
-		const struct pmu_sum *s = &l->sums[i];
+	for (size_t i = 0; i < p->member->formula.n_names; i++) {
+		const struct operand *o = &p->member->operands[i];
 
-		if (!same_place(s, p->at) || pmu_counters_of_tasks(p->set->c))
-			break;
-		if (s->counted && s->enabled_ns)
-			return (double)s->enabled_ns / (double)s->counted / 1e9;
+		s = o->is_event ? sum_of(p, o) : NULL;
+		if (s)
+			sums[n++] = s;
 	}
-	return p->time_s;
+	if (!pmu_counters_of_tasks(p->set->c))
+		seconds = pmu_sums_seconds(sums, n);
+	return seconds > 0 ? seconds : p->time_s;
 }
 
 static bool lookup_constant(const struct place *p, const char *name, double *ret)
 {
 	if (strcmp(name, "time_s") == 0)
-		*ret = seconds_at(p);
+		*ret = p->seconds;
 	else if (pmu_counters_of_tasks(p->set->c))
 		return false;
 	else if (strcmp(name, "cpus") == 0)
@@ -271,7 +280,7 @@ static bool lookup(const char *name, void *userdata, double *ret)
 		*ret = o->value;
 	if (!o->is_event)
 		return o->is_machine ? o->known : lookup_constant(p, name, ret);
-	sum = find_sum(p, pmu_counters_event(p->set->c, o->event).counted_as);
+	sum = sum_of(p, o);
 	if (!sum || !sum->counted)
 		return false;
 	ratio = pmu_sum_running_ratio(sum);
@@ -311,6 +320,7 @@ static struct metric_value eval_at(struct place *p)
 	};
 
 	p->running_ratio = 1;
+	p->seconds = v.seconds = seconds_at(p);
 	v.error = metric_eval(&p->member->formula, lookup, p, &v.value, &v.absent);
 	if (v.error == -ENODATA)
 		explain(p, &v);

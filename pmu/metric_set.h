@@ -29,6 +29,7 @@ struct metric_value {
 	int socket, die, core, cpu; /* -1: of all */
 	double value; /* 0 when absent */
 	double running_ratio; /* of the event that ran least */
+	double seconds; /* that the counts behind it cover */
 	/* 0; -EDOM a denominator is zero; or what is the matter with `absent` */
 	int error;
 	const char *absent; /* the name in the formula that is not known */
@@ -36,8 +37,9 @@ struct metric_value {
 };
 
 /*
- * Of one read, `time_s` long; heap, by metric, then place. For tasks, constants that are about
- * machines are absent.
+ * Of one read; heap, by metric, then place. `time_s` is its length, for tasks, of which constants
+ * that are about machines are absent, and for what was not counted; else time is what the counts
+ * cover.
  */
 int metric_set_eval(struct metric_set *s, const struct pmu_count *counts, size_t n,
 		    enum pmu_sum_by by, double time_s, struct metric_value **ret, size_t *ret_n);

@@ -103,13 +103,13 @@ static void format_value(const struct pmu_counters_event *e, double value, char 
 		group_digits(value, e->scale == 1 ? 0 : 2, out, size);
 }
 
-/* Each CPU is read at its own moment: of the host, the time is that between its own reads. */
+/* Of the host, what the counts cover; a task's would be the time in which it ran. */
 static double seconds_of(const struct stat_view *v, const struct stat_interval *i,
 			 const struct pmu_sum *s)
 {
-	if (pmu_counters_of_tasks(v->counters) || s->counted == 0)
-		return i->length_s;
-	return (double)s->enabled_ns / (double)s->counted / 1e9;
+	double seconds = pmu_counters_of_tasks(v->counters) ? 0 : pmu_sums_seconds(&s, 1);
+
+	return seconds > 0 ? seconds : i->length_s;
 }
 
 static void format_rate(const struct pmu_counters_event *e, double value, double length_s,

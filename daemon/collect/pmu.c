@@ -50,7 +50,7 @@ enum { BUDGET_PMU, BUDGET_TOTAL, BUDGET_FREE, BUDGET_RESERVE, BUDGET_GROUPS, BUD
 
 #define SOCKET_HELP "number, -1: the whole host"
 #define RUNNING_HELP "share of the time it had a counter; the value is scaled for the rest"
-#define INTERVAL_HELP "time that the row is about, up to its own"
+#define INTERVAL_HELP "time that the counts of the row cover, up to its own"
 
 /* clang-format off */
 static const struct row_column metric_columns[] = {
@@ -110,6 +110,7 @@ struct pmu {
 	struct total *totals;
 	size_t n_totals;
 	uint64_t interval_ns, read_ns;
+	uint64_t counted_ns; /* until when, in the mean: a read takes a while */
 	int timer; /* of the turns */
 };
 
@@ -269,13 +270,20 @@ static void pmu_close(void *state)
 	free(p);
 }
 
+static uint64_t middle(uint64_t from_ns, uint64_t to_ns)
+{
+	return from_ns + (to_ns - from_ns) / 2;
+}
+
 static int begin(struct pmu *p, char **ret_error)
 {
 	int r = pmu_counters_open(p->counters, ret_error);
+	uint64_t began_ns = now_ns();
 
 	if (r == 0)
 		r = pmu_counters_start(p->counters);
 	p->read_ns = now_ns();
+	p->counted_ns = middle(began_ns, p->read_ns);
 	if (r == 0)
 		set_timer(p);
 	return r;
@@ -323,12 +331,14 @@ static double *find_total(struct pmu *p, size_t event, int socket)
 	return &grown[p->n_totals++].value;
 }
 
-/* Each CPU is read at its own moment: the time is that between its own reads. */
-static double seconds_of(const struct pmu_sum *s, uint64_t interval_ns)
+/*
+ * The interval of a row is the time its own counts cover, so that a rate is one divided by the
+ * other. Where the host has more to do than CPUs, enabling and reading take as long as an interval,
+ * and the time between two reads would be another.
+ */
+static uint64_t interval_of(double seconds, uint64_t interval_ns)
 {
-	if (s->counted && s->enabled_ns)
-		return (double)s->enabled_ns / (double)s->counted / (double)NSEC_PER_SEC;
-	return (double)interval_ns / (double)NSEC_PER_SEC;
+	return seconds > 0 ? (uint64_t)(seconds * (double)NSEC_PER_SEC) : interval_ns;
 }
 
 static void put_event(struct pmu *p, const struct pmu_sum *s, uint64_t interval_ns,
@@ -339,15 +349,16 @@ static void put_event(struct pmu *p, const struct pmu_sum *s, uint64_t interval_
 
 	if (e.error)
 		return;
+	interval_ns = interval_of(pmu_sums_seconds(&s, 1), interval_ns);
 	total = find_total(p, s->event, s->socket);
-	rows_add(rows, TABLE_EVENT);
+	rows_add_at(rows, TABLE_EVENT, p->counted_ns);
 	rows_string(rows, EVENT_NAME, e.name);
 	rows_signed(rows, EVENT_SOCKET, s->socket);
 	rows_string(rows, EVENT_UNIT, e.unit);
 	rows_unsigned(rows, EVENT_INTERVAL, interval_ns);
 	if (s->error == 0) {
 		rows_real(rows, EVENT_DELTA, s->value);
-		rows_real(rows, EVENT_RATE, s->value / seconds_of(s, interval_ns));
+		rows_real(rows, EVENT_RATE, s->value * (double)NSEC_PER_SEC / (double)interval_ns);
 		rows_real(rows, EVENT_RUNNING, pmu_sum_running_ratio(s));
 		if (total)
 			*total += s->value;
@@ -383,13 +394,14 @@ static bool is_nowhere(const struct metric_value *v)
 	return v->error && *v->reason;
 }
 
-static void put_metric(const struct metric_value *v, uint64_t interval_ns, struct rows *rows)
+static void put_metric(const struct pmu *p, const struct metric_value *v, uint64_t interval_ns,
+		       struct rows *rows)
 {
-	rows_add(rows, TABLE_METRIC);
+	rows_add_at(rows, TABLE_METRIC, p->counted_ns);
 	rows_string(rows, METRIC_NAME, v->metric->name);
 	rows_signed(rows, METRIC_SOCKET_COLUMN, v->socket);
 	rows_string(rows, METRIC_UNIT, metric_unit_name(v->metric->unit));
-	rows_unsigned(rows, METRIC_INTERVAL, interval_ns);
+	rows_unsigned(rows, METRIC_INTERVAL, interval_of(v->seconds, interval_ns));
 	if (v->error)
 		return;
 	rows_real(rows, METRIC_VALUE, v->value);
@@ -408,7 +420,7 @@ static int put_metrics(struct pmu *p, const struct pmu_count *counts, size_t n, 
 		if (is_nowhere(&values[i]))
 			rows_missing(rows);
 		else if ((values[i].socket < 0) == (by == PMU_SUM_HOST))
-			put_metric(&values[i], interval_ns, rows);
+			put_metric(p, &values[i], interval_ns, rows);
 	}
 	return r;
 }
@@ -420,7 +432,7 @@ static void put_budgets(struct pmu *p, struct rows *rows)
 
 		if (b.total == 0)
 			continue;
-		rows_add(rows, TABLE_BUDGET);
+		rows_add_at(rows, TABLE_BUDGET, p->counted_ns);
 		rows_string(rows, BUDGET_PMU, b.pmu);
 		rows_unsigned(rows, BUDGET_TOTAL, b.total);
 		rows_unsigned(rows, BUDGET_FREE, b.free);
@@ -434,11 +446,13 @@ static int put_all(struct pmu *p, struct rows *rows)
 {
 	static const enum pmu_sum_by levels[] = { PMU_SUM_HOST, PMU_SUM_SOCKET };
 	const struct pmu_count *counts;
-	uint64_t interval_ns;
+	uint64_t interval_ns, began_ns = now_ns(), until_ns;
 	size_t n;
 	int r = pmu_counters_read(p->counters, &counts, &n);
 
-	interval_ns = rows->time_ns - p->read_ns;
+	until_ns = middle(began_ns, now_ns());
+	interval_ns = until_ns - p->counted_ns;
+	p->counted_ns = until_ns;
 	p->read_ns = rows->time_ns;
 	for (size_t i = 0; i < ARRAY_SIZE(levels) && r == 0; i++) {
 		r = put_metrics(p, counts, n, levels[i], interval_ns, rows);
@@ -459,7 +473,7 @@ static int follow(struct pmu *p, struct rows *rows)
 	if (r < 0)
 		rows_problem(rows, "%s", error ? error : strerror(-r));
 	if (r > 0) {
-		p->read_ns = now_ns();
+		p->read_ns = p->counted_ns = now_ns();
 		set_timer(p);
 	}
 	return r < 0 ? r : 0;

@@ -181,6 +181,19 @@ cpus_of_time() {
 	PY
 }
 check "cpu-clock is a second per CPU and second" cpus_of_time
+same_time() {
+	python3 - "$work/rows.json" <<-'PY'
+		import json, os, sys
+		rows = [r for r in map(json.loads, open(sys.argv[1])) if r.get("count_delta")]
+		worst = max(abs(r["count_delta"] / r["count_rate"] * 1e9 / r["interval"] - 1) for r in rows)
+		# A clock that ticks a nanosecond on each CPU counts the time itself.
+		clock = [r for r in rows if r["event"] == "cpu-clock" and r["socket"] == -1]
+		cpus = os.sysconf("SC_NPROCESSORS_ONLN")
+		print(len(rows), worst, [r["count_delta"] / cpus / r["interval"] for r in clock])
+		sys.exit(not (clock and worst < 1e-3 and all(abs(r["count_delta"] / cpus / r["interval"] - 1) < 0.02 for r in clock if r["interval"] > 5e7)))
+	PY
+}
+check "and the interval of a row is the time that its counts cover" same_time
 
 # --- selecting by them ------------------------------------------------------------------------------
 threshold=$(python3 - "$work/rows.json" <<-'PY'
@@ -200,7 +213,10 @@ same_samples() {
 		rows = [r for r in map(json.loads, open(sys.argv[1])) if r["event"] == "page-faults" and r["socket"] == -1]
 		times = [round(float(line.split(":")[0]) * 1e6) * 1000 for line in open(sys.argv[2]) if line.strip()]
 		report = json.load(open(sys.argv[3]))
-		spans = [(r["monotonic_ns"] - r["interval"], r["monotonic_ns"]) for r in rows if r["count_rate"] > float(sys.argv[4])]
+		# An interval begins no earlier than the one before ended.
+		ends = [0] + [r["monotonic_ns"] for r in rows]
+		spans = [(max(r["monotonic_ns"] - r["interval"], before), r["monotonic_ns"])
+		         for r, before in zip(rows, ends) if r["count_rate"] > float(sys.argv[4])]
 		expected = sum(any(a <= t < b for a, b in spans) for t in times)
 		got = sum(e["samples"] for e in report["events"])
 		print(len(spans), "of", len(rows), "intervals,", expected, "expected,", got, "reported, of", len(times))

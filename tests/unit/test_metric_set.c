@@ -191,6 +191,39 @@ static void turns_are_told(void **state)
 }
 
 /*
+ * Where enabling takes longer than the interval, each CPU and box counted for another time: a rate
+ * is what was counted by the time in which it was, whatever other counts of the place cover.
+ */
+static void rates_of_their_own_time(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	machine_init(&m);
+	rule(&m, FAKE_ANY_TYPE, 0x304, 0, 0.1);
+	rule(&m, FAKE_ANY_TYPE, 0x304, 18, 0.2);
+	rule(&m, FAKE_ANY_TYPE, 0xc04, -1, 0.05);
+	rule(&m, FAKE_ANY_TYPE, 0x02, -1, 50 / JOULE / 1e9);
+	m.f->enable_ns = 50000000;
+	begin(&m, (const char *const[]){ "ipc", "memory_bandwidth", "package_power", NULL });
+	second(&m, PMU_SUM_SOCKET);
+	expect(&m, "memory_bandwidth", 0, -1, 64 * 4 * (0.1e9 + 0.05e9));
+	expect(&m, "memory_bandwidth", 1, -1, 64 * 4 * (0.2e9 + 0.05e9));
+	expect(&m, "package_power", 0, -1, 50);
+	expect(&m, "package_power", 1, -1, 50);
+	/* CPU 0 was the first to begin, CPU 18 a quarter of the way later, others still count less */
+	assert_true(find(&m, "package_power", 0, -1)->seconds >
+		    find(&m, "package_power", 1, -1)->seconds + 0.5);
+	assert_true(find(&m, "package_power", 1, -1)->seconds >
+		    find(&m, "ipc", 1, -1)->seconds + 0.5);
+	assert_true(find(&m, "ipc", 1, -1)->seconds > 1);
+	second(&m, PMU_SUM_SOCKET);
+	expect(&m, "package_power", 0, -1, 50);
+	assert_float_equal(find(&m, "package_power", 0, -1)->seconds, 1, 0.01);
+	machine_done(&m);
+}
+
+/*
  * Absent says which name is missing and why: no such event, no counter free; a denominator of zero
  * is absent, and not inf.
  */
@@ -254,7 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ratios_of_sums), cmocka_unit_test(socket_metrics),
 		cmocka_unit_test(shared_events),  cmocka_unit_test(turns_are_told),
-		cmocka_unit_test(absent_values),
+		cmocka_unit_test(rates_of_their_own_time), cmocka_unit_test(absent_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
