@@ -212,6 +212,8 @@ static int fill(const char *sysfs, const char *pmu, struct pmu_event *ev, char *
 	return 0;
 }
 
+#define WANTED "it takes PMU/EVENT/ or PMU/FIELD=VALUE,.../"
+
 /* Cuts "pmu/terms/mods" in three, in place. */
 static int split(char *text, char **ret_terms, char **ret_modifiers, char **ret_error)
 {
@@ -219,8 +221,8 @@ static int split(char *text, char **ret_terms, char **ret_modifiers, char **ret_
 
 	if (!close)
 		return pmu_fail(ret_error, -EINVAL, "the second '/' is missing");
-	if (open == text || close == open + 1)
-		return pmu_fail(ret_error, -EINVAL, "it takes PMU/EVENT/ or PMU/FIELD=VALUE,.../");
+	if (open == text)
+		return pmu_fail(ret_error, -EINVAL, WANTED);
 	*open = *close = 0;
 	*ret_terms = open + 1;
 	*ret_modifiers = close + 1;
@@ -250,7 +252,10 @@ int sysfs_resolve(const char *name, const char *sysfs, struct pmu_event *ev, cha
 	t = (struct terms){
 		.sysfs = sysfs, .pmu = pmu, .all = list, .ev = ev, .ret_error = ret_error
 	};
-	r = apply(&t, list, false);
+	/* "ibs_op//": a PMU without events is one itself */
+	if (!*list && sysfs_has(sysfs, pmu, "events"))
+		return pmu_fail(ret_error, -EINVAL, WANTED);
+	r = *list ? apply(&t, list, false) : 0;
 	if (r < 0)
 		return r;
 	if (ev->countable_only)

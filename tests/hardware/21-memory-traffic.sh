@@ -36,14 +36,6 @@ sockets_of_server() {
 	if grep -q 'model name.*EPYC' /proc/cpuinfo; then echo yes; else echo no; fi
 }
 
-# All caches are smaller than a quarter of it, as long as memory allows.
-buffer_megabytes() {
-	local cache
-	cache=$(cat /sys/devices/system/cpu/cpu*/cache/index3/size 2>/dev/null | sed 's/K//' | sort -n | tail -n 1)
-	awk -v kb="${cache:-32768}" '/^MemAvailable/ {
-		want = kb * 8 / 1024; most = $2 / 1024 / 4; x = want > 256 ? want : 256; print int(x < most ? x : most) }' /proc/meminfo
-}
-
 # bytes_counted EVENTS MODE PASSES: sum of the events in bytes: CAS counts are lines of 64
 bytes_counted() {
 	count -a "$1" -- "$workloads/stream" "$2" "$megabytes" "$3" || return 1

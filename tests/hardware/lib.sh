@@ -205,6 +205,14 @@ stream_megabytes() {
 	awk '/^MemAvailable/ { m = $2 / 1024 / 16; print (m < 8 ? 8 : m > 512 ? 512 : int(m)) }' /proc/meminfo
 }
 
+# buffer_megabytes [COPIES]: of so many at once. All caches are smaller than a quarter of each, as long as memory allows.
+buffer_megabytes() {
+	local cache
+	cache=$(cat /sys/devices/system/cpu/cpu*/cache/index3/size 2>/dev/null | sed 's/K//' | sort -n | tail -n 1)
+	awk -v kb="${cache:-32768}" -v copies="${1:-1}" '/^MemAvailable/ {
+		want = kb * 8 / 1024; most = $2 / 1024 / 4 / copies; x = want > 256 ? want : 256; print int(x < most ? x : most) }' /proc/meminfo
+}
+
 # load SECONDS: every CPU busy with calls and branches, two of them with memory; ends by itself or by end_started.
 load() {
 	local i=0 megabytes
