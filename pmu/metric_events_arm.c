@@ -33,7 +33,7 @@ static const struct metric_event rows[] = {
 	ARCHITECTURE(V1 | N2 | V2, "stall_slots", "r3f", "STALL_SLOT"),
 	ARCHITECTURE(V1 | N2 | V2, "stall_slots_fe", "r3e", "STALL_SLOT_FRONTEND"),
 	ARCHITECTURE(V1 | N2 | V2, "stall_slots_be", "r3d", "STALL_SLOT_BACKEND"),
-	ARCHITECTURE(V1, "branch_mispredicts", "r10", "BR_MIS_PRED"),
+	ARCHITECTURE(V1 | N2 | V2, "branch_mispredicts", "r10", "BR_MIS_PRED"),
 
 	CMN(ARM, "dram_requests", "arm_cmn/hnf_mc_reqs/", "hnf_mc_reqs"),
 };

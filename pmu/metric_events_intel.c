@@ -29,7 +29,8 @@
 
 /*
  * The filter of Skylake-SP's caching agents lies in config1 from bit 32: 1 is remote, 2 is local
- * memory, 0x30 the near and far memory controllers, 0x202 << 9 the opcode DRd.
+ * memory, 0x30 the near and far memory controllers, 0x202 << 9 the opcode DRd. (pmu-events give the
+ * same numbers from bit 0, where the driver, arch/x86/events/intel/uncore_snbep.c, masks them out.)
  */
 #define DRD_REMOTE "0x4043100000000"
 #define DRD_LOCAL "0x4043200000000"
@@ -61,7 +62,7 @@ static const struct metric_event rows[] = {
 	PERFMON(SPR | GNR, "dtlb_store_walk_cycles", "r1013", "DTLB_STORE_MISSES.WALK_PENDING"),
 	PERFMON(SPR | GNR, "itlb_walk_cycles", "r1011", "ITLB_MISSES.WALK_PENDING"),
 
-	PERFMON(BDX | SKX, "cycles_any", "r20003c", "CPU_CLK_UNHALTED.THREAD_ANY"),
+	PERFMON(BDX | SKX, "cycles_any", "r20003c", "CPU_CLK_UNHALTED.THREAD_P_ANY"),
 	PERFMON(ICX | SPR | GNR, "cycles_core", "r2ec", "CPU_CLK_UNHALTED.DISTRIBUTED"),
 	PERFMON(BDX | SKX, "fetch_bubbles", "r19c", "IDQ_UOPS_NOT_DELIVERED.CORE"),
 	PERFMON(BDX | SKX, "uops_issued", "r10e", "UOPS_ISSUED.ANY"),
