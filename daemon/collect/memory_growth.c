@@ -4,7 +4,6 @@
  * statm(5) tells, for a program that reads a large file is no leak. Only processes that have 10 MiB
  * are watched, MAX_WATCHED of them; a process is known by its pid and its start.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +15,8 @@
 
 #define WATCHED_BYTES (10U << 20)
 #define MAX_WATCHED 2048 /* about 700 bytes each */
-#define SHARES 6 /* of all processes, one of which is looked at in each pass: who has grown so large? */
+#define SHARES 6 /* passes in which each process is looked at once: who has grown so large? */
+#define FEW 1000 /* processes are looked at in one pass, more of them in shares */
 #define SHOWN 25.0 /* percent of confidence */
 #define SUSPECTED 90.0
 
@@ -81,6 +81,7 @@ struct memory_growth {
 	struct hash_table known;
 	unsigned int top;
 	uint64_t pass, page_bytes;
+	size_t processes; /* that there were */
 	uint64_t left_out[SHARES]; /* of each share, when it was looked at last */
 	struct watched **list; /* of this pass, MAX_WATCHED of them */
 	size_t n;
@@ -253,32 +254,36 @@ static void put(const struct watched *w, struct rows *rows)
 	rows_unsigned(rows, GROWTH_WATCHED, w->judgement.watched_ns);
 }
 
-/* At first all of them. */
+/* Few processes are all looked at in one of the passes. */
 static bool is_due(const struct memory_growth *m, unsigned int share)
 {
-	return m->pass == 1 || share == m->pass % SHARES;
+	return m->pass % SHARES == (m->processes < FEW ? 1 : share);
 }
 
 static int watch_share(struct memory_growth *m, struct rows *rows)
 {
 	_cleanup_(closedirp) DIR *dir = NULL;
 	struct dirent *d;
-	uint64_t pid;
-	int r = roots_list(m->roots.proc, ".", &dir);
+	size_t n = 0;
+	pid_t pid;
+	int r;
 
+	if (m->processes < FEW && !is_due(m, 0))
+		return 0;
+	r = roots_list(m->roots.proc, ".", &dir);
 	if (r < 0)
 		return r;
 	for (unsigned int i = 0; i < SHARES; i++)
 		if (is_due(m, i))
 			m->left_out[i] = 0;
 	while ((d = readdir(dir))) {
-		struct scan s = scan_bytes(d->d_name, strlen(d->d_name));
-
-		if (isdigit((unsigned char)d->d_name[0]) && strlen(d->d_name) <= 10 &&
-		    scan_unsigned(&s, &pid) && scan_end(&s) && pid > 0 && pid <= INT32_MAX &&
-		    is_due(m, (unsigned int)pid % SHARES))
-			watch(m, (pid_t)pid, d->d_name, rows);
+		if (!process_pid_parse(d->d_name, &pid))
+			continue;
+		n++;
+		if (is_due(m, (unsigned int)pid % SHARES))
+			watch(m, pid, d->d_name, rows);
 	}
+	m->processes = n;
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/process_look.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -214,18 +213,6 @@ static void forget_gone(struct hash_node *node, void *userdata)
 	free_known(node, l);
 }
 
-static bool is_pid(const char *name, pid_t *ret)
-{
-	struct scan s = scan_bytes(name, strlen(name));
-	uint64_t pid;
-
-	if (!isdigit((unsigned char)name[0]) || strlen(name) > 10 || !scan_unsigned(&s, &pid) ||
-	    !scan_end(&s) || pid == 0 || pid > INT32_MAX)
-		return false;
-	*ret = (pid_t)pid;
-	return true;
-}
-
 int process_look_at_all(struct process_look *l, int proc, struct rows *rows,
 			void (*each)(struct known_process *k, void *userdata), void *userdata)
 {
@@ -240,7 +227,7 @@ int process_look_at_all(struct process_look *l, int proc, struct rows *rows,
 		struct known_process *k;
 		pid_t pid;
 
-		if (!is_pid(d->d_name, &pid))
+		if (!process_pid_parse(d->d_name, &pid))
 			continue;
 		k = look_at(l, proc, pid, d->d_name, rows);
 		if (k)

@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collect/process_stat.h"
 
+#include <ctype.h>
+
+bool process_pid_parse(const char *name, pid_t *ret)
+{
+	struct scan s = scan_bytes(name, strlen(name));
+	uint64_t pid;
+
+	if (!isdigit((unsigned char)name[0]) || strlen(name) > 10 || !scan_unsigned(&s, &pid) ||
+	    !scan_end(&s) || pid == 0 || pid > INT32_MAX)
+		return false;
+	*ret = (pid_t)pid;
+	return true;
+}
+
 /* The name stands between the first '(' and the last ')', and may hold both, and blanks. */
 static bool split(struct scan text, uint64_t *ret_pid, struct record_bytes *ret_comm, char *state,
 		  struct scan *ret_rest)

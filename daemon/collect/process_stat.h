@@ -40,6 +40,7 @@ struct process_memory {
 };
 
 /* False: not what a kernel writes; *ret is then untouched. */
+bool process_pid_parse(const char *name, pid_t *ret); /* of a directory of /proc */
 bool process_brief_parse(struct scan text, struct process_brief *ret);
 bool process_stat_parse(struct scan text, struct process_stat *ret);
 bool process_memory_parse(struct scan text, struct process_memory *ret);
