@@ -129,12 +129,24 @@ struct candidate {
 	double cpu_percent; /* negative: unknown */
 };
 
+/* What a process alone changes, and only while it runs: as the row of a read before had it. */
+static const unsigned int own_columns[] = { PROCESS_COMMAND, PROCESS_FDS, PROCESS_VOLUNTARY,
+					    PROCESS_INVOLUNTARY };
+
+struct told {
+	struct process_id id; /* pid 0: none */
+	uint64_t cpu_ns;
+	struct row_value values[ARRAY_SIZE(own_columns)];
+	char *command; /* the text of the first of these */
+};
+
 struct process_collector {
 	struct roots roots;
 	struct buffer text;
 	struct process_look look;
 	struct candidate *candidates; /* [2 * top]; the first `kept` are the best so far, in order */
 	size_t n, kept, top;
+	struct told *told, *told_before; /* [top], of this read and of the one before */
 	bool full_command;
 	bool counts_fds; /* the size of a directory fd is the number of its entries (Linux 6.2) */
 	uint64_t rollups_ns; /* the time for which those that were taken stand */
@@ -146,11 +158,23 @@ struct process_collector {
 
 /* --- life --- */
 
+static void forget_told(const struct process_collector *p, struct told *told)
+{
+	for (size_t i = 0; told && i < p->top; i++) {
+		free(told[i].command);
+		told[i] = (struct told){};
+	}
+}
+
 static void process_close(void *state)
 {
 	struct process_collector *p = state;
 
 	process_look_done(&p->look);
+	forget_told(p, p->told);
+	forget_told(p, p->told_before);
+	free(p->told);
+	free(p->told_before);
 	free(p->candidates);
 	buffer_done(&p->text);
 	roots_close(&p->roots);
@@ -173,7 +197,9 @@ static int process_open(const struct collector_settings *s, void **ret, char **r
 	p->top = s->top;
 	p->full_command = s->argv == COLLECTOR_ARGV_FULL;
 	p->candidates = calloc(2 * p->top, sizeof(*p->candidates));
-	if (!p->candidates) {
+	p->told = calloc(p->top, sizeof(*p->told));
+	p->told_before = calloc(p->top, sizeof(*p->told_before));
+	if (!p->candidates || !p->told || !p->told_before) {
 		process_close(p);
 		return -ENOMEM;
 	}
@@ -374,8 +400,50 @@ static void read_rollup(struct process_collector *p, struct known_process *k, st
 	rows_unsigned(rows, PROCESS_USS, m.uss_bytes);
 }
 
-static void put_process(struct process_collector *p, const struct candidate *c, struct rows *rows)
+/* Of one that has not run since; false: it has, or had no row. */
+static bool put_again(const struct process_collector *p, const struct known_process *k,
+		      struct rows *rows)
 {
+	const struct told *t = k->row ? &p->told_before[k->row - 1] : NULL;
+
+	if (!p->look.clocks || !t || t->id.pid != k->id.pid ||
+	    t->id.start_ticks != k->id.start_ticks || t->cpu_ns != k->cpu_ns)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(own_columns); i++) {
+		const struct row_value *v = &t->values[i];
+
+		if (v->present && own_columns[i] == PROCESS_COMMAND)
+			rows_text(rows, PROCESS_COMMAND, v->text.data, v->text.size);
+		else if (v->present)
+			rows_unsigned(rows, own_columns[i], v->u);
+	}
+	return true;
+}
+
+static void remember(struct process_collector *p, size_t i, struct known_process *k,
+		     const struct row *row)
+{
+	struct told *t = &p->told[i];
+
+	if (!row)
+		return;
+	for (size_t c = 0; c < ARRAY_SIZE(own_columns); c++)
+		t->values[c] = row->values[own_columns[c]];
+	if (t->values[0].present) {
+		t->command = malloc(t->values[0].text.size);
+		if (!t->command)
+			return;
+		memcpy(t->command, t->values[0].text.data, t->values[0].text.size);
+		t->values[0].text.data = t->command;
+	}
+	t->id = k->id;
+	t->cpu_ns = k->cpu_ns;
+	k->row = i + 1;
+}
+
+static void put_process(struct process_collector *p, size_t i, struct rows *rows)
+{
+	const struct candidate *c = &p->candidates[i];
 	pid_t pid = c->known->id.pid;
 	struct process_stat s;
 
@@ -394,9 +462,12 @@ static void put_process(struct process_collector *p, const struct candidate *c, 
 	rows_unsigned(rows, PROCESS_PID, (uint64_t)pid);
 	if (c->cpu_percent >= 0)
 		rows_real(rows, PROCESS_CPU_PERCENT, c->cpu_percent);
-	read_status(p, pid, rows);
-	read_command(p, pid, rows);
-	read_fds(p, pid, rows);
+	if (!put_again(p, c->known, rows)) {
+		read_status(p, pid, rows);
+		read_command(p, pid, rows);
+		read_fds(p, pid, rows);
+	}
+	remember(p, i, c->known, rows_current(rows));
 	read_rollup(p, c->known, rows);
 }
 
@@ -418,6 +489,7 @@ static void find_boot(struct process_collector *p, struct rows *rows)
 static int process_read(void *state, struct rows *rows)
 {
 	struct process_collector *p = state;
+	struct told *told;
 	int r;
 
 	find_boot(p, rows);
@@ -429,7 +501,11 @@ static int process_read(void *state, struct rows *rows)
 		return r;
 	keep_best(p);
 	for (size_t i = 0; i < p->n; i++)
-		put_process(p, &p->candidates[i], rows);
+		put_process(p, i, rows);
+	forget_told(p, p->told_before);
+	told = p->told;
+	p->told = p->told_before;
+	p->told_before = told;
 	rows_add(rows, TABLE_COUNTS);
 	for (unsigned int i = 0; i < ARRAY_SIZE(p->counts); i++)
 		rows_unsigned(rows, i, p->counts[i]);

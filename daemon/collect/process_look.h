@@ -22,7 +22,9 @@ struct known_process {
 	uint64_t cpu_ns; /* of its clock, just before its stat was read */
 	uint64_t pass;
 	int fd; /* -1: not kept */
-	uint64_t rollup_after_ns; /* its owner's */
+	/* Its owner's. */
+	uint64_t rollup_after_ns;
+	size_t row; /* in a read before, from 1 on */
 };
 
 struct process_look {

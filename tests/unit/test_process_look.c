@@ -4,17 +4,12 @@
  * did is, whatever it became; descriptors that are kept are bounded, and never tell of another
  * process.
  */
-#include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include <cmocka.h>
+#include "collect_fixture.h"
 
 #include "collect/process_look.h"
 #include "util/clock.h"
@@ -50,7 +45,7 @@ static int close_proc(void **state)
 
 struct child {
 	pid_t pid;
-	int words; /* each byte makes it work for a while and stop itself */
+	int words; /* each byte makes it open something, work for a while and stop itself */
 };
 
 static void burn(void)
@@ -62,22 +57,30 @@ static void burn(void)
 	while (t.tv_sec == 0 && t.tv_nsec < 100 * (long)NSEC_PER_MSEC);
 }
 
+/* Comes back when its descriptors are as they stay. */
 static void start_child(struct child *c)
 {
-	int ends[2];
+	int ends[2], ready[2];
 	char word;
 
-	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(ends) | pipe(ready), 0);
 	c->pid = fork();
 	assert_true(c->pid >= 0);
 	if (c->pid == 0) {
 		close(ends[1]);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
 		while (read(ends[0], &word, 1) == 1) {
+			if (dup(ends[0]) < 0)
+				_exit(1);
 			burn();
 			raise(SIGSTOP);
 		}
 		_exit(0);
 	}
+	assert_int_equal(read(ready[0], &word, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
 	close(ends[0]);
 	c->words = ends[1];
 }
@@ -221,12 +224,57 @@ static void test_another_with_its_pid(void **state)
 	process_look_done(&l);
 }
 
+/* --- rows --- */
+
+/* The number behind " NAME=" in the row of this process. */
+static uint64_t in_row(const char *rows, pid_t pid, const char *name)
+{
+	char words[64], line[1024];
+	const char *row, *at;
+
+	snprintf(words, sizeof(words), "process pid=%d ", (int)pid);
+	row = strstr(rows, words);
+	assert_non_null(row);
+	snprintf(line, sizeof(line), "%.*s", (int)MIN(strcspn(row, "\n"), sizeof(line) - 1), row);
+	snprintf(words, sizeof(words), " %s=", name);
+	at = strstr(line, words);
+	assert_non_null(at);
+	return strtoull(at + strlen(words), NULL, 10);
+}
+
+/* What need not be read again of a process that sleeps is read again once it ran. */
+static void test_rows(void **state)
+{
+	_cleanup_free_ char *first = NULL, *asleep = NULL, *stopped = NULL;
+	struct tree t;
+	struct child c;
+
+	(void)state;
+	tree_init(&t);
+	t.settings.procfs = (char *)"/proc";
+	t.settings.top = 10000;
+	start_child(&c);
+	tree_open(&t, "process");
+	first = tree_read(&t);
+	free(tree_read(&t));
+	asleep = tree_read(&t);
+	assert_int_equal(in_row(asleep, c.pid, "fds"), in_row(first, c.pid, "fds"));
+
+	assert_int_equal(write(c.words, "x", 1), 1);
+	assert_int_equal(waitpid(c.pid, NULL, WUNTRACED), c.pid);
+	stopped = tree_read(&t);
+	assert_int_equal(in_row(stopped, c.pid, "fds"), in_row(asleep, c.pid, "fds") + 1);
+	end_child(&c);
+	tree_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_ran),
 		cmocka_unit_test(test_kept_descriptors),
 		cmocka_unit_test(test_another_with_its_pid),
+		cmocka_unit_test(test_rows),
 	};
 
 	return cmocka_run_group_tests(tests, open_proc, close_proc);
