@@ -18,8 +18,10 @@ import sys
 import tempfile
 import time
 
+import collecting
 import loads
 from recorders import Failed, Ours, Perf, run
+from result import row
 
 
 class Context:
@@ -43,10 +45,6 @@ class Context:
                 recorder = recorders[(i + k) % len(recorders)]
                 results[recorder.name].append(measure(recorder))
         return results
-
-
-def row(what, bar, measured, verdict, beside=""):
-    return {"what": what, "bar": bar, "measured": measured, "beside": beside, "verdict": verdict}
 
 
 def medians(results, value):
@@ -389,6 +387,7 @@ MEASUREMENTS = {
     "counters": measure_counters,
     "rows": measure_rows,
     "unwinding": measure_unwinding,
+    **collecting.MEASUREMENTS,
 }
 
 
