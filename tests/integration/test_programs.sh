@@ -417,6 +417,7 @@ traces() {
 		    if m:
 		        theirs.append((m[2] + " of " + m[1], m[3]))
 		for line in open(sys.argv[2], errors="replace"):
+		    assert not line.startswith("trace-load: ") or re.search(r" <\d+\.\d{6}>$", line), line
 		    m = re.match(r"trace-load: bpf\((\w+).*\) = (-?\d+)", line)
 		    if m:
 		        ours.append((m[1], m[2]))
