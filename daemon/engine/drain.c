@@ -15,6 +15,7 @@
 #include "util/perf_ring.h"
 
 #define HORIZON_NS (100 * NSEC_PER_USEC) /* far longer than a program runs with interrupts off */
+#define CLOCK_SLACK_NS NSEC_PER_MSEC /* between the CPUs of a host; far more than there is */
 
 enum rank { RANK_SIDEBAND, RANK_SAMPLE };
 
@@ -51,6 +52,7 @@ static void on_sideband(struct pipeline *p, const struct perf_event_header *h)
 		break;
 	case PERF_RECORD_LOST: /* id, lost */
 		p->counters.sideband_lost += body_word(h, 1);
+		(void)process_table_apply(p->processes, h);
 		break;
 	default:
 		(void)process_table_apply(p->processes, h);
@@ -92,18 +94,6 @@ static bool next_sample(struct ring *ring, uint64_t horizon, struct merge_source
 	return true;
 }
 
-static bool next_sideband(struct perf_ring *ring, uint64_t horizon, struct merge_source *s)
-{
-	const struct perf_event_header *h = ring->page ? perf_ring_peek(ring) : NULL;
-	uint64_t time_ns = h ? sideband_record_time(h) : 0;
-
-	if (!h || time_ns >= horizon)
-		return false;
-	s->time_ns = time_ns;
-	s->record = h;
-	return true;
-}
-
 /* Samples and sideband come in runs: the clock is read where one ends. */
 struct run {
 	uint64_t began_ns;
@@ -122,13 +112,32 @@ static void change_run(struct pipeline *p, struct run *run, uint8_t rank)
 	*run = (struct run){ now, rank };
 }
 
+/* What a drain looks at. */
 struct sources {
 	struct ring *rings;
 	struct perf_ring *side;
 	size_t n_rings, n_side;
+	uint64_t horizon, refreshed_ns;
 };
 
-static void open_sources(struct pipeline *p, struct sources *s, uint64_t horizon)
+/* A record cannot be younger than the look at its ring. One that says so is taken at once: it would
+ * stand in the way of all that come after it. */
+static bool next_sideband(const struct sources *s, size_t i, struct merge_source *ret)
+{
+	struct perf_ring *ring = &s->side[i];
+	const struct perf_event_header *h = ring->page ? perf_ring_peek(ring) : NULL;
+	uint64_t time_ns = h ? sideband_record_time(h) : 0;
+
+	if (time_ns > s->refreshed_ns + CLOCK_SLACK_NS)
+		time_ns = 0;
+	if (!h || time_ns >= s->horizon)
+		return false;
+	ret->time_ns = time_ns;
+	ret->record = h;
+	return true;
+}
+
+static void open_sources(struct pipeline *p, struct sources *s)
 {
 	s->rings = sampler_rings(p->sampler, &s->n_rings);
 	s->side = p->sideband ? sideband_rings(p->sideband, &s->n_side) : NULL;
@@ -137,17 +146,18 @@ static void open_sources(struct pipeline *p, struct sources *s, uint64_t horizon
 	for (size_t i = 0; i < s->n_side; i++)
 		if (s->side[i].page)
 			perf_ring_refresh(&s->side[i]);
+	s->refreshed_ns = now_ns();
 	p->merge.n = 0;
 	for (size_t i = 0; i < s->n_rings; i++) {
 		struct merge_source source = { .rank = RANK_SAMPLE, .index = (uint32_t)i };
 
-		if (next_sample(&s->rings[i], horizon, &source))
+		if (next_sample(&s->rings[i], s->horizon, &source))
 			merge_push(&p->merge, source);
 	}
 	for (size_t i = 0; i < s->n_side; i++) {
 		struct merge_source source = { .rank = RANK_SIDEBAND, .index = (uint32_t)i };
 
-		if (next_sideband(&s->side[i], horizon, &source))
+		if (next_sideband(s, i, &source))
 			merge_push(&p->merge, source);
 	}
 }
@@ -158,10 +168,10 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 	uint64_t sideband_lost = p->counters.sideband_lost;
 	struct run run = { .rank = RANK_SIDEBAND };
 	struct merge_source *first;
-	struct sources s = {};
+	struct sources s = { .horizon = horizon };
 	size_t samples = 0;
 
-	open_sources(p, &s, horizon);
+	open_sources(p, &s);
 	while ((first = merge_first(&p->merge))) {
 		bool more;
 
@@ -174,7 +184,7 @@ size_t pipeline_drain(struct pipeline *p, bool final)
 		} else {
 			on_sideband(p, first->record);
 			perf_ring_pop(&s.side[first->index]);
-			more = next_sideband(&s.side[first->index], horizon, first);
+			more = next_sideband(&s, first->index, first);
 		}
 		if (more)
 			merge_settle(&p->merge);

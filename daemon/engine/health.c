@@ -200,6 +200,7 @@ void health_fill(const struct health *h, struct pipeline *p, const struct config
 		.lost_recently = h->lost_recently,
 		.expected = n.expected,
 		.not_delivered = n.not_delivered,
+		.sideband_lost = n.sideband_lost,
 		.writing_suspended = writer->suspended,
 		.write_error = writer->error,
 		.directory = c->state_directory,

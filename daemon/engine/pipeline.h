@@ -27,7 +27,7 @@ struct pipeline_options {
 struct pipeline_counters {
 	uint64_t samples; /* stored */
 	uint64_t seen, filtered, lost, expected, not_delivered, fault, dropped, throttled;
-	uint64_t sideband_lost;
+	uint64_t sideband_lost; /* records of processes: their rings were full */
 	uint64_t files_gone, processes; /* pids that were gone when first seen; processes known */
 	uint64_t drains;
 	uint64_t samples_cpu_ns; /* own CPU time that samples took */

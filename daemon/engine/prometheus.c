@@ -38,6 +38,9 @@ static void put_samples(const struct engine_status *s, struct buffer *out)
 		"samples the events should have delivered", (double)s->expected);
 	put_one(out, "samples_not_delivered", "gauge",
 		"samples expected, but not delivered by the kernel", (double)s->not_delivered);
+	put_one(out, "process_records_lost_total", "counter",
+		"records of processes lost to full rings; /proc was asked instead",
+		(double)s->sideband_lost);
 	put_one(out, "sampled_cpus", "gauge", "CPUs that are sampled", (double)s->n_cpus);
 	put_one(out, "rate_ratio", "gauge", "share of the configured rate that the budget allows",
 		s->rate_factor);

@@ -363,6 +363,7 @@ static void json_samples(struct json *j, const struct engine_status *s)
 	json_uint(j, "lost_recently", s->lost_recently);
 	json_uint(j, "expected", s->expected);
 	json_uint(j, "not_delivered", s->not_delivered);
+	json_uint(j, "process_records_lost", s->sideband_lost);
 }
 
 static void json_stacks(struct json *j, const struct status_stacks *k)

@@ -58,6 +58,7 @@ struct engine_status {
 	uint64_t lost_recently; /* in the last status interval */
 	uint64_t expected; /* what the events should have delivered since the start; 0: unknown */
 	uint64_t not_delivered; /* expected minus seen */
+	uint64_t sideband_lost; /* records of processes: their rings were full */
 	struct status_stacks stacks;
 
 	bool writing_suspended;

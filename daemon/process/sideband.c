@@ -19,6 +19,9 @@
 #include "host/build_id_leak.h"
 
 #define DEFAULT_RING_BYTES (128 << 10)
+#define KSYMBOL_FIXED                                                                              \
+	((size_t)24) /* bytes before the name: header, address, size, type and flags */
+#define BPF_EVENT_FIXED ((size_t)24) /* header, type and flags, id, tag */
 
 struct sideband_cpu {
 	int cpu;
@@ -318,6 +321,25 @@ static bool is_throttling(const struct perf_event_header *h)
 	return h->type == PERF_RECORD_THROTTLE || h->type == PERF_RECORD_UNTHROTTLE;
 }
 
+/*
+ * The kernel adds the size of this trailer to the record's for each listener on a CPU in turn, and
+ * of these two kinds takes it away again for none (kernel/events/core.c,
+ * perf_event_ksymbol_output() and perf_event_bpf_output(), up to Linux 6.18): beside another
+ * profiler records are longer than what was written, and what lies behind is whatever the ring held
+ * before.
+ */
+static size_t trailer_offset(const struct perf_event_header *h)
+{
+	size_t last = h->size - sizeof(struct sample_id), name;
+
+	if (h->type == PERF_RECORD_BPF_EVENT)
+		return MIN(last, BPF_EVENT_FIXED);
+	if (h->type != PERF_RECORD_KSYMBOL || last < KSYMBOL_FIXED)
+		return last;
+	name = strnlen((const char *)h + KSYMBOL_FIXED, last - KSYMBOL_FIXED) + 1;
+	return MIN(last, KSYMBOL_FIXED + (name + 7) / 8 * 8);
+}
+
 uint64_t sideband_record_time(const struct perf_event_header *h)
 {
 	const uint8_t *record = (const uint8_t *)h;
@@ -329,8 +351,7 @@ uint64_t sideband_record_time(const struct perf_event_header *h)
 	if (is_throttling(h))
 		time = record + sizeof(*h);
 	else
-		time = record + h->size - sizeof(struct sample_id) +
-		       offsetof(struct sample_id, time);
+		time = record + trailer_offset(h) + offsetof(struct sample_id, time);
 	memcpy(&v, time, sizeof(v));
 	return v;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Our sideband leaves the records of other perf users as they would be without it. */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +20,7 @@
 #include "host/build_id_leak.h"
 #include "process/sideband.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/perf_ring.h"
 
 static int open_neighbour(pid_t pid, int cpu)
@@ -115,6 +118,88 @@ static void test_neighbours(void **state)
 	sideband_close(sideband);
 }
 
+/* Another profiler's event that hears of BPF programs. */
+static int open_listener(int cpu)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_SOFTWARE,
+					.size = sizeof(attr),
+					.config = PERF_COUNT_SW_DUMMY,
+					.sample_type = SIDEBAND_SAMPLE_TYPE,
+					.exclude_kernel = 1,
+					.sample_id_all = 1,
+					.ksymbol = 1,
+					.bpf_event = 1 };
+
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int load_program(void)
+{
+	static const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "neighbour", "GPL", code, 2, NULL);
+}
+
+/* Records of BPF programs are too long where others listen, before us or after us; their times are
+ * those of the load all the same. */
+static void test_listeners(void **state)
+{
+	int fds[3], cpu = sched_getcpu(), program;
+	const struct perf_event_header *h;
+	unsigned int ksymbols = 0, programs = 0;
+	uint64_t before, after;
+	struct perf_ring *ring;
+	struct sideband *sideband;
+	char *error = NULL;
+	size_t n;
+
+	(void)state;
+	stay_on(cpu);
+	fds[0] = open_listener(cpu);
+	if (fds[0] < 0) {
+		print_message(
+			"no right to open events of the whole host, or a kernel before 5.1\n");
+		skip();
+	}
+	assert_int_equal(
+		sideband_open(&(struct sideband_options){ .pid = -1 }, &cpu, 1, &sideband, &error),
+		0);
+	fds[1] = open_listener(cpu);
+	fds[2] = open_listener(cpu);
+	before = now_ns();
+	program = load_program();
+	after = now_ns();
+	if (program < 0) {
+		print_message("no right to load a BPF program\n");
+		sideband_close(sideband);
+		skip();
+	}
+	ring = sideband_rings(sideband, &n);
+	perf_ring_refresh(ring);
+	while ((h = perf_ring_peek(ring))) {
+		struct sideband_ksymbol k;
+		uint64_t time = sideband_record_time(h);
+
+		if (sideband_get_ksymbol(h, &k) && strstr(k.name, "neighbour")) {
+			ksymbols++;
+			assert_in_range(time, before, after);
+		}
+		if (h->type == PERF_RECORD_BPF_EVENT && time >= before)
+			programs++;
+		assert_true(time <= now_ns());
+		perf_ring_pop(ring);
+	}
+	assert_true(ksymbols >= 1);
+	assert_true(programs >= 1);
+	for (size_t i = 0; i < 3; i++)
+		close(fds[i]);
+	close(program);
+	sideband_close(sideband);
+}
+
 /* The probe answers without privilege, and the same twice. */
 static void test_probe(void **state)
 {
@@ -133,6 +218,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_probe),
 	};
 
