@@ -48,6 +48,8 @@ static void on_forgotten(struct process *process, void *userdata)
 {
 	struct pipeline *p = userdata;
 
+	if (p->recorder)
+		recorder_process_forgotten(p->recorder, process);
 	if (p->unwinder)
 		unwinder_process_forgotten(p->unwinder, process);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "profile/id_table.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/cleanup.h"
 
 #define FIRST_SIZE 1024
 
@@ -37,20 +38,31 @@ static void set_free(struct id_table_entry *entries, size_t size)
 	memset(entries, 0xff, size * sizeof(*entries)); /* every id is ID_TABLE_NEW */
 }
 
-static bool grow(struct id_table *t)
+static bool is_kept(const struct id_table *t, const struct id_table_entry *e)
 {
-	size_t size = t->size ? t->size * 2 : FIRST_SIZE;
-	struct id_table_entry *entries = malloc(size * sizeof(*entries));
+	return e->id != ID_TABLE_NEW && (!t->keep || t->keep(e, t->userdata));
+}
 
+/* Twice the size, or the same when half of it is given up. */
+static bool make_room(struct id_table *t)
+{
+	struct id_table_entry *entries;
+	size_t kept = 0, size;
+
+	for (size_t i = 0; i < t->size; i++)
+		kept += is_kept(t, &t->entries[i]);
+	size = kept * 4 > t->size ? t->size * 2 : MAX(t->size, (size_t)FIRST_SIZE);
+	entries = malloc(size * sizeof(*entries));
 	if (!entries)
 		return false;
 	set_free(entries, size);
 	for (size_t i = 0; i < t->size; i++)
-		if (t->entries[i].id != ID_TABLE_NEW)
+		if (is_kept(t, &t->entries[i]))
 			*probe(entries, size, t->entries[i].a, t->entries[i].b) = t->entries[i];
 	free(t->entries);
 	t->entries = entries;
 	t->size = size;
+	t->used = kept;
 	return true;
 }
 
@@ -58,7 +70,7 @@ uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b)
 {
 	struct id_table_entry *e;
 
-	if (t->used * 2 >= t->size && !grow(t))
+	if (t->used * 2 >= t->size && !make_room(t))
 		return NULL;
 	e = probe(t->entries, t->size, a, b);
 	if (e->id == ID_TABLE_NEW) {

@@ -4,6 +4,7 @@
  * A hash table from two numbers to a 32-bit id. Four entries share a cache line: what a look-up
  * costs is the line that was not there.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ struct id_table {
 	struct id_table_entry *entries;
 	size_t size; /* a power of two */
 	size_t used;
+	/* NULL, or which entries are worth taking along when there is no room left. */
+	bool (*keep)(const struct id_table_entry *entry, void *userdata);
+	void *userdata;
 };
 
 /*

@@ -20,6 +20,14 @@
 
 #define DEFAULT_BLOCK_BYTES (256 * 1024)
 
+static bool still_runs(const struct id_table_entry *thread, void *userdata)
+{
+	const struct recorder *r = userdata;
+	uint64_t process = thread->a >> 32;
+
+	return process / 64 >= r->ended_words || !(r->ended[process / 64] >> process % 64 & 1);
+}
+
 int recorder_new(const struct recorder_options *options, struct recorder **ret)
 {
 	_cleanup_(recorder_freep) struct recorder *r = calloc(1, sizeof(*r));
@@ -32,6 +40,8 @@ int recorder_new(const struct recorder_options *options, struct recorder **ret)
 	r->options = *options;
 	if (r->options.block_bytes == 0)
 		r->options.block_bytes = DEFAULT_BLOCK_BYTES;
+	r->threads.keep = still_runs;
+	r->threads.userdata = r;
 	r->coder = record_coder_new();
 	r->rows = row_coder_new();
 	r->previous = calloc(options->n_cpus, sizeof(*r->previous));
@@ -61,6 +71,7 @@ struct recorder *recorder_free(struct recorder *r)
 	free(r->facts);
 	free(r->events);
 	free(r->event_ids);
+	free(r->ended);
 	free(r->previous);
 	free(r->cache);
 	id_table_done(&r->threads);
@@ -87,8 +98,7 @@ static void put_clock(struct recorder *r)
 {
 	struct record record = {
 		.type = RECORD_CLOCK,
-		.clock = { .monotonic_ns = now_ns(),
-			   .realtime_ns = clock_ns(CLOCK_REALTIME) },
+		.clock = { .monotonic_ns = now_ns(), .realtime_ns = clock_ns(CLOCK_REALTIME) },
 	};
 
 	r->clock_ns = record.clock.monotonic_ns;
@@ -109,6 +119,8 @@ static void begin_epoch(struct recorder *r)
 	r->last_space = KERNEL_SPACE;
 	recorder_forget_frames(r);
 	recorder_unwatch_all(r);
+	if (r->ended_words)
+		memset(r->ended, 0, r->ended_words * sizeof(*r->ended));
 	id_table_clear(&r->threads);
 	id_table_clear(&r->frames);
 	id_table_clear(&r->functions);
@@ -178,10 +190,36 @@ uint32_t recorder_put_object(struct recorder *r, struct object *o)
 	return o->id;
 }
 
+/* Without memory for it its threads are kept until the epoch ends. */
+static void end_process(struct recorder *r, uint32_t id)
+{
+	size_t word = id / 64;
+
+	if (word >= r->ended_words) {
+		size_t n = MAX(word + 1, 2 * r->ended_words);
+		uint64_t *grown = reallocarray(r->ended, n, sizeof(*grown));
+
+		if (!grown)
+			return;
+		memset(grown + r->ended_words, 0, (n - r->ended_words) * sizeof(*grown));
+		r->ended = grown;
+		r->ended_words = n;
+	}
+	r->ended[word] |= 1ULL << id % 64;
+}
+
+void recorder_process_forgotten(struct recorder *r, const struct process *p)
+{
+	if (p->epoch == r->epoch)
+		end_process(r, p->id);
+}
+
 static uint32_t process_id(struct recorder *r, struct process *p)
 {
 	if (p->epoch == r->epoch && p->written_generation == p->generation)
 		return p->id;
+	if (p->epoch == r->epoch)
+		end_process(r, p->id);
 	p->epoch = r->epoch;
 	p->written_generation = p->generation;
 	p->written_mappings = NULL;

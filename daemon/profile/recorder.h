@@ -54,6 +54,8 @@ void recorder_object_ready(struct recorder *r, struct object *o);
 void recorder_look_again(struct recorder *r);
 /* `pid` ended, or executes something else: what it wrote down is no longer about its past. */
 void recorder_process_gone(struct recorder *r, uint32_t pid);
+/* No sample of it will come any more. */
+void recorder_process_forgotten(struct recorder *r, const struct process *p);
 
 /* Hands what there is to the writer; to be called at least once a second. Returns the block's
  * number, 0: empty. */

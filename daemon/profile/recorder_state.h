@@ -70,6 +70,8 @@ struct recorder {
 	uint64_t clock_ns; /* of the last clock record */
 	uint32_t n_objects, n_processes, n_threads, n_frames;
 	struct id_table threads, frames, functions;
+	uint64_t *ended; /* bit i: nothing more comes of the process with id i */
+	size_t ended_words;
 	struct cached_frame *cache; /* [FRAME_CACHE] */
 	uint32_t last_space;
 	struct object *unknown; /* for user addresses outside every mapping */

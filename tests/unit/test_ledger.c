@@ -269,6 +269,30 @@ static void id_table(void **state)
 	id_table_done(&t);
 }
 
+static bool is_even(const struct id_table_entry *e, void *userdata)
+{
+	(void)userdata;
+	return e->b % 2 == 0;
+}
+
+/* What nobody asks for any more gives its place to what comes: the table need not grow. */
+static void id_table_gives_up(void **state)
+{
+	struct id_table t = { .keep = is_even };
+	size_t most = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100000; i++) {
+		/* a hundred that stay, then only such that go */
+		*id_table_slot(&t, 1, i < 100 ? 2 * i : 2 * i + 1) = i;
+		most = MAX(most, t.size);
+	}
+	for (uint32_t i = 0; i < 100; i++)
+		assert_int_equal(*id_table_slot(&t, 1, 2 * i), i);
+	assert_true(most <= 1024);
+	id_table_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +304,7 @@ int main(void)
 		cmocka_unit_test(enabled_time_is_shared),
 		cmocka_unit_test(idle_ticks_are_carried),
 		cmocka_unit_test(id_table),
+		cmocka_unit_test(id_table_gives_up),
 	};
 
 	return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
