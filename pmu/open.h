@@ -30,10 +30,11 @@ int pmu_event_open_by(const struct pmu_kernel *k, struct pmu_event *ev, const st
 struct perf_ops;
 
 /*
- * The same of an event that may need another in front of it: on Sapphire Rapids, and the large cores
- * of Alder Lake, loads have a data source only in a group with mem-loads-aux, which counts; without
- * it the kernel says ENODATA (Linux arch/x86/events/intel/core.c, require_mem_loads_aux_event).
- * *ret_leader is then its descriptor, which is enabled and closed with that of the event; else -1.
+ * The same of an event that may need another in front of it: on Sapphire Rapids, and the large
+ * cores of Alder Lake, loads have a data source only in a group with mem-loads-aux, which counts;
+ * without it the kernel says ENODATA (Linux arch/x86/events/intel/core.c,
+ * require_mem_loads_aux_event). *ret_leader is then its descriptor, which is enabled and closed
+ * with that of the event; else -1.
  */
 int pmu_event_open_led(const struct perf_ops *ops, const char *sysfs, struct pmu_event *ev,
 		       const struct pmu_target *t, int *ret_leader);

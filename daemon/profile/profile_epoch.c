@@ -209,8 +209,7 @@ static int on_object(struct epoch *e, const struct record_object *o)
 	object = &e->objects[e->n_objects];
 	*object = (struct epoch_object){ .id = PROFILE_NONE };
 	object->key.kind = o->kind;
-	object->guest =
-		o->kind == OBJECT_MODULE && record_bytes_equal(o->path, RECORD_GUEST);
+	object->guest = o->kind == OBJECT_MODULE && record_bytes_equal(o->path, RECORD_GUEST);
 	if (o->kind == OBJECT_KERNEL || o->kind == OBJECT_MODULE || o->kind == OBJECT_BPF)
 		object->key.base = o->base;
 	object->key.build_id_size = (uint32_t)MIN(o->build_id.size, sizeof(object->key.build_id));

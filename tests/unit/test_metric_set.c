@@ -211,7 +211,8 @@ static void rates_of_their_own_time(void **state)
 	expect(&m, "memory_bandwidth", 1, -1, 64 * 4 * (0.2e9 + 0.05e9));
 	expect(&m, "package_power", 0, -1, 50);
 	expect(&m, "package_power", 1, -1, 50);
-	/* CPU 0 was the first to begin, CPU 18 a quarter of the way later, others still count less */
+	/* CPU 0 was the first to begin, CPU 18 a quarter of the way later, others still count less
+	 */
 	assert_true(find(&m, "package_power", 0, -1)->seconds >
 		    find(&m, "package_power", 1, -1)->seconds + 0.5);
 	assert_true(find(&m, "package_power", 1, -1)->seconds >
@@ -285,8 +286,8 @@ static void absent_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ratios_of_sums), cmocka_unit_test(socket_metrics),
-		cmocka_unit_test(shared_events),  cmocka_unit_test(turns_are_told),
+		cmocka_unit_test(ratios_of_sums),	   cmocka_unit_test(socket_metrics),
+		cmocka_unit_test(shared_events),	   cmocka_unit_test(turns_are_told),
 		cmocka_unit_test(rates_of_their_own_time), cmocka_unit_test(absent_values),
 	};
 

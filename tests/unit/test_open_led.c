@@ -52,7 +52,8 @@ static void check_led(const struct row *row, struct fake *f, int fd, int leader)
 
 	if (loads->leader != leader - FAKE_FIRST_FD || aux->attr.config != MEM_LOADS_AUX)
 		fail_msg("line %d: it is not behind mem-loads-aux", row->line);
-	/* it counts and never samples; the group begins with it, where and with whom the loads are */
+	/* it counts and never samples; the group begins with it, where and with whom the loads are
+	 */
 	assert_true(aux->attr.sample_period == 0 && !aux->attr.freq && !aux->attr.precise_ip);
 	assert_true(aux->attr.disabled && !loads->attr.disabled);
 	assert_true(loads->attr.sample_period && loads->attr.precise_ip);
@@ -108,7 +109,8 @@ static void test_aux(void **state)
 		{ __LINE__, "spr", "cpu/mem-loads/P", -EACCES, 0, -1, -EACCES, false },
 		/* the event in front cannot be had, or is not there */
 		{ __LINE__, "spr", "cpu/mem-loads/P", -ENODATA, -EBUSY, -1, -EBUSY, false },
-		{ __LINE__, "icx", "cpu/event=0xcd,umask=0x01/P", -ENODATA, 0, -1, -ENODATA, false },
+		{ __LINE__, "icx", "cpu/event=0xcd,umask=0x01/P", -ENODATA, 0, -1, -ENODATA,
+		  false },
 	};
 
 	(void)state;

@@ -94,8 +94,7 @@ int main(int argc, char **argv)
 		       : strcmp(argv[1], "jump") == 0  ? stream_jump
 						       : NULL;
 	if (!pass || bytes == 0 || limit <= 0 || (argc == 5 && !timed) || argc > 5) {
-		fprintf(stderr,
-			"usage: stream read|write|jump MEGABYTES PASSES|seconds SECONDS\n");
+		fprintf(stderr, "usage: stream read|write|jump MEGABYTES PASSES|seconds SECONDS\n");
 		return 2;
 	}
 	words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
