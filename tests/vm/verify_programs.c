@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Loads each program of BPF objects alone and says what the verifier had to do for it.
+ * Loads each program of BPF objects and says what the verifier had to do for it: all of an object at
+ * once, for to look all types up in the kernel's description is most of the work, or, where the kernel
+ * refuses one of them, each alone.
  *
  *   verify_programs OBJECT...
  *
@@ -26,6 +28,7 @@
 #include "util/cleanup.h"
 
 #define LOG_BYTES (1U << 20)
+#define STATISTICS_BYTES 4096U
 #define LOG_LINES 100
 #define LOG_STATISTICS 4 /* BPF_LOG_STATS, since Linux 5.2 */
 
@@ -139,17 +142,54 @@ static void verify(const char *path, const char *name, const char *btf, char *lo
 	print_log(object, name, log);
 }
 
+static size_t count_programs(struct bpf_object *object)
+{
+	struct bpf_program *program;
+	size_t n = 0;
+
+	bpf_object__for_each_program(program, object) n++;
+	return n;
+}
+
+/* False where the kernel does not take all of them; nothing is printed then. */
+static bool verify_together(struct bpf_object *object, const char *name)
+{
+	_cleanup_free_ char *logs = calloc(count_programs(object), STATISTICS_BYTES);
+	struct bpf_program *program;
+	char *log = logs;
+
+	if (!logs)
+		return false;
+	bpf_object__for_each_program(program, object) {
+		bpf_program__set_autoload(program, true);
+		bpf_program__set_log_level(program, LOG_STATISTICS);
+		bpf_program__set_log_buf(program, log, STATISTICS_BYTES);
+		log += STATISTICS_BYTES;
+	}
+	if (bpf_object__load(object) < 0)
+		return false;
+	log = logs;
+	bpf_object__for_each_program(program, object) {
+		printf("accepted\t%s\t%s\t%lu\t%zu\n", name, bpf_program__name(program),
+		       processed(log), bpf_program__insn_cnt(program));
+		log += STATISTICS_BYTES;
+	}
+	return true;
+}
+
 static int verify_object(const char *path, const char *btf, char *log)
 {
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = btf);
+	struct bpf_object *object = bpf_object__open_file(path, &options);
 	struct bpf_program *program;
 
 	if (!object) {
 		fprintf(stderr, "verify_programs: %s: %s\n", path, strerror(errno));
 		return -errno;
 	}
-	bpf_object__for_each_program(program, object)
-		verify(path, bpf_program__name(program), btf, log);
+	if (!verify_together(object, base_name(path)))
+		bpf_object__for_each_program(program, object)
+			verify(path, bpf_program__name(program), btf, log);
 	bpf_object__close(object);
 	return 0;
 }
