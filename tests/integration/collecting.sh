@@ -4,6 +4,14 @@ collector=
 # Before Linux 5.11 maps of all of a user's processes count against each one's limit.
 ulimit -l unlimited 2>/dev/null
 
+# tracefs where it is not mounted, in a mount namespace of this test's own: begins the test anew.
+own_tracefs() {
+	[ ! -e /sys/kernel/tracing/events/syscalls ] && [ -z "${OWN_TRACEFS:-}" ] || return 0
+	export OWN_TRACEFS=1
+	rm -rf "$work"
+	exec unshare -m sh -c 'mount -t tracefs tracefs /sys/kernel/tracing; exec "$@"' sh "$0" "$O"
+}
+
 # collect NAME OPTION...: in the background, writing $work/rows; comes back when it has read once. What stands in
 # ${inside[@]} runs it.
 inside=()
