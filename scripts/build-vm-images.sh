@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds what the guests of scripts/run-vm-tests.sh boot: kernels and a root file system with the product and its tests.
 #
-# usage: build-vm-images.sh [--arch amd64|arm64|riscv64]... [--kernel NAME]... [--output DIR]
+# usage: build-vm-images.sh [--arch amd64|arm64|riscv64]... [--kernel NAME | --no-kernel]... [--output DIR]
 #
 # Kernels are Debian packages of several suites (tests/vm/kernels.conf), unpacked, never installed. A root is the files
 # of Debian packages (no maintainer script runs, so that any architecture can be made) with the product in /opt, packed
@@ -12,7 +12,8 @@
 # Below the output directory (build/vm):
 #   kernels/ARCH/NAME/{vmlinuz,modules,packages}   roots/{ARCH,amd64-systemd}.cpio   build/ARCH (the cross builds)   debs/ apt/ (caches)
 #
-# Exit code: 0; 2 wrong usage; 3 a package, a tool or disk space is missing; 1 a build failed.
+# Exit code: 0; 4 all but kernels that cannot be had; 2 wrong usage; 3 a package, a tool or disk space is missing; 1 a build
+# failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 O=${O:-build}
@@ -27,8 +28,9 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--arch) archs+=("${2:?}") && shift 2 ;;
 	--kernel) kernels+=("${2:?}") && shift 2 ;;
+	--no-kernel) kernels+=('') && shift ;;
 	--output) lab=${2:?} && shift 2 ;;
-	-h | --help) sed -n '3,16s/^# \{0,1\}//p' "$0" && exit ;;
+	-h | --help) sed -n '3,17s/^# \{0,1\}//p' "$0" && exit ;;
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac
 done
@@ -46,10 +48,19 @@ chosen() { # NAME LIST...: is in the list, or the list is empty
 
 # --- kernels ----------------------------------------------------------------------------------------------------------
 
+# apt needs every architecture that a suite will be asked for.
+lab_lists() { # SUITE
+	case $1 in
+	bookworm) lab_update bookworm amd64 arm64 ;;
+	trixie) lab_update trixie amd64 arm64 riscv64 ;;
+	*) lab_update "$1" amd64 ;;
+	esac
+}
+
 # The package that holds vmlinuz, and since 7.x, where linux-image-* only depends on others, the one that holds the modules.
 kernel_packages() {
 	local suite=$1 arch=$2 meta=$3 image
-	image=$(lab_apt "$suite" apt-cache depends "$meta:$arch" | sed -n 's/.*Depends: \(linux-image-[0-9][^: ]*\).*/\1/p')
+	image=$(lab_apt "$suite" apt-cache depends "$meta:$arch" 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9][^: ]*\).*/\1/p')
 	[ -n "$image" ] || die "$suite has no kernel package behind $meta for $arch"
 	lab_apt "$suite" apt-cache depends "$image:$arch" |
 		sed -n 's/.*Depends: \(linux-\(binary\|modules\)-[^: ]*\).*/\1/p' | grep . || echo "$image"
@@ -59,9 +70,16 @@ kernel_packages() {
 build_kernel() {
 	local name=$1 arch=$2 suite=$3 meta=$4 packages deb debs module release dir=$lab/kernels/$2/$1
 
+	lab_lists "$suite"
 	packages=$(kernel_packages "$suite" "$arch" "$meta")
 	if [ "$(cat "$dir/packages" 2>/dev/null)" = "$packages" ]; then return; fi
-	debs=$(lab_download "$suite" ${packages//$'\n'/:$arch }:$arch)
+	debs=$(lab_download "$suite" ${packages//$'\n'/:$arch }:$arch) || {
+		echo "build-vm-images: $suite may have moved on: once more, with new lists" >&2
+		rm "$lab/apt/$suite/updated"
+		lab_lists "$suite"
+		packages=$(kernel_packages "$suite" "$arch" "$meta")
+		debs=$(lab_download "$suite" ${packages//$'\n'/:$arch }:$arch)
+	}
 	rm -rf "$dir"
 	mkdir -p "$dir/unpacked"
 	# linux-image-* has it as boot/vmlinuz-RELEASE, linux-binary-* as usr/lib/modules/RELEASE/vmlinuz.
@@ -189,7 +207,9 @@ install_product() {
 		[ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
 	done
 	mkdir -p "$root/usr/lib/modules"
-	cp -a "$lab/kernels/$arch"/*/modules/. "$root/usr/lib/modules/"
+	for f in "$lab/kernels/$arch"/*/modules; do
+		[ ! -d "$f" ] || cp -a "$f/." "$root/usr/lib/modules/"
+	done
 	install -m 755 tests/vm/init "$root/init"
 	if [ -d "$root/usr/lib/systemd/system" ]; then
 		mkdir -p "$root/etc/systemd/system"
@@ -220,25 +240,33 @@ build_root() { # NAME ARCH PACKAGE...
 scripts/install-deps.sh vm || die "the packages of the lab cannot be installed"
 [ "$(df -m --output=avail "$lab" | tail -1)" -ge 4096 ] || die "less than 4 GiB are free below $lab"
 
+table=$(sed -e '/^#/d' -e '/^$/d' tests/vm/kernels.conf)
 selection=$(while read -r name arch suite meta _; do
-	case $name in '' | '#'*) continue ;; esac
-	[ "$suite" != - ] || continue
-	if chosen "$name" "${kernels[@]}" && chosen "$arch" "${archs[@]}"; then echo "$name $arch $suite $meta"; fi
-done <tests/vm/kernels.conf)
-[ -n "$selection" ] || die "tests/vm/kernels.conf has no kernel '${kernels[*]}' for '${archs[*]:-any architecture}'" 2
+	if [ "$suite" != - ] && chosen "$name" "${kernels[@]}" && chosen "$arch" "${archs[@]}"; then
+		echo "$name $arch $suite $meta"
+	fi
+done <<<"$table")
+[ -n "$selection" ] || chosen '' "${kernels[@]}" ||
+	die "tests/vm/kernels.conf has no kernel '${kernels[*]}' for '${archs[*]:-any architecture}'" 2
 
-guest_archs=$(cut -d' ' -f2 <<<"$selection" | sort -u)
-# apt needs every architecture that a suite will be asked for.
-lab_update bookworm amd64 arm64
+# One kernel that cannot be had is no reason to leave the others untried; an older one of the same name would be no answer.
+missing=''
 while read -r name arch suite meta; do
-	case $suite in
-	bookworm) ;;
-	trixie) lab_update trixie amd64 arm64 riscv64 ;;
-	*) lab_update "$suite" amd64 ;;
-	esac
-	build_kernel "$name" "$arch" "$suite" "$meta"
+	[ -n "$name" ] || continue
+	set +e
+	(set -e && build_kernel "$name" "$arch" "$suite" "$meta")
+	code=$?
+	set -e
+	if [ $code -ne 0 ]; then
+		rm -rf "$lab/kernels/$arch/$name"
+		missing=yes
+	fi
 done <<<"$selection"
-for arch in $guest_archs; do
+
+[ ${#archs[@]} -gt 0 ] || mapfile -t archs < <(cut -d' ' -f2 <<<"${selection:-$(awk '{ print "-", $2 }' <<<"$table")}")
+for arch in $(printf '%s\n' "${archs[@]}" | sort -u); do
+	lab_lists "$(suite_of "$arch")"
 	build_root "$arch" "$arch" "${userland[@]}"
 	[ "$arch" != amd64 ] || build_root amd64-systemd amd64 "${userland[@]}" "${service_userland[@]}"
 done
+[ -z "$missing" ] || exit 4

@@ -3,7 +3,7 @@
 # Runs inside a guest of the lab, as root: loads, attaches and triggers every BPF program, goes the whole way of a sample,
 # and tells the result on standard output, for tests/vm/matrix.py to read.
 #
-# usage: test-bpf-in-vm.sh TEST...     files of tests/vm/worlds/, without .sh; "matrix" is the usual one
+# usage: test-bpf-in-vm.sh TEST...     files of tests/vm/worlds/, without .sh; "sampler" and "collectors" are the usual ones
 #
 # Lines, fields separated by tabs; the rest of the console is for people:
 #   @vm kernel RELEASE MACHINE      @vm objects NAME SHA256          @vm insns PROGRAM COUNT
@@ -26,7 +26,7 @@ say() {
 
 # emit STATUS PROGRAM TEST SECONDS DETAIL
 emit() {
-	say result "$1" "$2" "$3" "$4" "$(tr '\t\n' '  ' <<<"$5")"
+	say result "$1" "$2" "$3" "$4" "${5//[$'\t\n']/ }"
 }
 
 log() { # PROGRAM TEST <text
@@ -51,6 +51,28 @@ attempt() {
 		return 1
 		;;
 	esac
+}
+
+# verify OBJECT...: a row for each program of bpf/OBJECT.bpf.o, and for the one that no verifier may accept.
+declare -A not_verified=() # OBJECT/PROGRAM: this kernel's verifier refuses it
+verify() {
+	local verdict object program text length
+	local files=("${@/#/$O/bpf/}")
+	"$O/vm-programs/verify_programs" "${files[@]/%/.bpf.o}" "$O"/vm-programs/*.bpf.o >"$work/verified" ||
+		emit FAIL - "programs are verified" 0 "verify_programs failed"
+	while IFS=$'\t' read -r verdict object program text length; do
+		program=${object%.bpf.o}/$program
+		[ "$verdict" = accepted ] || not_verified[$program]=yes
+		case $verdict in
+		accepted)
+			emit PASS "$program" verified 0 "$text instructions processed, $length long"
+			say insns "$program" "$text"
+			;;
+		refused) emit FAIL "$program" verified 0 "$text" ;;
+		unknown) emit SKIP "$program" verified 0 "$text" ;;
+		log) say log "$program" verified "$text${length:+ $length}" ;;
+		esac
+	done <"$work/verified"
 }
 
 # profile NAME OPTION... -- COMMAND...: records; the report by function is $work/NAME.json. 77: the kernel cannot.
@@ -104,6 +126,43 @@ ask() {
 		        print(text, "->", v)
 		sys.exit(failed != 0)
 	PY
+}
+
+# tap PREFIX COMMAND...: lines of a test in TAP become rows as they come.
+tap() {
+	local prefix=$1 line claim ended='' failed=()
+	shift
+	while IFS= read -r line; do
+		claim=$prefix${line#*ok * - }
+		case $line in
+		'ok '*' # SKIP '*) emit SKIP - "${claim%% # SKIP *}" 0 "${line#* # SKIP }" ;;
+		'ok '*) emit PASS - "$claim" 0 "" ;;
+		'not ok '*)
+			emit FAIL - "$claim" 0 ""
+			failed+=("$claim")
+			;;
+		1..[0-9]*) ended=yes ;;
+		esac
+	done < <("$@" 2>&1 </dev/null | tee "$work/tap")
+	[ -n "$ended" ] || {
+		emit FAIL - "${prefix}ends" 0 "it did not"
+		failed+=("${prefix}ends")
+	}
+	for claim in "${failed[@]}"; do log - "$claim" <"$work/tap"; done
+}
+
+# sampler_way ATTACH TRANSPORT OPTION...: one way of a sample: attached, triggered, and its effect is a report with functions known by construction.
+sampler_way() {
+	local way=way-$1-$2
+	profile "$way" -e cpu-clock@199Hz --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
+	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
+}
+counters=(--counters page-faults,task-clock)
+larger_programs() { # ATTACH TRANSPORT
+	local way=("attached by $1, triggered" sampler_way "$1" "$2")
+	attempt sampler/count_to_$2_ring "${way[@]}" "${counters[@]}"
+	attempt sampler/unwind_to_$2_ring "${way[@]}" --unwind dwarf
+	attempt sampler/count_unwind_to_$2_ring "${way[@]}" --unwind dwarf "${counters[@]}"
 }
 
 # Warnings and oopses of the kernel are failures of ours until shown otherwise. Emulation itself is slow: stalls are not. Nor is

@@ -48,6 +48,11 @@ talk() {
 	PY
 }
 
+# A packet and its answer.
+send_packets() {
+	busybox ping -c 1 127.0.0.1
+}
+
 write_to_console() {
 	echo >/dev/console
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by scripts/test-bpf-in-vm.sh: every BPF program of the collectors attached and triggered, and what came of it.
+# Sourced by scripts/test-bpf-in-vm.sh: every BPF program of the collectors verified, attached and triggered, and what came
+# of it.
 
 # shellcheck source=/dev/null
 source "$O/../tests/vm/triggers.sh"
@@ -11,24 +12,25 @@ cp /sys/kernel/btf/vmlinux "$elsewhere/$(uname -r).btf"
 # An array, not a function: the process in the background is the collector itself, which gets the signals.
 without_btf=(unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh)
 
-is_refused() { # OBJECT PROGRAM: by this kernel's verifier, as matrix.sh has seen
-	grep -qE $'^(refused|unknown)\t'"$1.bpf.o"$'\t'"$2"$'\t' "$work/verified"
+declare -A runs=() # PROGRAM: how often it ran
+read_runs() { # PID
+	local name count
+	runs=()
+	while read -r name count; do runs[$name]=$((${runs[$name]:-0} + count)); done < <("$O/vm-programs/program_runs" "$1")
 }
 
-ran() { # PROGRAM
-	awk -v name="$1" '$1 == name && $2 > 0 { ran = 1 } END { exit !ran }' "$work/runs"
-}
+ran() { [ "${runs[$1]:-0}" -gt 0 ]; }
 
-# Those of which none has run yet, one a line. What the verifier refuses never will.
-not_run_yet() { # PID OBJECT ONE/OTHER...
-	local pid=$1 object=$2 programs program
-	shift 2
-	"$O/vm-programs/program_runs" "$pid" >"$work/runs"
+# Those of which none has run yet, one a line, in $missing. What the verifier refuses never will.
+not_run_yet() { # OBJECT ONE/OTHER...
+	local object=$1 programs program
+	missing=''
+	shift
 	for programs; do
 		for program in ${programs//\// }; do
-			! ran "$program" && ! is_refused "$object" "$program" || continue 2
+			! ran "$program" && [ -z "${not_verified[$object/$program]:-}" ] || continue 2
 		done
-		echo "$programs"
+		missing+=$programs$'\n'
 	done
 }
 
@@ -46,20 +48,22 @@ rows_are_there() { # PATTERNS
 collect_once() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 	local collecting code=0 hide=()
 	[ "$3" != hidden ] || hide=("${without_btf[@]}")
-	missing=$2 refused=''
+	missing=${2// /$'\n'}$'\n' refused=''
 	# shellcheck disable=SC2086
 	"${hide[@]}" "$PROFILER" collect --json -I 300 $1 >"$work/rows" 2>"$work/collect.err" &
 	collecting=$!
 	for _ in $(seq 100); do
 		sleep 0.2
 		kill -0 $collecting 2>/dev/null || break
-		[ -n "$("$O/vm-programs/program_runs" $collecting)" ] || continue
+		read_runs $collecting
+		[ ${#runs[@]} -gt 0 ] || continue
 		"$4" >"$work/trigger.out" 2>&1 || {
 			[ $? -ne 77 ] || { refused=$(cat "$work/trigger.out") && break; }
 			continue
 		}
+		read_runs $collecting
 		# shellcheck disable=SC2086
-		missing=$(not_run_yet $collecting "${1%% *}" $2)
+		not_run_yet "${1%% *}" $2
 		if [ -z "$missing" ] && rows_are_there "$5" >/dev/null; then break; fi
 	done
 	kill -INT $collecting 2>/dev/null
@@ -91,9 +95,9 @@ run_collector() { # OPTIONS PROGRAMS BTF TRIGGER ROWS
 judge_program() { # OBJECT PROGRAM TEST
 	if [ -n "$refused" ]; then
 		emit SKIP "$1/$2" "$3" 0 "$refused"
-	elif is_refused "$1" "$2"; then
+	elif [ -n "${not_verified[$1/$2]:-}" ]; then
 		emit SKIP "$1/$2" "$3" 0 "this kernel's verifier refuses it"
-	elif grep -qxF -- "$programs" <<<"$missing"; then
+	elif [[ $'\n'$missing == *$'\n'$programs$'\n'* ]]; then
 		emit FAIL "$1/$2" "$3" 0 "it did not run"
 	elif ! ran "$2"; then
 		emit SKIP "$1/$2" "$3" 0 "this kernel takes the other form of it"
@@ -101,6 +105,13 @@ judge_program() { # OBJECT PROGRAM TEST
 		emit PASS "$1/$2" "$3" 0 ""
 	fi
 }
+
+collectors=()
+for object in "$O"/bpf/*.bpf.o; do
+	object=$(basename "$object" .bpf.o)
+	[ "$object" = sampler ] || collectors+=("$object")
+done
+verify "${collectors[@]}"
 
 make_disk
 echo 1 >/proc/sys/kernel/bpf_stats_enabled

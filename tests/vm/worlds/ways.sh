@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by scripts/test-bpf-in-vm.sh after matrix.sh: every sampling program by every way there is to attach it.
+# Sourced by scripts/test-bpf-in-vm.sh: every sampling program by every way there is to attach it, those of sampler.sh excepted.
 
 for transport in perf bpf; do
 	larger_programs link $transport

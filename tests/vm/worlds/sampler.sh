@@ -1,42 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by scripts/test-bpf-in-vm.sh: every BPF program verified, attached in both modes and triggered; the whole way.
+# Sourced by scripts/test-bpf-in-vm.sh: every BPF program of the sampler verified, attached in both modes and
+# triggered; the whole way.
 
-# Only the sampler is meant for riscv64.
-objects=("$O"/bpf/*.bpf.o)
-if [ "$(uname -m)" = riscv64 ]; then objects=("$O/bpf/sampler.bpf.o"); fi
+verify sampler
 
-verify_all() {
-	local verdict object program text length
-	"$O/vm-programs/verify_programs" "${objects[@]}" "$O"/vm-programs/*.bpf.o >"$work/verified" || return 1
-	while IFS=$'\t' read -r verdict object program text length; do
-		program=${object%.bpf.o}/$program
-		case $verdict in
-		accepted)
-			emit PASS "$program" verified 0 "$text instructions processed, $length long"
-			say insns "$program" "$text"
-			;;
-		refused) emit FAIL "$program" verified 0 "$text" ;;
-		unknown) emit SKIP "$program" verified 0 "$text" ;;
-		log) say log "$program" verified "$text${length:+ $length}" ;;
-		esac
-	done <"$work/verified"
-	[ -s "$work/verified" ]
-}
-verify_all || emit FAIL - "programs are verified" 0 "verify_programs failed"
-
-# One way of a sample: attached, triggered, and its effect is a report with functions known by construction.
-sampler_way() { # ATTACH TRANSPORT OPTION...
-	local way=way-$1-$2
-	profile "$way" -e cpu-clock@199Hz --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
-	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
-}
-counters=(--counters page-faults,task-clock)
-larger_programs() { # ATTACH TRANSPORT
-	local way=("attached by $1, triggered" sampler_way "$1" "$2")
-	attempt sampler/count_to_$2_ring "${way[@]}" "${counters[@]}"
-	attempt sampler/unwind_to_$2_ring "${way[@]}" --unwind dwarf
-	attempt sampler/count_unwind_to_$2_ring "${way[@]}" --unwind dwarf "${counters[@]}"
-}
 # Which program is attached is the same to the kernel: the larger ones take the way that the product takes here by itself.
 # ways.sh has what is missing of all by all.
 for transport in perf bpf; do
