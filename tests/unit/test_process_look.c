@@ -5,6 +5,7 @@
  * process.
  */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -67,6 +68,7 @@ static void start_child(struct child *c)
 	c->pid = fork();
 	assert_true(c->pid >= 0);
 	if (c->pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a claim fails */
 		close(ends[1]);
 		if (write(ready[1], "x", 1) != 1)
 			_exit(1);
