@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "store/record_coder.h"
+
 #define UNMAPPED (UINT32_MAX - 1) /* no id either: a user address outside every mapping */
 
 static uint32_t frame_id(struct recorder *r, struct object *o, uint64_t offset, uint32_t pid)
@@ -207,6 +209,8 @@ bool recorder_intern_stack(struct recorder *r, struct previous *prev, const stru
 			return false;
 		prev->address[i] = address[i];
 		prev->id[i] = id;
+		if (i > 0)
+			record_coder_expect(r->coder, prev->id[i - 1] + CALLERS, id);
 		prev->n = i + 1;
 	}
 	prev->n_user = s->user_frames;

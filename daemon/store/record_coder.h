@@ -131,6 +131,14 @@ static inline uint8_t *record_coder_hint(const struct record_coder *c, uint32_t 
 	return &c->hints[(caller * 0x9e3779b1U + frame * 0x85ebca6bU) >> 17];
 }
 
+/* A hint that a sample with this frame below that caller is about to be put. */
+static inline void record_coder_expect(const struct record_coder *c, uint32_t caller,
+				       uint32_t frame)
+{
+	__builtin_prefetch(&c->callees[frame + CALLERS]);
+	__builtin_prefetch(record_coder_hint(c, caller, frame));
+}
+
 /* The place of `frame` among the callees of `caller`, RECORD_NONE when it has none. */
 uint32_t record_coder_find(const struct record_coder *c, uint32_t caller, uint32_t frame);
 

@@ -97,17 +97,15 @@ static inline bool learn(struct record_coder *c, uint32_t caller, uint32_t conte
 	       (context == caller || record_coder_learn(c, caller, frame));
 }
 
-/* What the look-ups of these frames will ask for is fetched side by side. */
+/* Where these frames' callees were found the last time is fetched side by side. */
 static void expect_frames(const struct record_coder *c, const uint32_t *leaf, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (leaf[i] < c->defined[DICTIONARY_FRAME])
-			__builtin_prefetch(&c->callees[leaf[i] + CALLERS]);
 	for (size_t i = 1; i < n; i++) {
-		if (leaf[i] >= c->defined[DICTIONARY_FRAME])
-			continue;
-		__builtin_prefetch(&c->pool[c->callees[leaf[i] + CALLERS].at]);
-		__builtin_prefetch(record_coder_hint(c, leaf[i] + CALLERS, leaf[i - 1]));
+		uint32_t caller = leaf[i] + CALLERS;
+
+		if (leaf[i] < c->defined[DICTIONARY_FRAME])
+			__builtin_prefetch(&c->pool[c->callees[caller].at +
+						    *record_coder_hint(c, caller, leaf[i - 1])]);
 	}
 }
 
