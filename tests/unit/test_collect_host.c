@@ -283,7 +283,7 @@ static void test_tcp_states(void **state)
 /* A pid that is used again is another process: its time counts from its own beginning. */
 static void test_pid_reuse(void **state)
 {
-	_cleanup_free_ char *same = NULL, *other = NULL;
+	_cleanup_free_ char *same = NULL, *other = NULL, *back = NULL;
 	struct tree t;
 
 	(void)state;
@@ -299,6 +299,11 @@ static void test_pid_reuse(void **state)
 	other = tree_read(&t);
 	assert_has(other, "comm=\"x ) y\"");
 	assert_has(other, "cpu=10%");
+	/* A time that went back is no share of anything. */
+	put_process(&t, 42, 5, 77);
+	back = tree_read(&t);
+	assert_has(back, "process pid=42");
+	assert_has_not(back, "cpu=");
 	tree_done(&t);
 }
 
