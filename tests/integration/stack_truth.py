@@ -7,6 +7,8 @@ usage: stack_truth.py places SEGMENT PID:INNER:NAME...
        stack_truth.py depths SEGMENT PERF-SCRIPT COMM
        stack_truth.py ends SEGMENT PID STATUS SHARE OUTER PLACE:COUNT...
        stack_truth.py callers SEGMENT PROGRAM WRONG FUNCTION:CALLER,...[:...]...
+       stack_truth.py stop FILE ROUNDS PID:NAME...
+       stack_truth.py stopped SEGMENT FILE
 
 places: a process stays at one place while it is recorded: its stacks, but for the INNER innermost stack frames, are
 all the same. Each is stopped, and eu-stack asked for its stack. Prints a TAP line for each process.
@@ -17,13 +19,19 @@ eu-stack shows; none of STATUS ends otherwise. COUNT of the stacks at least go t
 NAME@START-END, offsets in it; exit code 1 otherwise. Early stacks are apart.
 callers: in every whole stack of a static program each function was called by one that calls it, but for WRONG
 stacks, of which none is among the last third; exit code 1 otherwise. A pair of restorer and any function is allowed.
+stop: stops all processes, lets one after the other go on for a moment, and asks eu-stack for the stack with which it is
+stopped again, wherever that is; what was seen goes to FILE. Two rounds more come first, which ask for rows.
+stopped: of time off the CPU; the absence that was the stop has the stack that eu-stack saw, from the innermost frame to
+the outermost one. Prints a TAP line for each process.
 depths: the stacks of COMM, and those of `perf record --call-graph dwarf`, are equally deep in the mean.
 """
 import collections
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -51,13 +59,18 @@ class Epoch(read_segment.Epoch):
         self.halves = super().stack(flags, thread)
         return self.halves
 
-    def user_stacks(self):
-        """(time in us, pid, tid, status, ((object, offset) leaf first))"""
-        for time, _cpu, (pid, tid), _period, _stack in self.samples():
+    def periods(self):
+        """(period, (time in us, pid, tid, status, ((object, offset) leaf first)))"""
+        for at, _cpu, (pid, tid), period, _stack in self.samples():
             user, kernel = self.halves
             if user:
-                status = self.status[bool(kernel), True] >> 4
-                yield time, pid, tid, STATUSES[status], tuple(self.given[read_segment.FRAME][f] for f in reversed(user))
+                status = STATUSES[self.status[bool(kernel), True] >> 4]
+                frames = tuple(self.given[read_segment.FRAME][f] for f in reversed(user))
+                yield period, (at, pid, tid, status, frames)
+
+    def user_stacks(self):
+        for _period, stack in self.periods():
+            yield stack
 
     def named_stacks(self):
         for stack in self.user_stacks():
@@ -154,11 +167,11 @@ def share(segment, comm=None, least=500):
     """Apart are stacks of the first 50 ms after the first sample of a program, or after the first one that ended in a
     file, which must have been mapped by then; and recursion beyond the depth, which says so itself."""
     begun, statuses, late = {}, collections.Counter(), collections.Counter()
-    for time, pid, _tid, status, stack, name in sorted(s for e in epochs_of(segment) for s in e.named_stacks()):
-        since = max(begun.setdefault((pid, name), time), begun.setdefault((pid, stack[-1][0]), time))
+    for at, pid, _tid, status, stack, name in sorted(s for e in epochs_of(segment) for s in e.named_stacks()):
+        since = max(begun.setdefault((pid, name), at), begun.setdefault((pid, stack[-1][0]), at))
         if not comm or name.decode() == comm:
-            statuses[status if time > since + 50000 else "first 50 ms"] += 1
-            late[status] += time > since + 1000000
+            statuses[status if at > since + 50000 else "first 50 ms"] += 1
+            late[status] += at > since + 1000000
     print("# " + ", ".join("%d %s" % (n, status) for status, n in statuses.most_common()))
     judged = sum(n for status, n in statuses.items() if status not in ("truncated", "first 50 ms"))
     whole, early = statuses["complete"] / max(judged - statuses["early"], 1), statuses["early"] / max(judged, 1)
@@ -252,10 +265,64 @@ def check_callers(segment, program, wrong_at_most, edges):
     return 0 if whole >= 300 and len(wrong) <= int(wrong_at_most) and not late else 1
 
 
+def until_stopped(pid):
+    for _ in range(5000):
+        with open("/proc/%d/stat" % pid) as f:
+            if f.read().rpartition(")")[2].split()[0] == "T":
+                return
+        time.sleep(0.002)
+
+
+def stop_often(path, rounds, cases):
+    """A line for each thread and stop: process, thread, a moment in us at which it was stopped, its stack."""
+    processes = [(int(pid), name) for pid, name in (case.split(":") for case in cases)]
+    for pid, _name in processes:
+        os.kill(pid, signal.SIGSTOP)
+    with open(path, "w") as f:
+        for i, (pid, name) in enumerate((rounds + 2) * processes):
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.02)  # it goes on to another place
+            os.kill(pid, signal.SIGSTOP)
+            until_stopped(pid)
+            time.sleep(0.02)  # the last of it leaves the CPU
+            moment = time.monotonic_ns() / 1000
+            for tid, stack in seen_stopped(pid).items() if i >= 2 * len(processes) else ():
+                print(json.dumps([name, tid, moment, stack]), file=f)
+    for pid, _name in processes:
+        os.kill(pid, signal.SIGCONT)
+
+
+def compare_stopped(segment, path):
+    absences = collections.defaultdict(list)
+    for epoch in epochs_of(segment):
+        for period, (end, _pid, tid, status, stack) in epoch.periods():
+            absences[tid].append((end - period / 1000, end, status, stack))
+    answers = collections.defaultdict(collections.Counter)
+    wrong = {}
+    with open(path) as f:
+        for name, tid, moment, true in map(json.loads, f):
+            found = [(status, stack) for start, end, status, stack in absences[tid] if start <= moment <= end]
+            status, stack = found[0] if found else ("absent", ())
+            same = [list(place) for place in stack] == true
+            answers[name]["same" if same else "wrong" if status == "complete" else status] += 1
+            if not same:
+                wrong[name] = "%s: %s\neu-stack: %s" % (status, show(stack), show(true))
+    # elfutils has its own places where it errs, and a saturated host those of which no sample is left: one of six.
+    for name, n in answers.items():
+        good = n["same"] >= 0.8 * sum(n.values())
+        print("%s 0 - %s: the stacks at its stops are those that eu-stack shows" % ("ok" if good else "not ok", name))
+        for line in [str(dict(n)), *wrong.get(name, "").splitlines()]:
+            print("# " + line)
+
+
 def main():
     what, segment, *rest = sys.argv[1:]
     if what == "places":
         compare_places(segment, rest)
+    elif what == "stop":
+        stop_often(segment, int(rest[0]), rest[1:])
+    elif what == "stopped":
+        compare_stopped(segment, *rest)
     elif what == "share":
         sys.exit(share(segment, *rest))
     elif what == "ends":
