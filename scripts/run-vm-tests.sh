@@ -92,7 +92,7 @@ if [ -n "$image" ]; then
 	[ ${#archs[@]} -le 1 ] && [ ${#kernels[@]} -eq 0 ] && [ ${#names[@]} -eq 0 ] ||
 		die "--kernel-image goes with one --arch at most, and neither --kernel nor --guest" 2
 	judge_image "$image" "${archs[0]:-amd64}"
-	selection="image-sampler|${archs[0]:-amd64}|image|sampler,ways|1024|-smp 2|"
+	selection="image-sampler|${archs[0]:-amd64}|image|sampler,ways,profiles|1024|-smp 2|"
 	[ "${archs[0]:-}" = riscv64 ] || selection+=$'\n'"image-collectors|${archs[0]:-amd64}|image|collectors|1024|-smp 2|"
 else
 	selection=$(rows tests/vm/guests.conf | while IFS='|' read -r name arch kernel rest; do

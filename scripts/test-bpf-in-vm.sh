@@ -3,7 +3,7 @@
 # Runs inside a guest of the lab, as root: loads, attaches and triggers every BPF program, goes the whole way of a sample,
 # and tells the result on standard output, for tests/vm/matrix.py to read.
 #
-# usage: test-bpf-in-vm.sh TEST...     files of tests/vm/worlds/, without .sh; "sampler" and "collectors" are the usual ones
+# usage: test-bpf-in-vm.sh TEST...     files of tests/vm/worlds/, without .sh; "sampler", "profiles" and "collectors" are the usual
 #
 # Lines, fields separated by tabs; the rest of the console is for people:
 #   @vm kernel RELEASE MACHINE      @vm objects NAME SHA256          @vm insns PROGRAM COUNT
@@ -169,6 +169,10 @@ larger_programs() { # ATTACH TRANSPORT
 # that an emulated socket's cache spans two nodes.
 kernel_is_calm() {
 	! dmesg | grep -E 'BUG:|\] WARNING:|Oops|general protection|refcount|scheduling while atomic' | grep -vE 'stall|soft lockup|topology_sane'
+}
+
+nothing_left() {
+	! grep -ls '^prog_type' /proc/[0-9]*/fdinfo/* 2>/dev/null | grep . && ! ls /sys/fs/bpf | grep .
 }
 
 say kernel "$(uname -r)" "$(uname -m)"

@@ -3,10 +3,10 @@
 # Tries every BPF program on the kernel that runs here, with the root that scripts/build-vm-images.sh made: the same bytes as
 # in the guests of scripts/run-vm-tests.sh, whatever this distribution has. Needs root, and nothing installed but cpio.
 #
-# usage: tests/vm/lima/run.sh [TEST]...     (matrix collectors)
+# usage: tests/vm/lima/run.sh [TEST]...     (sampler profiles collectors)
 set -eu
 cd "$(dirname "$0")/../../.."
-[ $# -gt 0 ] || set -- matrix collectors
+[ $# -gt 0 ] || set -- sampler profiles collectors
 [ "$(id -u)" -eq 0 ] || { echo "run.sh: this needs root" >&2; exit 4; }
 archive=$PWD/build/vm/roots/amd64.cpio
 [ -r "$archive" ] || { echo "run.sh: $archive is missing; scripts/build-vm-images.sh --arch amd64 makes it" >&2; exit 3; }
