@@ -26,10 +26,13 @@ die() {
 lab=$O/vm archs=() kernels=()
 while [ $# -gt 0 ]; do
 	case $1 in
-	--arch) archs+=("${2:?}") && shift 2 ;;
-	--kernel) kernels+=("${2:?}") && shift 2 ;;
+	--arch | --kernel | --output)
+		[ -n "${2:-}" ] || die "$1 needs a value; see --help" 2
+		;;&
+	--arch) archs+=("$2") && shift 2 ;;
+	--kernel) kernels+=("$2") && shift 2 ;;
 	--no-kernel) kernels+=('') && shift ;;
-	--output) lab=${2:?} && shift 2 ;;
+	--output) lab=$2 && shift 2 ;;
 	-h | --help) sed -n '3,17s/^# \{0,1\}//p' "$0" && exit ;;
 	*) die "'$1' is not expected here; see --help" 2 ;;
 	esac

