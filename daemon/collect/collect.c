@@ -2,6 +2,7 @@
 #include "collect/collect.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 
@@ -10,6 +11,7 @@
 
 #define DEFAULT_DEADLINE_NS (2 * NSEC_PER_SEC)
 #define END_PATIENCE_NS (2 * NSEC_PER_SEC)
+#define LARGE_BLOCK_BYTES (256 << 10)
 /* What came back after all is started again, at first after so many deadlines. */
 #define RETRY_DEADLINES 30
 #define RETRY_NS_MAX (3600 * NSEC_PER_SEC)
@@ -38,6 +40,9 @@ int collect_new(uint64_t deadline_ns, struct collect **ret)
 	_cleanup_(collect_freep) struct collect *c = calloc(1, sizeof(*c));
 	int r;
 
+	/* For each program that is loaded libbpf parses the kernel's types, and glibc would keep
+	 * the blocks. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES);
 	if (!c)
 		return -ENOMEM;
 	c->deadline_ns = deadline_ns ? deadline_ns : DEFAULT_DEADLINE_NS;

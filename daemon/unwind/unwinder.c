@@ -9,6 +9,10 @@
 #include "unwind/process_lists.h"
 #include "unwind/row_store.h"
 #include "unwind/rows_ahead.h"
+#include "util/clock.h"
+
+#define CHECKS_PER_SECOND 32 /* each reads memory of the process; at high rates more tell no more  \
+			      */
 
 /* Rows that nobody has needed yet may take a quarter of the room. */
 #define AHEAD_PART 4
@@ -21,6 +25,8 @@ struct unwinder {
 	struct rows_ahead *ahead; /* NULL: there is nothing to be done */
 	struct sample_record copy;
 	unsigned int until_check;
+	uint64_t check_second; /* that of the last check, and how many it had */
+	unsigned int checks;
 	uint64_t stacks[STACK_STATUS_MAX];
 	uint64_t stacks_by_fp, fp_revoked;
 	uint64_t calls_checked, calls_right;
@@ -204,12 +210,15 @@ static void learn(struct unwinder *u, const struct sample_record *s, struct proc
 
 /* --- checks --- */
 
-static bool is_due(struct unwinder *u)
+static bool is_due(struct unwinder *u, uint64_t second)
 {
 	if (!u->options.check_every || --u->until_check)
 		return false;
 	u->until_check = u->options.check_every;
-	return true;
+	if (second != u->check_second)
+		u->checks = 0;
+	u->check_second = second;
+	return u->checks++ < CHECKS_PER_SECOND;
 }
 
 /* The row of frame i led to the return address of frame i + 1. */
@@ -285,7 +294,7 @@ const struct sample_record *unwinder_judge(struct unwinder *u, const struct samp
 		learn(u, s, p);
 	if (status != STACK_COMPLETE && status != STACK_EARLY && status != STACK_TRUNCATED)
 		count_stop(s, p);
-	if (s->mappings && status != STACK_EARLY && is_due(u))
+	if (s->mappings && status != STACK_EARLY && is_due(u, s->head.time_ns / NSEC_PER_SEC))
 		check(u, s, p);
 	return status == s->user_status && !stale ? s : restate(u, s, status, stale);
 }

@@ -27,7 +27,7 @@
 struct unwinder_options {
 	uint64_t bytes; /* of rows, at most */
 	size_t possible_cpus;
-	unsigned int check_every; /* 0: no stack is checked */
+	unsigned int check_every; /* at most 32 a second; 0: no stack is checked */
 	bool prefer_fp; /* where it was proved to give the same stacks */
 	struct symbols *symbols; /* builds rows */
 };

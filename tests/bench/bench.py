@@ -262,22 +262,39 @@ def programs_of(pid):
     return ids
 
 
-def run_cost_us(c, *options, of=()):
-    """Of the sampler's program, by the kernel's own statistics: microseconds a run, of a recording at 4,999 Hz; of the
-    whole host, or of a command."""
-    command = [c.program, "record", "-e", "cpu-clock@4999Hz", *options, "-d", "60", "-o", os.path.join(c.work, "run.seg")]
+@contextlib.contextmanager
+def recording(c, *options, of=()):
+    """Pid of a recording at 4,999 Hz, of the whole host or of a command."""
+    command = [c.program, "record", "-e", "cpu-clock@4999Hz", *options, "-d", "60", "-o", os.path.join(c.work, f"{len(options)}.seg")]
     command += ["--", *of] if of else []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as recorder:
         try:
-            time.sleep(max(2, c.seconds / 5))
-            programs = [json.loads(subprocess.run(["bpftool", "-j", "prog", "show", "id", str(i)], capture_output=True, check=True).stdout)
-                        for i in programs_of(recorder.pid)]
+            yield recorder.pid
         finally:
             recorder.terminate()
+
+
+def mean_run_us(pid):
+    """Of the recording's program on the event, by the kernel's own statistics: microseconds a run."""
+    programs = [json.loads(subprocess.run(["bpftool", "-j", "prog", "show", "id", str(i)], capture_output=True, check=True).stdout)
+                for i in programs_of(pid)]
     busiest = max((p for p in programs if p["type"] == "perf_event"), key=lambda p: p.get("run_cnt", 0), default={})
     if not busiest.get("run_cnt"):
         raise Failed("no BPF program of the recording ran, or kernel.bpf_stats_enabled is not to be had")
     return busiest["run_time_ns"] / busiest["run_cnt"] / 1e3
+
+
+def run_cost_us(c, *options, of=()):
+    with recording(c, *options, of=of) as pid:
+        time.sleep(max(2, c.seconds / 5))
+        return mean_run_us(pid)
+
+
+def counters_cost_us(c, counters):
+    """What they add, side by side: two recordings of the same moments, one without them."""
+    with recording(c, "--unwind", "fp", "--counters", counters) as counting, recording(c, "--unwind", "fp") as plain:
+        time.sleep(max(2, c.seconds / 5))
+        return mean_run_us(counting) - mean_run_us(plain)
 
 
 @contextlib.contextmanager
@@ -302,7 +319,7 @@ def measure_counters(c):
         four = four.replace("msr/tsc/", "cpu-clock")
     tool = os.path.join(c.build, "bench", "counting")
     with loads.running(loads.steady(c.build, 100000)), bpf_statistics():
-        extra = statistics.median(run_cost_us(c, "--counters", four) - run_cost_us(c) for _ in range(c.repeats))
+        extra = statistics.median(counters_cost_us(c, four) for _ in range(c.repeats))
     us = [float(subprocess.run([tool, "72", "8"], capture_output=True, text=True, check=True).stdout.split()[0]) for _ in range(c.repeats)]
     interval = statistics.median(us)
     per_cpu = int(subprocess.run([tool, "256", "8", "1"], capture_output=True, text=True, check=True).stdout.split()[1])
