@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "profile/memory_access.h"
+#include "store/record_coder.h"
 #include "util/clock.h"
 #include "util/hash_table.h"
 #include "util/parse.h"
@@ -388,6 +389,7 @@ static bool take_sample(struct recorder *r, struct previous *prev, const struct 
 		prev->tid = s->tid;
 		memcpy(prev->comm, s->comm, sizeof(s->comm));
 	}
+	record_coder_expect_thread(r->coder, prev->thread_id);
 	if (prev->thread_id == NO_ID || !recorder_intern_stack(r, prev, s, p, space)) {
 		prev->epoch = 0;
 		return false;

@@ -131,6 +131,19 @@ static inline uint8_t *record_coder_hint(const struct record_coder *c, uint32_t 
 	return &c->hints[(caller * 0x9e3779b1U + frame * 0x85ebca6bU) >> 17];
 }
 
+/* A hint that a sample of this thread is about to be put. */
+static inline void record_coder_expect_thread(const struct record_coder *c, uint32_t thread)
+{
+	const struct coder_stack *s = c->stacks[thread % RECORD_STACKS];
+
+	if (!s)
+		return;
+	__builtin_prefetch(s);
+	/* The outermost frames of some thirty are what a new stack is compared with. */
+	__builtin_prefetch(s->frames + RECORD_MAX_STACK - 16);
+	__builtin_prefetch(s->frames + RECORD_MAX_STACK - 32);
+}
+
 /* A hint that a sample with this frame below that caller is about to be put. */
 static inline void record_coder_expect(const struct record_coder *c, uint32_t caller,
 				       uint32_t frame)

@@ -101,11 +101,15 @@ static inline bool learn(struct record_coder *c, uint32_t caller, uint32_t conte
 static void expect_frames(const struct record_coder *c, const uint32_t *leaf, size_t n)
 {
 	for (size_t i = 1; i < n; i++) {
-		uint32_t caller = leaf[i] + CALLERS;
+		const struct coder_callees *k;
+		uint8_t hint;
 
-		if (leaf[i] < c->defined[DICTIONARY_FRAME])
-			__builtin_prefetch(&c->pool[c->callees[caller].at +
-						    *record_coder_hint(c, caller, leaf[i - 1])]);
+		if (leaf[i] >= c->defined[DICTIONARY_FRAME])
+			continue;
+		k = &c->callees[leaf[i] + CALLERS];
+		hint = *record_coder_hint(c, leaf[i] + CALLERS, leaf[i - 1]);
+		if (hint < record_coder_places(k))
+			__builtin_prefetch(&c->pool[k->at + hint]);
 	}
 }
 
