@@ -56,7 +56,7 @@ FUZZ_SOURCES := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 WORKLOADS := $(sort $(wildcard tests/workloads/*.c))
 BENCHES := $(sort $(wildcard tests/bench/*.c))
 VM_SOURCES := $(sort $(filter-out %.bpf.c,$(wildcard tests/vm/*.c)))
-VM_BPF := $(sort $(wildcard tests/vm/*.bpf.c))
+VM_BPF := $(sort $(wildcard tests/vm/*.bpf.c tests/vm/hooks/*.bpf.c))
 HARDWARE_HELPERS := $(sort $(wildcard tests/hardware/*.c))
 
 SKELETONS := $(BPF_SOURCES:bpf/%.bpf.c=$(O)/gen/%.skel.h)

@@ -207,7 +207,7 @@ install_product() {
 	find "$tree/build" -name '*.d' -delete
 	sha256sum "$O"/bpf/*.bpf.o | sed 's|  .*/|  |' >"$tree/build/objects.sha256"
 	for f in "$tree"/build/ebpf-profiler "$tree"/build/{vm-programs,hardware,workloads}/*; do
-		[ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
+		[ -d "$f" ] || [ ! -x "$f" ] || copy_libraries "$sysroot" "$(triple_of "$arch")" "$root" "$f"
 	done
 	mkdir -p "$root/usr/lib/modules"
 	for f in "$lab/kernels/$arch"/*/modules; do
