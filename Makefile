@@ -68,7 +68,8 @@ UNIT_TESTS := $(UNIT_SOURCES:tests/unit/%.c=$(O)/tests/%)
 FUZZERS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(O)/fuzzers/%)
 WORKLOAD_PROGRAMS := $(WORKLOADS:tests/workloads/%.c=$(O)/workloads/%)
 BENCH_PROGRAMS := $(BENCHES:tests/bench/%.c=$(O)/bench/%)
-VM_PROGRAMS := $(VM_SOURCES:tests/vm/%.c=$(O)/vm-programs/%) $(VM_BPF:tests/vm/%.c=$(O)/vm-programs/%.o)
+VM_PROGRAMS := $(VM_SOURCES:tests/vm/%.c=$(O)/vm-programs/%) $(VM_BPF:tests/vm/%.c=$(O)/vm-programs/%.o) \
+	$(O)/vm-programs/branch_clock.so
 HARDWARE_PROGRAMS := $(HARDWARE_HELPERS:tests/hardware/%.c=$(O)/hardware/%)
 
 # --- the product ------------------------------------------------------------------------------------------------------
@@ -194,6 +195,11 @@ $(O)/vm-programs/%.bpf.o: tests/vm/%.bpf.c
 	$(call msg,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/vm-programs/branch_clock.so: tests/integration/branch_clock.c
+	$(call msg,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fPIC -shared -o $@ $<
 
 $(O)/vm-programs/%: $(O)/obj/tests/vm/%.o $(O)/libebpf-profiler.a
 	$(call msg,LINK,$@)

@@ -10,6 +10,7 @@
 	127 /* kernel.perf_event_max_stack's default; bpf_get_stack refuses more */
 #define SAMPLE_COMM_LEN 16 /* TASK_COMM_LEN */
 #define SAMPLE_MAX_COUNTERS 8
+#define SAMPLE_MAX_BRANCHES 32 /* what LBRs hold, from Skylake on */
 /* An address of no kernel code: as the leaf of a kernel stack, a guest ran on the CPU. */
 #define SAMPLE_GUEST 1
 
@@ -56,10 +57,16 @@ struct sample_access {
 	__u64 latency; /* in cycles; 0: not told */
 };
 
+/* struct perf_branch_entry: a call that has not returned, as the processor recorded it. */
+struct sample_branch {
+	__u64 from, to, flags;
+};
+
 #define SAMPLE_COUNTER_WORDS 3
 #define SAMPLE_ACCESS_WORDS 3
-#define SAMPLE_MAX_WORDS                                                                           \
-	(2 * SAMPLE_MAX_FRAMES + SAMPLE_MAX_COUNTERS * SAMPLE_COUNTER_WORDS + SAMPLE_ACCESS_WORDS)
+#define SAMPLE_BRANCH_WORDS 3
+/* Branches come without counters and access, and take more than both. */
+#define SAMPLE_MAX_WORDS (2 * SAMPLE_MAX_FRAMES + SAMPLE_MAX_BRANCHES * SAMPLE_BRANCH_WORDS)
 
 enum sample_flags_bits {
 	SAMPLE_MIXED = 1 << 0, /* other tasks ran on this CPU within the counters' deltas */
@@ -70,6 +77,7 @@ enum sample_flags_bits {
 	SAMPLE_FP_SAME = 1 << 3,
 	SAMPLE_FP_DIFFERS = 1 << 4,
 	SAMPLE_BY_FP = 1 << 5,
+	SAMPLE_BRANCHES = 1 << 6, /* struct sample_branch, the newest first, are the last of the words */
 };
 
 struct sample_record {
@@ -94,7 +102,7 @@ struct sample_record {
 	__u32 flags; /* enum sample_flags_bits */
 	__u64 mappings; /* generation of the list the user stack was unwound with; 0: none */
 	/* kernel_frames addresses, leaf first, user_frames addresses, leaf first, the counters, the
-	 * memory access */
+	 * memory access, or the branches */
 	__u64 words[SAMPLE_MAX_WORDS];
 };
 
@@ -163,7 +171,7 @@ struct sampler_counts {
 };
 
 _Static_assert(sizeof(struct record_head) == 24, "head is shared");
-_Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 24 + 3) * 8,
+_Static_assert(sizeof(struct sample_record) == 24 + 96 + (2 * 127 + 32 * 3) * 8,
 	       "record is shared and has no padding");
 _Static_assert(sizeof(struct off_cpu_knobs) == 48, "knobs are shared");
 _Static_assert(sizeof(struct sampler_knobs) == 40, "knobs are shared");

@@ -140,8 +140,9 @@ static __always_inline __u64 read_stack(void *ctx, __u64 *frames, __u64 depth, _
 }
 
 /* How a program finds user stacks: by frame pointers; by rows, from the registers that the event
- * interrupted, or from those of the task that is being switched. */
-enum user_way { BY_FRAME_POINTERS, BY_ROWS, BY_ROWS_OF_SWITCH };
+ * interrupted, with the processor's own record of calls beside them, or from those of the task that is
+ * being switched. */
+enum user_way { BY_FRAME_POINTERS, BY_ROWS, BY_ROWS_AND_BRANCHES, BY_ROWS_OF_SWITCH };
 
 static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_knobs *k,
 					     struct sample_record *rec, __u64 kernel,
@@ -151,7 +152,7 @@ static __always_inline __u64 read_user_stack(void *ctx, const struct sampler_kno
 	__u64 n;
 
 	rec->user_status = STACK_UNVERIFIED;
-	if (way == BY_ROWS)
+	if (way == BY_ROWS || way == BY_ROWS_AND_BRANCHES)
 		c = unwind_begin_event(ctx, k, rec);
 	if (way == BY_ROWS_OF_SWITCH)
 		c = unwind_begin_switch(k, rec);
@@ -361,6 +362,21 @@ static __always_inline __u64 put_access(struct bpf_perf_event_data *ctx, struct 
 	return n + SAMPLE_ACCESS_WORDS;
 }
 
+static __always_inline __u64 put_branches(struct bpf_perf_event_data *ctx,
+					  struct sample_record *rec, __u64 n)
+{
+	const __u32 room = SAMPLE_MAX_BRANCHES * sizeof(struct sample_branch);
+	long size;
+
+	if (n > SAMPLE_MAX_WORDS - SAMPLE_MAX_BRANCHES * SAMPLE_BRANCH_WORDS)
+		return n;
+	size = bpf_read_branch_records(ctx, &rec->words[n], room, 0);
+	if (size <= 0 || size > room)
+		return n;
+	rec->flags |= SAMPLE_BRANCHES;
+	return n + (__u64)size / sizeof(__u64);
+}
+
 /* Fills the scratch record; returns it with its size, or NULL when the sample is not wanted or
  * cannot be built. */
 static __always_inline struct sample_record *
@@ -396,6 +412,8 @@ build(struct bpf_perf_event_data *ctx, const struct sampler_knobs *k, struct sam
 		size = put_counters(k, st, rec, size);
 	if (k->flags & SAMPLER_ACCESS)
 		size = put_access(ctx, rec, size);
+	if (way == BY_ROWS_AND_BRANCHES)
+		size = put_branches(ctx, rec, size);
 	size = size * sizeof(__u64) + SAMPLE_RECORD_MIN;
 	if (size > sizeof(*rec))
 		size = sizeof(*rec);
@@ -549,6 +567,21 @@ int count_unwind_to_bpf_ring(struct bpf_perf_event_data *ctx)
 	struct counter_state *st = count();
 
 	send_to_bpf_ring(ctx, st, BY_ROWS);
+	return 0;
+}
+
+/* Programs of their own, for the helper came with Linux 5.7. */
+SEC("?perf_event")
+int branches_to_perf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_perf_ring(ctx, 0, BY_ROWS_AND_BRANCHES);
+	return 0;
+}
+
+SEC("?perf_event")
+int branches_to_bpf_ring(struct bpf_perf_event_data *ctx)
+{
+	send_to_bpf_ring(ctx, 0, BY_ROWS_AND_BRANCHES);
 	return 0;
 }
 

@@ -10,6 +10,8 @@
 #include "cmd/check_print.h"
 #include "cmd/cmd.h"
 #include "host/cpus.h"
+#include "pmu/perf_ops.h"
+#include "sampler/branch_event.h"
 #include "sampler/sampler.h"
 #include "util/clock.h"
 
@@ -122,6 +124,23 @@ static void try_sampler(struct host_facts *facts, struct trial *ret)
 		facts->sampler_error = strdup(strerror(-r));
 }
 
+/* What else the CPU could be asked for is no loss where it is not there. */
+static void try_branches(struct trial *ret)
+{
+	_cleanup_free_ int *cpus = NULL;
+	struct pmu_event ev = {};
+	size_t n = 0;
+	int r = host_cpus_online(NULL, &cpus, &n);
+
+	if (r == 0)
+		r = branch_event_make(&ev);
+	if (r == 0)
+		r = branch_event_try(&perf_ops_kernel, "/sys", &ev, cpus[0], &ret->no_branches);
+	if (r < 0 && !ret->no_branches)
+		ret->no_branches = strdup(strerror(-r));
+	pmu_event_done(&ev);
+}
+
 static int exit_code(const struct host_assessment *a)
 {
 	if (a->verdict == HOST_VERDICT_FULL)
@@ -145,12 +164,14 @@ static int check(const struct options *o)
 		return o->btf && r == -ENOENT ? EXIT_USAGE : EXIT_FAILED;
 	}
 	try_sampler(&facts, &trial);
+	try_branches(&trial);
 	r = host_assess(&facts, &assessment);
 	code = r < 0 ? EXIT_FAILED : exit_code(&assessment);
 	if (r == 0 && o->json)
 		r = check_print_json(&facts, &trial, &assessment, code);
 	else if (r == 0)
 		check_print_table(&facts, &trial, &assessment);
+	free(trial.no_branches);
 	if (r < 0)
 		fprintf(stderr, "ebpf-profiler check: %s\n", strerror(-r));
 	return r < 0 ? EXIT_FAILED : code;

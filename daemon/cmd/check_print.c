@@ -102,6 +102,8 @@ static void print_trial(const struct host_facts *f, const struct trial *t)
 	else
 		row("loaded and attached", "no: %s",
 		    f->sampler_error ? f->sampler_error : "unknown");
+	row("calls recorded by the CPU (LBR)", "%s%s", t->no_branches ? "no: " : "yes",
+	    t->no_branches ? t->no_branches : "");
 }
 
 static void print_privileges(const struct host_privilege *p)
@@ -239,6 +241,8 @@ static void json_trial(struct json *j, const struct host_facts *f, const struct 
 	json_string(j, "transport", t->transport);
 	json_double(j, "milliseconds", t->milliseconds);
 	json_string(j, "error", f->sampler_error);
+	json_bool(j, "lbr", !t->no_branches);
+	json_string(j, "lbr_error", t->no_branches);
 	json_close_object(j);
 }
 

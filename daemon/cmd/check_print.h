@@ -9,6 +9,7 @@
 struct trial {
 	double milliseconds;
 	const char *transport, *attach; /* NULL: it did not start */
+	char *no_branches; /* why stacks cannot be compared with LBRs; NULL: they can */
 };
 
 void check_print_table(const struct host_facts *facts, const struct trial *trial,

@@ -47,6 +47,7 @@ static const struct key_option {
 	{ "ring-size", 'r', "sampler", "ring-size", NULL },
 	{ "stack-depth", 0, "sampler", "stack-depth", NULL },
 	{ "unwind", 0, "sampler", "unwind", NULL },
+	{ "unwind-check-lbr", 0, "sampler", "unwind-check-lbr", "yes" },
 	{ "drain-interval", 0, "sampler", "drain-interval", NULL },
 	{ "offcpu-min", 0, "sampler", "offcpu-min", NULL },
 	{ "offcpu-max", 0, "sampler", "offcpu-max", NULL },
@@ -100,6 +101,7 @@ static const char help[] =
 	"  -r, --ring-size SIZE      of each CPU's ring (512K)\n"
 	"      --stack-depth N       frames of each half, 1 to 127 (127)\n"
 	"      --unwind WAY          user stacks: auto, dwarf (rows of .eh_frame) or fp (auto)\n"
+	"      --unwind-check-lbr    compare seven stacks a second of each CPU with its LBRs (Intel)\n"
 	"      --drain-interval TIME between two looks at the rings (200ms)\n"
 	"      --offcpu-min TIME, --offcpu-max TIME\n"
 	"                            what is shorter or longer is no sample of offcpu (1ms, no "

@@ -59,6 +59,7 @@ struct config {
 	enum unwind_mode unwind;
 	uint64_t unwind_bytes; /* of rows */
 	unsigned int unwind_check; /* one in so many stacks is checked; 0: none */
+	bool unwind_check_lbr; /* a few stacks a second are compared with LBRs */
 	uint64_t drain_interval_ns;
 	struct off_cpu_limits off_cpu;
 	bool exclude_self;

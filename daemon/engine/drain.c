@@ -74,6 +74,11 @@ static void on_sample(struct pipeline *p, const struct sample_record *s)
 
 	sampler_received(p->sampler, s);
 	process = process_table_get(p->processes, s->pid, s->cgroup_id, s->head.time_ns);
+	if (s->event >= sampler_n_events(p->sampler)) {
+		if (p->unwinder && process)
+			unwinder_compare(p->unwinder, s, process);
+		return;
+	}
 	if (p->unwinder && process)
 		s = unwinder_judge(p->unwinder, s, process, stacks_ns(p, s));
 	if (process && recorder_sample(p->recorder, s, process))

@@ -168,6 +168,8 @@ static void fill_stacks(struct pipeline *p, struct status_stacks *ret)
 	ret->by_fp = u.stacks_by_fp;
 	ret->calls_checked = u.calls_checked;
 	ret->calls_right = u.calls_right;
+	ret->branches_checked = u.branches_checked;
+	ret->branches_right = u.branches_right;
 	ret->rows_bytes = u.rows_bytes;
 	ret->rows_limit_bytes = u.rows_limit_bytes;
 	ret->tables = u.tables;

@@ -139,11 +139,11 @@ static void route_throttling(struct pipeline *p, int cpu)
 		sampler_set_output(p->sampler, cpu, fd);
 }
 
-static void tell_counters_absent(struct pipeline *p, const char *why)
+static void tell_absent(struct pipeline *p, const char *what, const char *why)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (asprintf(&text, "counters are not read at samples: %s", why) < 0) {
+	if (asprintf(&text, "%s: %s", what, why) < 0) {
 		text = NULL;
 		return;
 	}
@@ -168,6 +168,7 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 		.btf = p->options.btf,
 		.unwind = p->unwinder ? unwinder_maps(p->unwinder) : NULL,
 		.unwind_optional = p->options.config->unwind == UNWIND_AUTO,
+		.branches = config->unwind_check_lbr,
 	};
 	struct sampler *sampler = NULL;
 	int r = sampler_open(&o, events, n_events, &sampler, ret_error);
@@ -188,7 +189,10 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 	for (size_t i = 0; i < n_events && r == 0; i++)
 		r = describe_event(p, i);
 	if (r == 0 && sampler_counter_refusal(sampler))
-		tell_counters_absent(p, sampler_counter_refusal(sampler));
+		tell_absent(p, "counters are not read at samples", sampler_counter_refusal(sampler));
+	if (r == 0 && sampler_branch_refusal(sampler))
+		tell_absent(p, "user stacks are not checked against LBRs",
+			    sampler_branch_refusal(sampler));
 	for (size_t i = 0; i < p->n_cpus; i++)
 		route_throttling(p, p->cpus[i]);
 	if (r == 0 && p->enabled)

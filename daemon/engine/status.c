@@ -260,6 +260,10 @@ static void put_stacks(const struct status_stacks *k, struct buffer *out)
 		buffer_printf(out, "; of %llu return addresses %llu follow no call",
 			      (unsigned long long)k->calls_checked,
 			      (unsigned long long)(k->calls_checked - k->calls_right));
+	if (k->branches_checked)
+		buffer_printf(out, "; of %llu callers LBRs contradict %llu",
+			      (unsigned long long)k->branches_checked,
+			      (unsigned long long)(k->branches_checked - k->branches_right));
 	put(out, "\n");
 	put_label(out, "Rows");
 	buffer_printf(out, "%s of %s for %zu binaries; %zu processes, %zu by frame pointers\n",
@@ -379,6 +383,8 @@ static void json_stacks(struct json *j, const struct status_stacks *k)
 	json_uint(j, "by_frame_pointers", k->by_fp);
 	json_uint(j, "calls_checked", k->calls_checked);
 	json_uint(j, "calls_right", k->calls_right);
+	json_uint(j, "branches_checked", k->branches_checked);
+	json_uint(j, "branches_right", k->branches_right);
 	json_uint(j, "rows_bytes", k->rows_bytes);
 	json_uint(j, "rows_limit_bytes", k->rows_limit_bytes);
 	json_uint(j, "binaries", k->tables);

@@ -35,6 +35,7 @@ struct status_stacks {
 	uint64_t all, complete, early; /* early: before their rows were there */
 	uint64_t by_fp; /* callers found by frame pointers that had proved to be right */
 	uint64_t calls_checked, calls_right;
+	uint64_t branches_checked, branches_right;
 	uint64_t rows_bytes, rows_limit_bytes;
 	size_t tables; /* binaries whose rows are there */
 	size_t processes, processes_by_fp;

@@ -30,6 +30,7 @@ static int sampler_event_copy(const struct sampler_event *from, struct sampler_e
 		.filter = from->filter,
 		.split = from->split,
 		.off_cpu = from->off_cpu,
+		.branches = from->branches,
 		.counters = calloc(MAX(from->n_counters, (size_t)1), sizeof(*e.counters)),
 	};
 	int r = e.counters ? pmu_event_copy(&from->pmu, &e.pmu) : -ENOMEM;
@@ -195,7 +196,13 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.regs_offset = s->regs_offset,
 	};
 	e->knobs = o.knobs;
-	r = load_counting(s, &o, e, ret_error);
+	if (e->spec.branches) {
+		o.branches = true;
+		o.unwind = s->options.unwind;
+		r = program_load(&o, &e->program, ret_error);
+	} else {
+		r = load_counting(s, &o, e, ret_error);
+	}
 	if (r < 0)
 		return r;
 	r = sample_filter_apply(e->spec.filter, e->program, &entries);

@@ -47,6 +47,9 @@ static _printf_(2, 0) int libbpf_message(enum libbpf_print_level level, const ch
 static struct bpf_program *choose_unwinding(struct sampler_bpf *skel,
 					    const struct program_options *o)
 {
+	if (o->branches)
+		return o->bpf_rings ? skel->progs.branches_to_bpf_ring
+				    : skel->progs.branches_to_perf_ring;
 	if (o->knobs.counters)
 		return o->bpf_rings ? skel->progs.count_unwind_to_bpf_ring
 				    : skel->progs.count_unwind_to_perf_ring;

@@ -29,6 +29,7 @@ struct program_options {
 	const char *btf; /* NULL: the kernel's */
 	int rings_fd; /* map of rings to share; -1: make one */
 	const struct unwind_maps *unwind; /* user stacks by rows; NULL: by frame pointers */
+	bool branches; /* beside stacks by rows, the processor's record of calls */
 	const struct off_cpu_options *off_cpu; /* NULL: the program samples a perf event */
 	/* knobs.counters > 0 (or .split) loads the programs that read counters. */
 };

@@ -8,6 +8,8 @@
 #include <sys/ioctl.h>
 
 #include "host/idle.h"
+#include "pmu/perf_ops.h"
+#include "sampler/branch_event.h"
 #include "sampler/filter.h"
 
 /* --- opening and closing --- */
@@ -45,6 +47,42 @@ static int check_rings(const struct sampler_options *o, const struct sampler_eve
 	return -EOPNOTSUPP;
 }
 
+static int try_branches(struct sampler *s, struct event *e, struct sampler_event *spec,
+			char **ret_error)
+{
+	int r;
+
+	if (!s->options.unwind)
+		return -EOPNOTSUPP;
+	r = branch_event_make(&spec->pmu);
+	if (r == 0)
+		r = branch_event_try(&perf_ops_kernel, "/sys", &spec->pmu, s->options.cpus[0],
+				     ret_error);
+	if (r == 0)
+		r = event_init(s, e, (uint32_t)s->n_events, spec, ret_error);
+	return r < 0 ? r : event_open(s, e, ret_error);
+}
+
+/* What cannot be had costs the check, and nothing else. */
+static void open_branches(struct sampler *s)
+{
+	struct sampler_event spec = {
+		.requested = (char *)"branches", .flags = SAMPLER_USER_STACK, .branches = true
+	};
+	struct event *e = &s->events[s->n_events];
+	int r = try_branches(s, e, &spec, &s->branch_refusal);
+
+	pmu_event_done(&spec.pmu);
+	if (r == 0) {
+		s->n_events++;
+		return;
+	}
+	event_done(s, e);
+	if (!s->branch_refusal)
+		s->branch_refusal = strdup(s->options.unwind ? strerror(-r)
+							     : "user stacks are not unwound by rows");
+}
+
 int sampler_open(const struct sampler_options *options, const struct sampler_event *events,
 		 size_t n_events, struct sampler **ret, char **ret_error)
 {
@@ -62,7 +100,7 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 	s->guests = access("/sys/module/kvm", F_OK) == 0;
 	if (s->options.unwind)
 		s->regs_offset = program_find_registers(s->options.btf);
-	s->events = calloc(n_events, sizeof(*s->events));
+	s->events = calloc(n_events + 1, sizeof(*s->events));
 	if (!s->events)
 		return -ENOMEM;
 	for (; s->n_events < n_events; s->n_events++) {
@@ -73,10 +111,13 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 			return r;
 		}
 	}
+	s->n_profiled = n_events;
 	r = rings_open(&s->rings, program_rings_fd(s->events[0].program), s->cpus,
 		       s->options.n_cpus, ret_error);
 	for (size_t i = 0; r == 0 && i < n_events; i++)
 		r = event_open(s, &s->events[i], ret_error);
+	if (r == 0 && options->branches)
+		open_branches(s);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -96,6 +137,7 @@ struct sampler *sampler_close(struct sampler *s)
 	free(s->unwind_refusal);
 	free(s->switch_refusal);
 	free(s->counter_refusal);
+	free(s->branch_refusal);
 	free(s->counts);
 	free(s->idle_ns);
 	free(s);
@@ -240,7 +282,7 @@ void sampler_ledger(struct sampler *s, uint64_t now_ns,
 		    void (*each)(const struct record_ledger *l, void *userdata), void *userdata)
 {
 	read_idle(s);
-	for (size_t i = 0; i < s->n_events; i++) {
+	for (size_t i = 0; i < s->n_profiled; i++) {
 		struct event *e = &s->events[i];
 		bool counted = program_read_counts(e->program, s->counts) == 0;
 
@@ -263,7 +305,7 @@ void sampler_ledger(struct sampler *s, uint64_t now_ns,
 
 size_t sampler_n_events(const struct sampler *s)
 {
-	return s->n_events;
+	return s->n_profiled;
 }
 
 const struct sampler_event *sampler_get_event(const struct sampler *s, size_t i)
@@ -279,6 +321,11 @@ const char *sampler_transport_name(const struct sampler *s)
 const char *sampler_counter_refusal(const struct sampler *s)
 {
 	return s->counter_refusal;
+}
+
+const char *sampler_branch_refusal(const struct sampler *s)
+{
+	return s->branch_refusal;
 }
 
 const char *sampler_unwind_refusal(const struct sampler *s)

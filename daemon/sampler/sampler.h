@@ -30,6 +30,7 @@ struct sampler_event {
 	size_t n_counters;
 	bool split; /* their deltas end at each context switch */
 	bool off_cpu; /* time off the CPU, weight in nanoseconds; pmu is a dummy */
+	bool branches; /* the sampler's own, see sampler_options */
 	unsigned int flags; /* SAMPLER_KERNEL_STACK, _USER_STACK, _IDLE, _ACCESS */
 	struct sample_filter *filter; /* borrowed; NULL: everything */
 };
@@ -51,6 +52,11 @@ struct sampler_options {
 	/* User stacks by rows, where events want user stacks; NULL: by frame pointers. Borrowed. */
 	const struct unwind_maps *unwind;
 	bool unwind_optional; /* by frame pointers when the kernel refuses */
+	/*
+	 * A few more samples a second on each CPU, to check stacks by rows: SAMPLE_BRANCHES. Their
+	 * event is behind the last; they belong to no profile and no ledger.
+	 */
+	bool branches;
 };
 
 struct sampler;
@@ -88,6 +94,8 @@ const char *sampler_transport_name(const struct sampler *s);
 const char *sampler_unwind_refusal(const struct sampler *s);
 /* The same of the events off the CPU alone. */
 const char *sampler_switch_refusal(const struct sampler *s);
+/* Why there are no samples with branches; NULL: there are, or none were asked for. */
+const char *sampler_branch_refusal(const struct sampler *s);
 /* Why the counters that were asked for are not read at samples; NULL: they are, or none were. */
 const char *sampler_counter_refusal(const struct sampler *s);
 const char *sampler_attach_name(const struct sampler *s);

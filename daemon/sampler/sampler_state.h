@@ -33,7 +33,8 @@ struct event {
 struct sampler {
 	struct sampler_options options;
 	struct event *events;
-	size_t n_events;
+	size_t n_events; /* with the one that is the sampler's own */
+	size_t n_profiled; /* those that were asked for */
 	struct rings rings;
 	bool linked; /* attached by bpf_link */
 	bool enabled, yielded;
@@ -41,7 +42,7 @@ struct sampler {
 	uint32_t regs_offset;
 	bool guests; /* the host may have some */
 	char *unwind_refusal, *switch_refusal;
-	char *counter_refusal;
+	char *counter_refusal, *branch_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */
 	uint64_t *idle_ns; /* [possible_cpus], likewise */
 };

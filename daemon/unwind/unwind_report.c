@@ -29,6 +29,9 @@ enum host_column {
 	REFUSED,
 	CALLS_CHECKED,
 	CALLS_RIGHT,
+	BRANCH_STACKS,
+	BRANCHES_CHECKED,
+	BRANCHES_RIGHT,
 	N_HOST_COLUMNS
 };
 
@@ -56,6 +59,9 @@ static const struct row_column host_columns[N_HOST_COLUMNS] = {
 	[REFUSED] = CHANGE("refused", "binaries or processes for which there was no room"),
 	[CALLS_CHECKED] = CHANGE("calls_checked", "return addresses that were checked"),
 	[CALLS_RIGHT] = CHANGE("calls_right", "of them, follow a call"),
+	[BRANCH_STACKS] = CHANGE("branch_stacks", "stacks taken to be compared with LBRs"),
+	[BRANCHES_CHECKED] = CHANGE("branches_checked", "callers in them that were compared"),
+	[BRANCHES_RIGHT] = CHANGE("branches_right", "of them, are the same there"),
 };
 
 static const struct row_table host_table = {
@@ -87,6 +93,9 @@ static void put_host(const struct unwinder_status *now, const struct unwinder_st
 		[REFUSED] = number(now->refused - last->refused),
 		[CALLS_CHECKED] = number(now->calls_checked - last->calls_checked),
 		[CALLS_RIGHT] = number(now->calls_right - last->calls_right),
+		[BRANCH_STACKS] = number(now->branch_stacks - last->branch_stacks),
+		[BRANCHES_CHECKED] = number(now->branches_checked - last->branches_checked),
+		[BRANCHES_RIGHT] = number(now->branches_right - last->branches_right),
 	};
 	uint64_t all = 0;
 
@@ -109,7 +118,7 @@ static const struct row_column binary_columns[N_BINARY_COLUMNS] = {
 	[BINARY] = { "binary", "", ROW_KEY, ROW_TEXT, .help = "path of the file" },
 	[BUILD_ID] = { "build_id", "", ROW_KEY, ROW_TEXT, .help = "in hexadecimal" },
 	[CHECKED] = CHANGE("checked", "return addresses, found by its rows, that were checked"),
-	[RIGHT] = CHANGE("right", "of them, follow a call"),
+	[RIGHT] = CHANGE("right", "of them, were right"),
 	[CONFIDENCE] = { "confidence", "percent", ROW_GAUGE, ROW_REAL,
 			 .help = "the share of right ones" },
 	[STOPS] = CHANGE("stops", "stacks that ended in it without reaching their root"),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "symbols/build_id.h"
+#include "unwind/branch_check.h"
 #include "unwind/call_check.h"
 #include "unwind/process_lists.h"
 #include "unwind/row_store.h"
@@ -30,6 +31,7 @@ struct unwinder {
 	uint64_t stacks[STACK_STATUS_MAX];
 	uint64_t stacks_by_fp, fp_revoked;
 	uint64_t calls_checked, calls_right;
+	uint64_t branch_stacks, branches_checked, branches_right;
 };
 
 int unwinder_new(const struct unwinder_options *options, struct unwinder **ret)
@@ -222,17 +224,15 @@ static bool is_due(struct unwinder *u, uint64_t second)
 }
 
 /* The row of frame i led to the return address of frame i + 1. */
-static void blame(struct unwinder *u, const struct process *p, const uint64_t *pcs, size_t i,
-		  enum call_answer answer)
+static bool blame(const struct process *p, const uint64_t *pcs, size_t i, enum call_answer answer)
 {
 	const struct mapping *m = mappings_find(p->mappings, lookup_address(pcs, i));
 
 	if (!m)
-		return;
+		return false;
 	m->object->calls_checked++;
 	m->object->calls_right += answer == CALL_RIGHT;
-	u->calls_checked++;
-	u->calls_right += answer == CALL_RIGHT;
+	return true;
 }
 
 static void check(struct unwinder *u, const struct sample_record *s, struct process *p)
@@ -249,9 +249,43 @@ static void check(struct unwinder *u, const struct sample_record *s, struct proc
 		    !mappings_find(p->mappings, lookup_address(pcs, i)))
 			answers[i] = CALL_WRONG;
 		/* What a signal interrupted had called nothing. */
-		if (!interrupted && (answers[i] == CALL_RIGHT || answers[i] == CALL_WRONG))
-			blame(u, p, pcs, i - 1, answers[i]);
+		if (!interrupted && (answers[i] == CALL_RIGHT || answers[i] == CALL_WRONG) &&
+		    blame(p, pcs, i - 1, answers[i])) {
+			u->calls_checked++;
+			u->calls_right += answers[i] == CALL_RIGHT;
+		}
 		interrupted = answers[i] == CALL_SIGNAL;
+		if (s->flags & SAMPLE_BY_FP && answers[i] == CALL_WRONG)
+			refute(u, p);
+	}
+}
+
+static size_t branches_of(const struct sample_record *s, const struct sample_branch **ret)
+{
+	size_t words = (s->head.size - SAMPLE_RECORD_MIN) / sizeof(s->words[0]);
+	size_t before = (size_t)s->kernel_frames + s->user_frames;
+
+	*ret = (const struct sample_branch *)(s->words + before);
+	return s->flags & SAMPLE_BRANCHES ? (words - before) / SAMPLE_BRANCH_WORDS : 0;
+}
+
+void unwinder_compare(struct unwinder *u, const struct sample_record *s, struct process *p)
+{
+	bool whole = s->user_status == STACK_COMPLETE || s->user_status == STACK_TRUNCATED;
+	enum call_answer answers[SAMPLE_MAX_FRAMES];
+	const uint64_t *pcs = user_frames(s);
+	const struct sample_branch *branches;
+	size_t n = branches_of(s, &branches);
+
+	if (!s->mappings || p->kernel || process_lists_is_stale(p, s->mappings))
+		return;
+	u->branch_stacks++;
+	branch_check(pcs, s->user_frames, whole, branches, n, answers);
+	for (size_t i = 1; i < s->user_frames; i++) {
+		if (answers[i] == CALL_UNKNOWN || !blame(p, pcs, i - 1, answers[i]))
+			continue;
+		u->branches_checked++;
+		u->branches_right += answers[i] == CALL_RIGHT;
 		if (s->flags & SAMPLE_BY_FP && answers[i] == CALL_WRONG)
 			refute(u, p);
 	}
@@ -324,6 +358,9 @@ void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret)
 		.refused = rows.refused + lists.refused,
 		.calls_checked = u->calls_checked,
 		.calls_right = u->calls_right,
+		.branch_stacks = u->branch_stacks,
+		.branches_checked = u->branches_checked,
+		.branches_right = u->branches_right,
 		.stacks_by_fp = u->stacks_by_fp,
 		.fp_revoked = u->fp_revoked,
 	};

@@ -6,7 +6,8 @@
  *
  * One in so many stacks is checked: a return address must follow a call. What is found is counted
  * for the binary whose row led there, and reported (unwind_report.h), so that a wrong row shows as a
- * confidence below that of its neighbours.
+ * confidence below that of its neighbours. Where it was asked for and the hardware can, samples come that
+ * are compared with the processor's own record of calls (branch_check.h), and counted likewise.
  *
  * Frame pointers are cheaper than rows and right in a process all of whose code keeps them. Each
  * walk by rows compares: the same from the leaf's caller to the root, or not. A process is walked
@@ -62,6 +63,9 @@ void unwinder_tick(struct unwinder *u);
 const struct sample_record *unwinder_judge(struct unwinder *u, const struct sample_record *s,
 					   struct process *p, uint64_t stacks_ns);
 
+/* A sample that was taken for its branches alone. */
+void unwinder_compare(struct unwinder *u, const struct sample_record *s, struct process *p);
+
 /* Every object that has rows, or might. */
 void unwinder_each_binary(struct unwinder *u, void (*each)(struct object *o, void *userdata),
 			  void *userdata);
@@ -74,6 +78,8 @@ struct unwinder_status {
 	uint64_t stacks[STACK_STATUS_MAX]; /* user stacks by enum stack_status */
 	uint64_t stacks_by_fp; /* of all of them */
 	uint64_t fp_revoked; /* processes that were walked by frame pointers until a stack differed */
-	uint64_t calls_checked, calls_right;
+	uint64_t calls_checked, calls_right; /* against code */
+	uint64_t branch_stacks; /* taken to be compared with the processor's record */
+	uint64_t branches_checked, branches_right;
 };
 void unwinder_get_status(const struct unwinder *u, struct unwinder_status *ret);

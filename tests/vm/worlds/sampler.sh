@@ -79,6 +79,19 @@ off_cpu_by_rows() { # TRANSPORT EVENTS
 attempt sampler/off_cpu_unwind_to_perf_ring "attached to context switches, triggered" off_cpu_by_rows perf cpu-clock@199Hz,offcpu
 attempt sampler/off_cpu_unwind_to_bpf_ring "attached to context switches, triggered" off_cpu_by_rows bpf offcpu
 
+# No emulated PMU records calls. A clock stands in for one that does: the program runs, and its samples come without.
+branches() { # TRANSPORT
+	LD_PRELOAD=$O/vm-programs/branch_clock.so profile branches -e cpu-clock@97Hz --transport "$1" --unwind dwarf \
+		--unwind-check-lbr -- "$workloads/shares" functions 1 || return
+	ask branches "len(r['events']) == 1" "balanced(e)" || return
+	"$PROFILER" cat --collector unwind -o json branches.seg | tee branches.rows | grep -q '"branch_stacks":[1-9]' || {
+		cat branches.rows
+		return 1
+	}
+}
+attempt sampler/branches_to_perf_ring "attached by auto, triggered" branches perf
+attempt sampler/branches_to_bpf_ring "attached by auto, triggered" branches bpf
+
 # Of a command, what its descendants do; its parent waits as long.
 off_cpu_follows() {
 	profile follow -e offcpu "${switch_options[@]}" --unwind fp -- "$workloads/sleeper" 20 20 child &&
