@@ -131,7 +131,7 @@ struct sampler_knobs {
 	__u32 cpus; /* counter i of a CPU is at i * cpus + cpu of `counters` */
 	__u32 split; /* a program at each context switch closes the deltas */
 	__u32 regs_offset; /* user registers from task->stack, where no helper tells; 0: unknown */
-	__u32 reserved;
+	__u32 steady; /* bit i: nothing takes counter i off its CPU; these share their times */
 };
 
 /* Of the programs that sample time off the CPU; one element. */

@@ -23,6 +23,7 @@
 #include "user_stack.bpf.h"
 
 #define ENOSPC 28
+#define MAX_ERRNO 4095 /* include/linux/err.h */
 #define PF_VCPU 1 /* include/linux/sched.h: the task runs a guest at this moment */
 
 struct {
@@ -229,24 +230,45 @@ static __always_inline long read_counter(__u64 index, struct sample_counter *ret
 					 sizeof(*ret));
 }
 
+/* The count alone; its times are those of another one, and cost as much as the count. */
+static __always_inline long read_count(__u64 index, const struct sample_counter *times,
+				       struct sample_counter *ret)
+{
+	long count = (long)bpf_perf_event_read(&counters, index);
+
+	if (count < 0 && count >= -MAX_ERRNO)
+		return count;
+	ret->delta = (__u64)count;
+	ret->enabled_ns = times->enabled_ns;
+	ret->running_ns = times->running_ns;
+	return 0;
+}
+
 /* Brings the CPU's counters up to now; how far they went is in st->since. */
 static __always_inline void advance_counters(const struct sampler_knobs *k,
 					     struct counter_state *st, __u32 cpu)
 {
+	struct sample_counter times = {}; /* of those that run all the time */
+
 #pragma unroll
 	for (__u32 i = 0; i < SAMPLE_MAX_COUNTERS; i++) {
 		struct sample_counter now = {}, *last = &st->last[i], *since = &st->since[i];
-		__u64 bit = 1ULL << i;
+		__u64 bit = 1ULL << i, index = i * k->cpus + cpu;
+		int steady = (k->steady & bit) != 0;
 
 		if (i >= k->counters)
 			break;
 		since->running_ns = 0;
-		if (read_counter(i * k->cpus + cpu, &now)) {
+		if (steady && times.enabled_ns ? read_count(index, &times, &now)
+					       : read_counter(index, &now)) {
 			st->valid &= ~bit;
 			continue;
 		}
+		if (steady)
+			times = now;
 		/* An event that was opened anew begins at zero. */
-		if ((st->valid & bit) && now.enabled_ns >= last->enabled_ns) {
+		if ((st->valid & bit) && now.enabled_ns >= last->enabled_ns &&
+		    now.delta >= last->delta) {
 			since->delta = now.delta - last->delta;
 			since->enabled_ns = now.enabled_ns - last->enabled_ns;
 			since->running_ns = now.running_ns - last->running_ns;
@@ -263,17 +285,24 @@ static __always_inline void advance_counters(const struct sampler_knobs *k,
 static __always_inline int count_switches(const struct sampler_knobs *k, __u32 cpu,
 					  struct sample_counter *ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task;
 	unsigned long voluntary = 0, preempted = 0;
 	int r;
 
-	if (!bpf_core_field_exists(task->nivcsw)) {
+	if (!bpf_core_field_exists(struct task_struct, nivcsw)) {
 		r = (int)read_counter(k->counters * k->cpus + cpu, ret);
 		ret->enabled_ns = 0;
 		return r;
 	}
-	bpf_core_read(&voluntary, sizeof(voluntary), &task->nvcsw);
-	bpf_core_read(&preempted, sizeof(preempted), &task->nivcsw);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
+		task = bpf_get_current_task_btf();
+		voluntary = task->nvcsw;
+		preempted = task->nivcsw;
+	} else {
+		task = (void *)bpf_get_current_task();
+		bpf_core_read(&voluntary, sizeof(voluntary), &task->nvcsw);
+		bpf_core_read(&preempted, sizeof(preempted), &task->nivcsw);
+	}
 	ret->delta = voluntary + preempted;
 	ret->enabled_ns = (unsigned long)task;
 	return 0;

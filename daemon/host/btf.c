@@ -249,6 +249,25 @@ const char *host_btf_custom_path(const struct host_btf *btf)
 	return btf->kind == HOST_BTF_OPTION || btf->kind == HOST_BTF_EXTERNAL ? btf->path : NULL;
 }
 
+bool host_btf_describes(const char *path, const char *type, const char *field)
+{
+	struct kernel_struct wanted = { .name = type, .fields = { { .name = field } } };
+	_cleanup_(btf__freep) struct btf *btf = path ? btf__parse(path, NULL) : NULL;
+	const void *data;
+	__u32 size;
+	int r;
+
+	if (!path)
+		r = kernel_types_read(&wanted, 1);
+	else if (!btf)
+		r = -errno;
+	else {
+		data = btf__raw_data(btf, &size);
+		r = data ? kernel_types_parse(data, size, &wanted, 1) : -ENOMEM;
+	}
+	return r == 0 && wanted.fields[0].bit_offset >= 0;
+}
+
 /* Only the fields the programs read; a gap before them is as good as the registers. */
 static int describe_sampler_context(struct btf *btf)
 {
@@ -279,13 +298,6 @@ static int describe_registers(struct btf *btf)
 	int r = btf__add_struct(btf, "pt_regs", sizeof(__u64));
 
 	return r < 0 ? r : btf__add_field(btf, field, u64, 0, 0);
-}
-
-static int describe_helper(struct btf *btf)
-{
-	int r = btf__add_enum(btf, "bpf_func_id", sizeof(__u32));
-
-	return r < 0 ? r : btf__add_enum_value(btf, "BPF_FUNC_task_pt_regs", BPF_FUNC_task_pt_regs);
 }
 
 /* With the fields that the kernel has; types[i] is field i's in the BTF that is made. */
@@ -370,16 +382,19 @@ static int describe_kernel(struct btf *btf, bool stack)
 	return r < 0 ? r : add_struct(btf, &found[CONTEXT], &pointer);
 }
 
-/* *ret_stack: a field of the task's has to do for a helper that is missing. */
-static int describe_unwinding(struct btf *btf, bool *ret_stack)
+/* What the programs do without where a kernel has not got it: whether it has. */
+static int describe_helpers(struct btf *btf, bool get_current_task_btf, bool task_pt_regs)
 {
-	int r = describe_registers(btf);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	*ret_stack =
-		libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, NULL) != 1;
-	return *ret_stack ? 0 : describe_helper(btf);
+	if (get_current_task_btf || task_pt_regs)
+		r = btf__add_enum(btf, "bpf_func_id", sizeof(__u32));
+	if (r >= 0 && get_current_task_btf)
+		r = btf__add_enum_value(btf, "BPF_FUNC_get_current_task_btf",
+					BPF_FUNC_get_current_task_btf);
+	if (r >= 0 && task_pt_regs)
+		r = btf__add_enum_value(btf, "BPF_FUNC_task_pt_regs", BPF_FUNC_task_pt_regs);
+	return r;
 }
 
 static int write_memfd(const void *data, size_t size)
@@ -398,8 +413,9 @@ static int write_memfd(const void *data, size_t size)
 static int make_btf(bool unwind, char ret_path[static HOST_BTF_PATH_MAX])
 {
 	_cleanup_(btf__freep) struct btf *btf = btf__new_empty();
+	bool task_pt_regs = unwind && libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT,
+							      BPF_FUNC_task_pt_regs, NULL) == 1;
 	const void *data;
-	bool stack = false;
 	__u32 size;
 	int fd, r;
 
@@ -407,9 +423,13 @@ static int make_btf(bool unwind, char ret_path[static HOST_BTF_PATH_MAX])
 		return -errno;
 	r = describe_sampler_context(btf);
 	if (r >= 0 && unwind)
-		r = describe_unwinding(btf, &stack);
+		r = describe_registers(btf);
 	if (r >= 0)
-		r = describe_kernel(btf, stack);
+		r = describe_helpers(btf, takes_helper(BPF_FUNC_get_current_task_btf),
+				     task_pt_regs);
+	/* Where there is no helper a field of the task's has to do. */
+	if (r >= 0)
+		r = describe_kernel(btf, unwind && !task_pt_regs);
 	if (r < 0)
 		return r;
 	data = btf__raw_data(btf, &size);

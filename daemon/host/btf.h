@@ -7,6 +7,7 @@
  * knows; a directory in BTFHub layout, DIRECTORY/<ID>/<VERSION_ID>/<arch>/<release>.btf with ID and
  * VERSION_ID from os-release. A candidate counts only when libbpf can parse it.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "host/kernel.h"
@@ -41,6 +42,9 @@ const char *host_btf_kind_name(enum host_btf_kind kind);
 
 /* For bpf_object_open_opts.btf_custom_path: NULL where libbpf finds it by itself. */
 const char *host_btf_custom_path(const struct host_btf *btf);
+
+/* Has a structure this field, by a file as above, or by what the kernel says of itself (NULL)? */
+bool host_btf_describes(const char *path, const char *type, const char *field);
 
 /*
  * The sampler needs a single type, struct bpf_perf_event_data, whose layout is uapi and known to

@@ -164,6 +164,17 @@ static int load_counting(struct sampler *s, struct program_options *o, struct ev
 	return 0;
 }
 
+/* What takes no counter of the hardware never has to give one up. */
+static uint32_t steady_counters(const struct sampler_event *spec)
+{
+	uint32_t steady = 0;
+
+	for (size_t i = 0; i < spec->n_counters; i++)
+		if (!holds_counter(&spec->counters[i]))
+			steady |= 1U << i;
+	return steady;
+}
+
 static int load_program(struct sampler *s, struct event *e, uint32_t index, char **ret_error)
 {
 	struct program_options o = {
@@ -192,6 +203,7 @@ static int load_program(struct sampler *s, struct event *e, uint32_t index, char
 		.counters = (uint32_t)e->spec.n_counters,
 		.cpus = (uint32_t)s->options.possible_cpus,
 		.split = e->spec.n_counters && e->spec.split,
+		.steady = steady_counters(&e->spec),
 		.wake_bytes = (uint32_t)(s->rings.bytes / 2),
 		.regs_offset = s->regs_offset,
 	};

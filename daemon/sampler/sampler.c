@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "host/btf.h"
 #include "host/idle.h"
 #include "pmu/perf_ops.h"
 #include "sampler/branch_event.h"
@@ -83,6 +84,16 @@ static void open_branches(struct sampler *s)
 							     : "user stacks are not unwound by rows");
 }
 
+/* As the programs find it out. */
+static bool knows_tasks(const char *btf, const struct sampler_event *events, size_t n_events)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < n_events; i++)
+		wanted |= events[i].n_counters > 0;
+	return wanted && host_btf_describes(btf, "task_struct", "nivcsw");
+}
+
 int sampler_open(const struct sampler_options *options, const struct sampler_event *events,
 		 size_t n_events, struct sampler **ret, char **ret_error)
 {
@@ -98,6 +109,7 @@ int sampler_open(const struct sampler_options *options, const struct sampler_eve
 		return r;
 	/* Of KVM, loaded or built in. */
 	s->guests = access("/sys/module/kvm", F_OK) == 0;
+	s->tasks_known = knows_tasks(s->options.btf, events, n_events);
 	if (s->options.unwind)
 		s->regs_offset = program_find_registers(s->options.btf);
 	s->events = calloc(n_events + 1, sizeof(*s->events));

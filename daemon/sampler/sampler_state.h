@@ -41,6 +41,7 @@ struct sampler {
 	int *cpus; /* copy behind options.cpus */
 	uint32_t regs_offset;
 	bool guests; /* the host may have some */
+	bool tasks_known; /* where a task counts its switches */
 	char *unwind_refusal, *switch_refusal;
 	char *counter_refusal, *branch_refusal;
 	struct sampler_counts *counts; /* [possible_cpus], scratch of the ledger */

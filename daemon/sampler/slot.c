@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <string.h>
 #include <sys/ioctl.h>
 
 #include "pmu/perf_ops.h"
@@ -81,10 +82,12 @@ static char *attach_error(const struct sampler *s, const struct event *e, int er
 	return text;
 }
 
+/* What the PMU msr reads runs by itself (Linux arch/x86/events/msr.c: in the context of software
+ * events, like the others). */
 bool holds_counter(const struct pmu_event *ev)
 {
 	return ev->attr.type != PERF_TYPE_SOFTWARE && ev->attr.type != PERF_TYPE_TRACEPOINT &&
-	       ev->attr.type != PERF_TYPE_BREAKPOINT;
+	       ev->attr.type != PERF_TYPE_BREAKPOINT && strcmp(ev->pmu, "msr") != 0;
 }
 
 static int open_counter(struct sampler *s, struct event *e, size_t place, struct pmu_event *counter,
@@ -103,20 +106,25 @@ static int open_counter(struct sampler *s, struct event *e, size_t place, struct
 	return r;
 }
 
-/* A counter that cannot be had on this CPU is absent in its samples. */
-static void open_counters(struct sampler *s, struct event *e, int cpu)
+/* What tells of other tasks where the program cannot ask the task itself. */
+static void open_switches(struct sampler *s, struct event *e, int cpu)
 {
 	struct pmu_event switches = { .name = (char *)"context-switches" };
 
-	for (size_t i = 0; i < e->spec.n_counters; i++)
-		(void)open_counter(s, e, i, &e->spec.counters[i], cpu);
-	if (e->spec.n_counters == 0)
-		return;
 	switches.attr.type = PERF_TYPE_SOFTWARE;
 	switches.attr.size = sizeof(switches.attr);
 	switches.attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
 	switches.attr.disabled = 1;
 	(void)open_counter(s, e, e->spec.n_counters, &switches, cpu);
+}
+
+/* A counter that cannot be had on this CPU is absent in its samples. */
+static void open_counters(struct sampler *s, struct event *e, int cpu)
+{
+	for (size_t i = 0; i < e->spec.n_counters; i++)
+		(void)open_counter(s, e, i, &e->spec.counters[i], cpu);
+	if (e->spec.n_counters && !e->knobs.split && !s->tasks_known)
+		open_switches(s, e, cpu);
 }
 
 int slot_open(struct sampler *s, struct event *e, int cpu, char **ret_error)

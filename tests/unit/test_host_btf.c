@@ -397,6 +397,17 @@ static int kernel_offset(const struct btf *btf, const char *type, const char *me
 	return -1;
 }
 
+static bool has_helper(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_func_id", BTF_KIND_ENUM);
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+
+	for (__u32 i = 0; t && i < btf_vlen(t); i++)
+		if (strcmp(btf__name_by_offset(btf, btf_enum(t)[i].name_off), name) == 0)
+			return true;
+	return false;
+}
+
 /* The generated BTF has the kernel's own fields where the kernel's BTF has them. */
 static void test_kernel_fields(void **state)
 {
@@ -428,6 +439,15 @@ static void test_kernel_fields(void **state)
 			fail_msg("%s.%s is not where the kernel has it", rows[i].type,
 				 rows[i].member);
 	assert_true(kernel_offset(made, "task_struct", "flags") > 0);
+	/* The program has another way where the kernel has no such helper. */
+	if (has_helper(btf, "BPF_FUNC_get_current_task_btf"))
+		assert_true(has_helper(made, "BPF_FUNC_get_current_task_btf"));
+	assert_true(host_btf_describes(path, "task_struct", "nvcsw"));
+	assert_false(host_btf_describes(path, "task_struct", "start_time"));
+	assert_true(host_btf_describes(NULL, "task_struct", "start_time"));
+	assert_false(host_btf_describes(NULL, "task_struct", "no_such_field"));
+	assert_false(host_btf_describes("/dev/null", "task_struct", "nvcsw"));
+	assert_false(host_btf_describes("/nowhere", "task_struct", "nvcsw"));
 	btf__free(made);
 	btf__free(btf);
 }

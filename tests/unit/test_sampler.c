@@ -5,7 +5,10 @@
  */
 #include <linux/types.h>
 
+#include <bpf/btf.h>
+#include <dirent.h>
 #include <errno.h>
+#include <linux/bpf_perf_event.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +16,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -61,11 +65,17 @@ struct fixture {
 	size_t n_counters;
 	const char *counter; /* read at each sample; NULL: none */
 	bool split;
-	uint64_t counted, mixed, cut;
+	uint64_t counted[SAMPLE_MAX_COUNTERS], running_ns, mixed, mine_mixed, cut;
 	bool access; /* each record carries its memory access */
 	uint64_t addressed, sources; /* within what was faulted last; told as not available */
 	uint64_t last_ns[4096];
 };
+
+static bool is_near(uint64_t value, uint64_t truth, double tolerance)
+{
+	return (double)value >= (1 - tolerance) * (double)truth &&
+	       (double)value <= (1 + tolerance) * (double)truth;
+}
 
 static void add_ledger(const struct record_ledger *l, void *userdata)
 {
@@ -83,11 +93,15 @@ static void add_ledger(const struct record_ledger *l, void *userdata)
 
 static void take_counter(struct fixture *f, const struct sample_record *rec, uint32_t i)
 {
-	const __u64 *w =
-		rec->words + rec->kernel_frames + rec->user_frames + i * SAMPLE_COUNTER_WORDS;
+	const __u64 *first = rec->words + rec->kernel_frames + rec->user_frames;
+	const __u64 *w = first + i * SAMPLE_COUNTER_WORDS;
 
 	assert_true(w[2] <= w[1]);
-	f->counted += w[2] ? w[0] : 0;
+	/* Software counters run whenever they are enabled, all of them at the same time. */
+	assert_int_equal(w[2], first[2]);
+	assert_true(w[2] == 0 || (w[1] == first[1] && w[2] == w[1]));
+	f->counted[i] += w[2] ? w[0] : 0;
+	f->running_ns += i == 0 ? w[2] : 0;
 	f->mixed += rec->flags & SAMPLE_MIXED ? 1 : 0;
 	f->cut += rec->flags & SAMPLE_CUT ? 1 : 0;
 }
@@ -121,6 +135,7 @@ static void take(struct fixture *f, const struct sample_record *rec)
 	f->weight += rec->period;
 	if (rec->pid == (uint32_t)getpid()) {
 		f->mine++;
+		f->mine_mixed += rec->flags & SAMPLE_MIXED ? 1 : 0;
 		assert_true(rec->tid != 0);
 	}
 	sampler_received(f->sampler, rec);
@@ -166,9 +181,11 @@ static bool open_fixture(struct fixture *f, const char *spec, struct sampler_opt
 		assert_int_equal(pmu_events_parse(f->counter, &defaults, &event.counters,
 						  &event.n_counters, &error),
 				 0);
-		event.counters[0].attr.freq = 0;
-		event.counters[0].attr.sample_period = 0;
 		f->n_counters = event.n_counters;
+		for (size_t i = 0; i < f->n_counters; i++) {
+			event.counters[i].attr.freq = 0;
+			event.counters[i].attr.sample_period = 0;
+		}
 	}
 	o->cpus = f->cpus;
 	o->n_cpus = f->n_cpus;
@@ -286,15 +303,17 @@ static void small_rings_wrap(void **state)
 	}
 }
 
-/* A counter read at each sample: the deltas sum up to what the workload did, by both transports;
- * with a program at each switch none is mixed, and those behind a switch say so. */
+/* Counters read at each sample: the deltas sum up to what the workload did, by both transports, and
+ * their time to what a clock beside them counted; with a program at each switch none is mixed, and
+ * those behind a switch say so. */
 static void counters_at_each_sample(void **state)
 {
 	(void)state;
 	for (int way = 0; way < 4; way++) {
 		struct sampler_options o = { .transport =
 						     way & 1 ? TRANSPORT_BPF : TRANSPORT_PERF };
-		struct fixture f = { .counter = "page-faults", .split = way & 2 };
+		struct fixture f = { .counter = "page-faults,minor-faults,cpu-clock",
+				     .split = way & 2 };
 		cpu_set_t one, all;
 
 		if (!open_fixture(&f, "cpu-clock@997Hz", &o))
@@ -312,9 +331,130 @@ static void counters_at_each_sample(void **state)
 		sched_setaffinity(0, sizeof(all), &all);
 		drain(&f);
 		if (f.split)
-			assert_true(f.mixed == 0 && f.counted > 10000);
+			assert_true(f.mixed == 0 && f.counted[0] > 10000);
 		else
-			assert_true(f.cut == 0 && f.counted >= 50000);
+			assert_true(f.cut == 0 && f.counted[0] >= 50000);
+		assert_true(is_near(f.counted[1], f.counted[0], 0.1));
+		assert_true(is_near(f.counted[2], f.running_ns, 0.1));
+		close_fixture(&f);
+	}
+}
+
+static size_t open_perf_events(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+	size_t n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		char target[64] = "";
+
+		(void)!readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+		n += strcmp(target, "anon_inode:[perf_event]") == 0;
+	}
+	closedir(d);
+	return n;
+}
+
+/* Nothing but the context, as on a kernel that does not describe its types. */
+static int make_poor_btf(char *ret_path, size_t size)
+{
+	struct btf *btf = btf__new_empty();
+	int u64 = btf__add_int(btf, "unsigned long long", 8, 0);
+	int fd = memfd_create("poor.btf", MFD_CLOEXEC);
+	const void *data;
+	__u32 bytes;
+
+	assert_true(btf__add_struct(btf, "bpf_perf_event_data",
+				    sizeof(struct bpf_perf_event_data)) > 0);
+	assert_int_equal(btf__add_field(btf, "sample_period", u64,
+					offsetof(struct bpf_perf_event_data, sample_period) * 8, 0),
+			 0);
+	assert_int_equal(
+		btf__add_field(btf, "addr", u64, offsetof(struct bpf_perf_event_data, addr) * 8, 0),
+		0);
+	data = btf__raw_data(btf, &bytes);
+	assert_int_equal(write(fd, data, bytes), bytes);
+	snprintf(ret_path, size, "/proc/self/fd/%d", fd);
+	btf__free(btf);
+	return fd;
+}
+
+static void *echo(void *userdata)
+{
+	const int *pipes = userdata;
+	char c;
+
+	while (read(pipes[0], &c, 1) == 1)
+		assert_int_equal(write(pipes[3], &c, 1), 1);
+	return NULL;
+}
+
+/* Two threads of this process take turns on one CPU, many times a millisecond. */
+static void take_turns(uint64_t cpu_ns)
+{
+	uint64_t end = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + cpu_ns;
+	int pipes[4];
+	pthread_t other;
+	char c = 0;
+
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(pipe(pipes + 2), 0);
+	assert_int_equal(pthread_create(&other, NULL, echo, pipes), 0);
+	while (clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end) {
+		assert_int_equal(write(pipes[1], &c, 1), 1);
+		assert_int_equal(read(pipes[2], &c, 1), 1);
+	}
+	close(pipes[1]);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	close(pipes[0]);
+	close(pipes[2]);
+	close(pipes[3]);
+}
+
+/* A counter is one event on each CPU; one more tells of other tasks where the program can neither
+ * look at the task nor is there at each switch. By either way a sample behind a switch is mixed,
+ * and not every sample of a thread that goes on is. */
+static void mixed_samples(void **state)
+{
+	enum { BY_TASK, BY_COUNTER, SPLIT, WAYS };
+	enum { RING = 1 }; /* an event, too */
+	_cleanup_close_ int poor_fd = -1;
+	cpu_set_t one, all;
+	char poor[64];
+
+	(void)state;
+	poor_fd = make_poor_btf(poor, sizeof(poor));
+	sched_getaffinity(0, sizeof(all), &all);
+	for (int way = 0; way < 2 * WAYS; way++) {
+		struct sampler_options o = { .btf = way % WAYS == BY_TASK ? NULL : poor };
+		struct fixture f = { .counter = "page-faults,cpu-clock",
+				     .split = way % WAYS == SPLIT };
+		size_t before = open_perf_events();
+
+		if (!open_fixture(&f, "cpu-clock@997Hz", &o))
+			skip();
+		assert_int_equal(open_perf_events() - before,
+				 f.n_cpus * (RING + 1 + f.n_counters + (way % WAYS == BY_COUNTER)));
+		CPU_ZERO(&one);
+		CPU_SET(f.cpus[0], &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		assert_int_equal(sampler_enable(f.sampler), 0);
+		if (way < WAYS)
+			burn(100 * NSEC_PER_MSEC);
+		else
+			take_turns(100 * NSEC_PER_MSEC);
+		assert_int_equal(sampler_disable(f.sampler), 0);
+		sched_setaffinity(0, sizeof(all), &all);
+		drain(&f);
+		assert_true(f.mine > 10);
+		if (f.split)
+			assert_int_equal(f.mine_mixed, 0);
+		else if (way < WAYS)
+			assert_true(f.mine_mixed < f.mine);
+		else
+			assert_true(2 * f.mine_mixed > f.mine);
 		close_fixture(&f);
 	}
 }
@@ -460,6 +600,7 @@ int main(void)
 		cmocka_unit_test(back_off),
 		cmocka_unit_test(half_full_wakes),
 		cmocka_unit_test(counters_at_each_sample),
+		cmocka_unit_test(mixed_samples),
 		cmocka_unit_test(memory_access),
 	};
 
