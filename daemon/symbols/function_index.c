@@ -24,7 +24,8 @@ struct function_index *function_index_wrap(void *block, size_t size, bool mapped
 		return NULL;
 	i->header = block;
 	i->entries = (const struct function_entry *)(i->header + 1);
-	i->names = (const char *)(i->entries + i->header->n_functions);
+	i->buckets = (const uint32_t *)(i->entries + i->header->n_functions);
+	i->names = (const char *)(i->buckets + i->header->n_buckets + 1);
 	i->size = size;
 	i->mapped = mapped;
 	return i;
@@ -58,22 +59,36 @@ size_t function_index_size(const struct function_index *i)
 	return i->header->n_functions;
 }
 
+/* The entries among which the one of this place is, if there is one: the bucket's, and the one
+ * before them. Returns their number. */
+static size_t candidates(const struct function_index *i, uint32_t at,
+			 const struct function_entry **ret)
+{
+	size_t bucket = MIN(at >> i->header->bucket_shift, i->header->n_buckets - 1);
+	size_t end = MIN(i->buckets[bucket + 1], i->header->n_functions);
+	size_t first = MIN(i->buckets[bucket], end);
+
+	first -= first > 0;
+	*ret = i->entries + first;
+	return end - first;
+}
+
 bool function_index_find(const struct function_index *i, uint64_t offset, struct function *ret)
 {
-	const struct function_entry *e = i->entries;
-	size_t n = i->header->n_functions;
+	const struct function_entry *e;
+	size_t n;
 	uint32_t at;
 
-	if (n == 0 || offset < i->header->base || offset - i->header->base > UINT32_MAX)
+	if (offset < i->header->base || offset - i->header->base > UINT32_MAX)
 		return false;
 	at = (uint32_t)(offset - i->header->base);
+	n = candidates(i, at, &e);
+	if (n == 0)
+		return false;
 	/* Without branches that depend on the data: the last entry whose start is <= at. */
 	while (n > 1) {
 		size_t half = n / 2;
 
-		/* Both entries that the next step may look at: else each step waits for its own. */
-		__builtin_prefetch(&e[(n - half) / 2]);
-		__builtin_prefetch(&e[half + (n - half) / 2]);
 		e += e[half].start <= at ? half : 0;
 		n -= half;
 	}
@@ -109,9 +124,9 @@ static int check_header(const struct function_index_header *h, uint64_t file_siz
 	if (h->build_id_size != build_id_size || build_id_size > BUILD_ID_MAX ||
 	    (build_id_size && memcmp(h->build_id, build_id, build_id_size) != 0))
 		return -EBADMSG;
-	if (h->names_size == 0 ||
+	if (h->names_size == 0 || h->n_buckets == 0 || h->bucket_shift > 31 ||
 	    file_size != sizeof(*h) + (uint64_t)h->n_functions * sizeof(struct function_entry) +
-				 h->names_size)
+				 ((uint64_t)h->n_buckets + 1) * sizeof(uint32_t) + h->names_size)
 		return -EBADMSG;
 	return 0;
 }

@@ -4,7 +4,10 @@
  * The function index: one block of bytes, the same in memory and in the cache file.
  *
  *   struct function_index_header, n_functions x struct function_entry (sorted by start, no
- *   overlaps), names_size bytes of NUL-terminated names
+ *   overlaps), n_buckets + 1 numbers of entries, names_size bytes of NUL-terminated names
+ *
+ * Bucket b says which is the first entry that starts at b << bucket_shift or behind it, the last
+ * one how many entries there are: a look-up touches a line of buckets and one or two of entries.
  *
  * Little endian, 4-byte aligned, position independent: a cache file is mapped and used as it is.
  */
@@ -16,7 +19,7 @@
 #include "util/cleanup.h"
 
 #define FUNCTION_INDEX_MAGIC 0x58444946 /* "FIDX" */
-#define FUNCTION_INDEX_VERSION 2
+#define FUNCTION_INDEX_VERSION 3
 
 /*
  * The most one object may bring: beyond it its index is refused with -E2BIG. Building one of this
@@ -46,7 +49,8 @@ struct function_index_header {
 	uint32_t names_size;
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_size;
-	uint64_t reserved;
+	uint32_t bucket_shift;
+	uint32_t n_buckets;
 };
 _Static_assert(sizeof(struct function_index_header) == 64, "the header is part of the format");
 

@@ -376,25 +376,52 @@ static size_t lay_out_names(struct function_index_builder *b, struct sweep *w, c
 	return size;
 }
 
+/* About as many buckets as a fourth of the entries, however those lie. */
+static void size_buckets(const struct sweep *w, struct function_index_header *h)
+{
+	uint32_t last = w->entries[w->n_entries - 1].start;
+
+	while (last >> h->bucket_shift > w->n_entries / 4)
+		h->bucket_shift++;
+	h->n_buckets = (last >> h->bucket_shift) + 1;
+}
+
+static void fill_buckets(const struct sweep *w, const struct function_index_header *h,
+			 uint32_t *buckets)
+{
+	uint32_t entry = 0;
+
+	for (uint32_t b = 0; b < h->n_buckets; b++) {
+		while (entry < w->n_entries && w->entries[entry].start >> h->bucket_shift < b)
+			entry++;
+		buckets[b] = entry;
+	}
+	buckets[h->n_buckets] = (uint32_t)w->n_entries;
+}
+
 static int assemble(struct function_index_builder *b, struct sweep *w, uint32_t sources,
 		    const uint8_t *build_id, size_t build_id_size, struct function_index **ret)
 {
 	_cleanup_free_ uint32_t *offsets = calloc(b->n + 1, sizeof(*offsets));
 	_cleanup_free_ struct function_index_header *h = NULL;
+	struct function_index_header sizes = { 0 };
 	size_t entries_size = w->n_entries * sizeof(*w->entries);
 	size_t names_size, size;
-	char *names;
+	uint32_t *buckets;
 
 	if (!offsets)
 		return -ENOMEM;
 	names_size = lay_out_names(b, w, NULL, offsets);
-	size = sizeof(*h) + entries_size + names_size;
+	size_buckets(w, &sizes);
+	size = sizeof(*h) + entries_size + (sizes.n_buckets + 1UL) * sizeof(*buckets) + names_size;
 	h = calloc(1, size);
 	if (!h)
 		return -ENOMEM;
-	names = (char *)(h + 1) + entries_size;
-	lay_out_names(b, w, names, offsets);
+	*h = sizes;
+	buckets = (uint32_t *)((char *)(h + 1) + entries_size);
+	lay_out_names(b, w, (char *)(buckets + h->n_buckets + 1), offsets);
 	memcpy(h + 1, w->entries, entries_size);
+	fill_buckets(w, h, buckets);
 	h->magic = FUNCTION_INDEX_MAGIC;
 	h->version = FUNCTION_INDEX_VERSION;
 	h->sources = sources;

@@ -8,6 +8,7 @@
 struct function_index {
 	const struct function_index_header *header; /* the start of the block */
 	const struct function_entry *entries;
+	const uint32_t *buckets;
 	const char *names;
 	size_t size; /* of the block */
 	bool mapped; /* else on the heap */

@@ -119,7 +119,8 @@ static inline bool has_function(const struct function_index *index, const char *
 	size_t size;
 	const struct function_index_header *h = function_index_data(index, &size);
 	const struct function_entry *e = (const struct function_entry *)(h + 1);
-	const char *names = (const char *)(e + h->n_functions);
+	const uint32_t *buckets = (const uint32_t *)(e + h->n_functions);
+	const char *names = (const char *)(buckets + h->n_buckets + 1);
 
 	for (uint32_t i = 0; i < h->n_functions; i++)
 		if (strcmp(names + e[i].name, name) == 0)
