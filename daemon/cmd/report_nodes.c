@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "profile/profile_dictionary.h"
+#include "util/prefetch.h"
 
 static void set_bit(uint8_t *map, size_t i)
 {
@@ -78,8 +79,8 @@ int report_nodes_init(struct report_nodes *n, const struct profile *p, const uin
 		struct report_path path = n->scratch[node->parent].path, own = path_of(row);
 
 		if (i + REPORT_AHEAD < p->n_nodes) {
-			__builtin_prefetch(&frames[node[REPORT_AHEAD].frame]);
-			__builtin_prefetch(&n->scratch[node[REPORT_AHEAD].parent]);
+			prefetch(&frames[node[REPORT_AHEAD].frame]);
+			prefetch(&n->scratch[node[REPORT_AHEAD].parent]);
 		}
 		n->row[i] = row;
 		if (!path_has_row(p, n, node->parent, row, own))

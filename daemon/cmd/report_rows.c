@@ -15,6 +15,7 @@
 #include "cmd/select.h"
 #include "profile/memory_access.h"
 #include "profile/profile_dictionary.h"
+#include "util/prefetch.h"
 
 static const struct report_grouping groupings[] = {
 	{ "function", "function", 0, true, true, NULL },
@@ -239,8 +240,8 @@ static void fill_by_stack(const struct profile *p, const struct report_nodes *n,
 		struct report_sums *up = &scratch[p->nodes[i].parent].sums, own = scratch[i].sums;
 
 		if (i > REPORT_AHEAD) {
-			__builtin_prefetch(&scratch[p->nodes[i - REPORT_AHEAD].parent], 1);
-			__builtin_prefetch(&e->rows[n->row[i - REPORT_AHEAD]], 1);
+			prefetch_to_write(&scratch[p->nodes[i - REPORT_AHEAD].parent]);
+			prefetch_to_write(&e->rows[n->row[i - REPORT_AHEAD]]);
 		}
 		up->samples += own.samples;
 		up->weight += own.weight;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/prefetch.h"
 
 #define FIRST_SIZE 1024
 
@@ -84,7 +85,7 @@ uint32_t *id_table_slot(struct id_table *t, uint64_t a, uint32_t b)
 void id_table_expect(const struct id_table *t, uint64_t a, uint32_t b)
 {
 	if (t->size)
-		__builtin_prefetch(&t->entries[place(t->size, a, b)]);
+		prefetch(&t->entries[place(t->size, a, b)]);
 }
 
 void id_table_clear(struct id_table *t)

@@ -8,6 +8,7 @@
 
 #include "profile/profile_dictionary.h"
 #include "util/cleanup.h"
+#include "util/prefetch.h"
 
 #define PATH_FACTOR 0x9e3779b97f4a7c15ULL
 #define LEAF_FRAME 0xd1b54a32d192ed03ULL
@@ -301,7 +302,7 @@ static int path_leaf(struct tree *t, struct tree_path *p, const uint32_t *frame_
 	if (r < 0)
 		return r;
 	for (depth = p->n; depth + PREFETCH_DEPTHS > p->n && depth && !p->nodes[depth]; depth--)
-		__builtin_prefetch(&t->node_slots[node_slot(t, p->hashes[depth])], 1);
+		prefetch_to_write(&t->node_slots[node_slot(t, p->hashes[depth])]);
 	for (depth = path_known(t, p, frame_ids) + 1; depth <= p->n; depth++) {
 		struct tree_node node = path_node(p, depth, frame_ids);
 
@@ -408,7 +409,7 @@ uint64_t tree_key(const struct tree *t, const struct tree_path *p, const struct 
 {
 	uint64_t key = cell_key(t->seed, p->hashes[p->n], l);
 
-	__builtin_prefetch(&t->cells[key >> (64 - t->cell_bits)], 1);
+	prefetch_to_write(&t->cells[key >> (64 - t->cell_bits)]);
 	return key;
 }
 
@@ -450,10 +451,10 @@ static int merge_nodes(struct tree *t, const struct tree *from, uint32_t *ids)
 		uint32_t id;
 
 		if (i + PREFETCH_SLOTS < from->n_nodes)
-			__builtin_prefetch(
+			prefetch(
 				&t->node_slots[node_slot(t, from->nodes[i + PREFETCH_SLOTS].hash)]);
 		if (i + PREFETCH_NODES < from->n_nodes)
-			__builtin_prefetch(&t->nodes[(uint32_t)t->node_slots[node_slot(
+			prefetch(&t->nodes[(uint32_t)t->node_slots[node_slot(
 				t, from->nodes[i + PREFETCH_NODES].hash)]]);
 		node.parent = ids[node.parent];
 		id = node_find(t, &node, true);

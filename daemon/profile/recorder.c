@@ -139,7 +139,7 @@ static void begin_epoch(struct recorder *r)
 
 void recorder_begin_block(struct recorder *r)
 {
-	if (r->block.size)
+	if (r->block.size || r->holds)
 		return;
 	if (r->epoch == 0 || segment_writer_wants_epoch(r->options.writer))
 		begin_epoch(r);
@@ -147,11 +147,19 @@ void recorder_begin_block(struct recorder *r)
 		put_clock(r);
 }
 
+static void put_held(struct recorder *r)
+{
+	if (r->holds)
+		recorder_put(r, &r->held);
+	r->holds = false;
+}
+
 int64_t recorder_flush(struct recorder *r)
 {
 	uint64_t samples = r->block_samples;
 	int64_t number;
 
+	put_held(r);
 	if (r->block.size == 0)
 		return 0;
 	if (r->block.error) {
@@ -347,11 +355,11 @@ static uint8_t user_status(const struct sample_record *s, const struct previous 
 	return prev->cut && s->user_status != STACK_EARLY ? STACK_NO_MAPPING : s->user_status;
 }
 
-static void put_sample(struct recorder *r, const struct sample_record *s,
-		       const struct previous *prev)
+static void hold_sample(struct recorder *r, const struct sample_record *s,
+			const struct previous *prev)
 {
-	uint32_t leaf_first[MAX_FRAMES];
-	struct record record = {
+	r->holds = true;
+	r->held = (struct record){
 		.type = RECORD_SAMPLE,
 		.sample = {
 			.time_ns = s->head.time_ns,
@@ -363,17 +371,16 @@ static void put_sample(struct recorder *r, const struct sample_record *s,
 			.user_status = user_status(s, prev),
 			.kernel_frames = s->kernel_frames,
 			.user_frames = (uint16_t)(s->user_frames - prev->cut),
-			.frames = leaf_first,
+			.frames = r->held_frames,
 		},
 	};
 
 	for (size_t i = prev->n; i > prev->cut; i--)
-		leaf_first[prev->n - i] = prev->id[i - 1];
+		r->held_frames[prev->n - i] = prev->id[i - 1];
 	if (s->counters)
-		take_counters(s, &record.sample);
+		take_counters(s, &r->held.sample);
 	if (s->flags & SAMPLE_ACCESS)
-		take_access(s, &record.sample.access);
-	recorder_put(r, &record);
+		take_access(s, &r->held.sample.access);
 }
 
 /* The sample's thread, and its stack, become the CPU's previous ones. */
@@ -419,7 +426,8 @@ bool recorder_sample(struct recorder *r, const struct sample_record *s, struct p
 		r->stats.dropped++;
 		return false;
 	}
-	put_sample(r, s, prev);
+	put_held(r);
+	hold_sample(r, s, prev);
 	r->stats.samples++;
 	r->block_samples++;
 	note_time(r, s->head.time_ns);

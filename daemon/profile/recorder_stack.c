@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/record_coder.h"
+#include "util/prefetch.h"
 
 #define UNMAPPED (UINT32_MAX - 1) /* no id either: a user address outside every mapping */
 
@@ -193,8 +194,7 @@ bool recorder_intern_stack(struct recorder *r, struct previous *prev, const stru
 	prev->cut = MIN(prev->cut, i);
 	/* Between two drains others had the CPU's caches. */
 	for (size_t k = i; k < n; k++)
-		__builtin_prefetch(
-			cache_place(r, k < s->user_frames ? space : KERNEL_SPACE, address[k]));
+		prefetch(cache_place(r, k < s->user_frames ? space : KERNEL_SPACE, address[k]));
 	if (i < s->user_frames)
 		expect_frames(r, p, space, address + i, s->user_frames - i);
 	for (prev->n = i; i < n; i++) {
@@ -209,8 +209,7 @@ bool recorder_intern_stack(struct recorder *r, struct previous *prev, const stru
 			return false;
 		prev->address[i] = address[i];
 		prev->id[i] = id;
-		if (i > 0)
-			record_coder_expect(r->coder, prev->id[i - 1] + CALLERS, id);
+		record_coder_expect(r->coder, id);
 		prev->n = i + 1;
 	}
 	prev->n_user = s->user_frames;

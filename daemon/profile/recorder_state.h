@@ -64,6 +64,13 @@ struct recorder {
 	struct record_coder *coder;
 	struct row_coder *rows;
 	struct buffer block;
+	/*
+	 * The last sample is coded when the next one was looked at: what coding it takes from
+	 * memory is on its way meanwhile.
+	 */
+	bool holds;
+	struct record held; /* a sample */
+	uint32_t held_frames[MAX_FRAMES];
 	uint64_t block_first_ns, block_last_ns, block_samples;
 	bool block_starts_epoch;
 	uint64_t epoch; /* 0: none begun */

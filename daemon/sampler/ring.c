@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "util/cleanup.h"
+#include "util/prefetch.h"
 
 #define CACHE_LINE 64
 #define EXPECTED_BYTES (8 * CACHE_LINE) /* a record with some fifty frames */
@@ -109,7 +110,7 @@ static const struct sample_record *checked(const struct sample_record *rec, size
 static void expect_next(const uint8_t *next)
 {
 	for (size_t line = 0; line < EXPECTED_BYTES; line += CACHE_LINE)
-		__builtin_prefetch(next + line);
+		prefetch(next + line);
 }
 
 static const struct sample_record *perf_sample(struct ring *r, const struct perf_event_header *h)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Memory is bounded by what an epoch may define: 8 bytes a frame, some 8 bytes a learned callee, 4
- * KiB for each of RECORD_STACKS stacks, 24 bytes for each pair of CPU and event.
+ * Memory is bounded by what an epoch may define: 8 bytes a frame (24 for a writer), some 8 bytes a
+ * learned callee, 4 KiB for each of RECORD_STACKS stacks, 24 bytes for each pair of CPU and event.
  */
 #include "store/record_coder.h"
 
@@ -33,11 +33,33 @@ void record_coder_reset(struct record_coder *c)
 static bool grow_callees(struct record_coder *c, size_t n)
 {
 	struct coder_callees *callees = reallocarray(c->callees, n, sizeof(*callees));
+	struct coder_callers *callers;
 
 	if (!callees)
 		return false;
 	c->callees = callees;
+	if (c->callers) {
+		callers = reallocarray(c->callers, n, sizeof(*callers));
+		if (!callers)
+			return false;
+		c->callers = callers;
+	}
 	c->n_callees = n;
+	return true;
+}
+
+bool record_coder_begin_writing(struct record_coder *c)
+{
+	c->hints = calloc(RECORD_HINTS, 1);
+	c->callers = reallocarray(NULL, c->n_callees, sizeof(*c->callers));
+	if (!c->hints || !c->callers) {
+		free(c->hints);
+		free(c->callers);
+		c->hints = NULL;
+		c->callers = NULL;
+		return false;
+	}
+	memset(c->callers, 0xff, c->n_callees * sizeof(*c->callers));
 	return true;
 }
 
@@ -46,9 +68,6 @@ struct record_coder *record_coder_new(void)
 	_cleanup_(record_coder_freep) struct record_coder *c = calloc(1, sizeof(*c));
 
 	if (!c || !grow_callees(c, 1024))
-		return NULL;
-	c->hints = calloc(RECORD_HINTS, 1);
-	if (!c->hints)
 		return NULL;
 	record_coder_reset(c);
 	return TAKE_PTR(c);
@@ -61,6 +80,7 @@ struct record_coder *record_coder_free(struct record_coder *c)
 		for (size_t i = 0; i < RECORD_STACKS; i++)
 			free(c->stacks[i]);
 		free(c->callees);
+		free(c->callers);
 		free(c->pool);
 		free(c->offsets);
 		free(c->hints);
@@ -69,6 +89,10 @@ struct record_coder *record_coder_free(struct record_coder *c)
 	return NULL;
 }
 
+static const struct coder_callers no_callers = {
+	{ RECORD_NONE, RECORD_NONE, RECORD_NONE, RECORD_NONE },
+};
+
 bool record_coder_add_frame(struct record_coder *c, uint32_t id)
 {
 	size_t at = (size_t)id + CALLERS;
@@ -76,6 +100,8 @@ bool record_coder_add_frame(struct record_coder *c, uint32_t id)
 	if (at >= c->n_callees && !grow_callees(c, c->n_callees * 2))
 		return false;
 	c->callees[at] = (struct coder_callees){ 0 };
+	if (c->callers)
+		c->callers[id] = no_callers;
 	return true;
 }
 
@@ -161,19 +187,56 @@ static uint32_t scan_ids(const uint32_t *ids, uint32_t n, uint32_t frame)
 	return n;
 }
 
-uint32_t record_coder_find(const struct record_coder *c, uint32_t caller, uint32_t frame)
+#define NO_LONGER (RECORD_NONE - 1) /* no caller either, but there was one */
+
+static void remember(struct coder_callers *callers, uint32_t caller, uint32_t place)
+{
+	if (caller == CALLER_NEW)
+		return;
+	memmove(callers->last + 1, callers->last, sizeof(callers->last) - sizeof(*callers->last));
+	callers->last[0] = caller << 8 | place;
+}
+
+static void forget(struct coder_callers *callers, uint32_t caller)
+{
+	for (size_t i = 0; i < RECORD_CALLERS; i++)
+		if (callers->last[i] >> 8 == caller)
+			callers->last[i] = NO_LONGER;
+}
+
+/* Looks at the callees of the caller themselves. */
+static uint32_t look_up(struct record_coder *c, uint32_t caller, uint32_t frame)
 {
 	const struct coder_callees *k = &c->callees[caller];
 	uint8_t *hint = record_coder_hint(c, caller, frame);
-	uint32_t n = record_coder_places(k), place;
+	uint32_t n = record_coder_places(k), place = *hint;
 
-	if (*hint < n && c->pool[k->at + *hint] == frame)
-		return *hint;
-	place = n ? scan_ids(c->pool + k->at, n, frame) : n;
+	if (place >= n || c->pool[k->at + place] != frame)
+		place = n ? scan_ids(c->pool + k->at, n, frame) : n;
 	if (place == n)
 		return RECORD_NONE;
 	*hint = (uint8_t)place;
+	remember(&c->callers[frame], caller, place);
 	return place;
+}
+
+uint32_t record_coder_search(struct record_coder *c, uint32_t frame, uint32_t *context)
+{
+	struct coder_callers *callers = &c->callers[frame];
+	uint32_t found;
+
+	for (size_t i = 1; i < RECORD_CALLERS; i++) {
+		found = callers->last[i];
+		if (found >> 8 != *context)
+			continue;
+		memmove(callers->last + 1, callers->last, i * sizeof(found));
+		callers->last[0] = found;
+		return found & 255;
+	}
+	*context = record_coder_context(c, *context);
+	if (callers->last[*context == CALLER_NEW ? 0 : RECORD_CALLERS - 1] == RECORD_NONE)
+		return RECORD_NONE;
+	return look_up(c, *context, frame);
 }
 
 /* The pool always ends in room for a scan. */
@@ -196,7 +259,7 @@ static bool grow_pool(struct record_coder *c, size_t room)
 bool record_coder_learn(struct record_coder *c, uint32_t caller, uint32_t frame)
 {
 	struct coder_callees *k = &c->callees[caller];
-	uint32_t n = k->n, room = n ? 2 * n : 1;
+	uint32_t n = k->n, room = n ? 2 * n : 1, place;
 
 	if (n < RECORD_MAX_CALLEES && (n & (n - 1)) == 0) {
 		if (c->pool_used + room > RECORD_MAX_POOL)
@@ -208,7 +271,13 @@ bool record_coder_learn(struct record_coder *c, uint32_t caller, uint32_t frame)
 		k->at = (uint32_t)c->pool_used;
 		c->pool_used += room;
 	}
-	c->pool[k->at + n % RECORD_MAX_CALLEES] = frame;
+	place = k->at + n % RECORD_MAX_CALLEES;
+	if (c->callers) {
+		if (n >= RECORD_MAX_CALLEES)
+			forget(&c->callers[c->pool[place]], caller);
+		remember(&c->callers[frame], caller, n % RECORD_MAX_CALLEES);
+	}
+	c->pool[place] = frame;
 	k->n++;
 	return true;
 }

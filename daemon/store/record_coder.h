@@ -5,6 +5,7 @@
  * the same rules, so that a sample is coded as its difference from what was to be expected.
  */
 #include "store/record.h"
+#include "util/prefetch.h"
 
 #define RECORD_MAX_CPUS 8192 /* the largest NR_CPUS of Linux */
 #define RECORD_MAX_EVENTS 256
@@ -42,6 +43,16 @@ enum {
 struct coder_callees {
 	uint32_t at; /* in the pool, with room for the next power of two */
 	uint32_t n; /* ever learned */
+};
+
+#define RECORD_CALLERS 4
+
+/*
+ * Callers of a frame, the last one first, each with the frame's place among its callees. As long as
+ * there is a free element these are all it ever had, CALLER_NEW left out.
+ */
+struct coder_callers {
+	uint32_t last[RECORD_CALLERS]; /* caller << 8 | place; RECORD_NONE: free */
 };
 
 /* One event on one CPU. */
@@ -83,7 +94,9 @@ struct record_coder {
 	uint32_t cpu; /* of the previous sample */
 	uint8_t status[4]; /* kernel | user << 4, by which halves there are */
 	struct coder_stack *stacks[RECORD_STACKS];
-	uint8_t *hints; /* writer only: where a callee was found, to be verified */
+	/* Writer only: where callees were found. */
+	struct coder_callers *callers; /* by frame: those of a stack lie side by side */
+	uint8_t *hints; /* by a hash of caller and callee: a place to look at first */
 };
 
 /* Makes room for a new id; false: out of memory. */
@@ -93,6 +106,8 @@ bool record_coder_add_object(struct record_coder *c, uint32_t id);
 struct coder_cpu *record_coder_add_cpu(struct record_coder *c, uint32_t number);
 struct coder_clock *record_coder_add_clock(struct coder_cpu *cpu, uint32_t event);
 struct coder_stack *record_coder_add_stack(struct record_coder *c, uint32_t thread);
+/* Once, before the first sample is put. */
+bool record_coder_begin_writing(struct record_coder *c);
 
 /* NULL: out of memory, as with the next two. */
 static inline struct coder_cpu *record_coder_cpu(struct record_coder *c, uint32_t number)
@@ -138,22 +153,33 @@ static inline void record_coder_expect_thread(const struct record_coder *c, uint
 
 	if (!s)
 		return;
-	__builtin_prefetch(s);
+	prefetch(s);
 	/* The outermost frames of some thirty are what a new stack is compared with. */
-	__builtin_prefetch(s->frames + RECORD_MAX_STACK - 16);
-	__builtin_prefetch(s->frames + RECORD_MAX_STACK - 32);
+	prefetch(s->frames + RECORD_MAX_STACK - 16);
+	prefetch(s->frames + RECORD_MAX_STACK - 32);
 }
 
-/* A hint that a sample with this frame below that caller is about to be put. */
-static inline void record_coder_expect(const struct record_coder *c, uint32_t caller,
-				       uint32_t frame)
+/* A hint that a sample with this frame is about to be put. */
+static inline void record_coder_expect(const struct record_coder *c, uint32_t frame)
 {
-	__builtin_prefetch(&c->callees[frame + CALLERS]);
-	__builtin_prefetch(record_coder_hint(c, caller, frame));
+	if (c->callers) {
+		prefetch(&c->callers[frame]);
+		prefetch(&c->callees[frame + CALLERS]);
+	}
 }
 
-/* The place of `frame` among the callees of `caller`, RECORD_NONE when it has none. */
-uint32_t record_coder_find(const struct record_coder *c, uint32_t caller, uint32_t frame);
+/*
+ * The place of `frame` among the callees of its caller, RECORD_NONE when it has none. *context
+ * becomes the caller whose callees were looked at.
+ */
+uint32_t record_coder_search(struct record_coder *c, uint32_t frame, uint32_t *context);
+
+static inline uint32_t record_coder_find(struct record_coder *c, uint32_t frame, uint32_t *context)
+{
+	uint32_t last = c->callers[frame].last[0];
+
+	return last >> 8 == *context ? last & 255 : record_coder_search(c, frame, context);
+}
 
 /* Gives `frame` the next place; false: out of memory. */
 bool record_coder_learn(struct record_coder *c, uint32_t caller, uint32_t frame);

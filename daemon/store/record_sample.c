@@ -97,35 +97,18 @@ static inline bool learn(struct record_coder *c, uint32_t caller, uint32_t conte
 	       (context == caller || record_coder_learn(c, caller, frame));
 }
 
-/* Where these frames' callees were found the last time is fetched side by side. */
-static void expect_frames(const struct record_coder *c, const uint32_t *leaf, size_t n)
-{
-	for (size_t i = 1; i < n; i++) {
-		const struct coder_callees *k;
-		uint8_t hint;
-
-		if (leaf[i] >= c->defined[DICTIONARY_FRAME])
-			continue;
-		k = &c->callees[leaf[i] + CALLERS];
-		hint = *record_coder_hint(c, leaf[i] + CALLERS, leaf[i - 1]);
-		if (hint < record_coder_places(k))
-			__builtin_prefetch(&c->pool[k->at + hint]);
-	}
-}
-
 /* The n new frames of a half, from its root (the highest address) to its leaf. */
 static int put_half(struct buffer *b, struct record_coder *c, const uint32_t *leaf, size_t n,
 		    uint32_t caller)
 {
 	size_t pair = 0; /* where the byte is that still takes a code */
 
-	expect_frames(c, leaf, n);
 	for (size_t i = n; i-- > 0;) {
-		uint32_t frame = leaf[i], context = record_coder_context(c, caller), place, code;
+		uint32_t frame = leaf[i], context = caller, place, code;
 
 		if (frame >= c->defined[DICTIONARY_FRAME])
 			return -EINVAL;
-		place = record_coder_find(c, context, frame);
+		place = record_coder_find(c, frame, &context);
 		code = i == 0 ? CODE_END : place < CODE_END ? place : CODE_FAR;
 		if (pair && !b->error) {
 			b->data[pair] = (uint8_t)(b->data[pair] + CODES * code);
@@ -355,7 +338,7 @@ static int put_sample(struct buffer *b, struct record_coder *c, const struct rec
 	cpu = record_coder_cpu(c, s->cpu);
 	clock = cpu ? record_coder_clock(cpu, s->event) : NULL;
 	stack = record_coder_stack(c, s->thread);
-	if (!previous || !clock || !stack)
+	if (!previous || !clock || !stack || (!c->callers && !record_coder_begin_writing(c)))
 		return -ENOMEM;
 	d = compare_stacks(stack, s);
 

@@ -31,4 +31,12 @@ nothing_to_do() {
 }
 check "nothing is built twice" nothing_to_do
 
+# A compiler may drop a hint as having no effect.
+prefetches() { # FUNCTION
+	objdump -d --disassemble="$1" "$O/ebpf-profiler" | grep -qE 'prefetch|prfm'
+}
+for function in recorder_sample recorder_intern_stack id_table_expect; do
+	check "$function fetches memory ahead" prefetches $function
+done
+
 finish

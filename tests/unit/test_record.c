@@ -433,6 +433,52 @@ static void test_full_buffer(void **state)
 	free_stream(s);
 }
 
+/* The place a reader would see, by looking at all callees. */
+static uint32_t place_by_hand(const struct record_coder *c, uint32_t caller, uint32_t frame)
+{
+	const struct coder_callees *k = &c->callees[caller];
+
+	for (uint32_t i = 0; i < record_coder_places(k); i++)
+		if (c->pool[k->at + i] == frame)
+			return i;
+	return RECORD_NONE;
+}
+
+/* What a writer remembers of callers says what their callees say: also of a frame with many
+ * callers, and of a caller whose places are taken again */
+static void test_places(void **state)
+{
+	enum { FRAMES = 700, SHARED = 5, ROUNDS = 40000 };
+	_cleanup_(record_coder_freep) struct record_coder *c = record_coder_new();
+	uint64_t random = 1;
+	size_t found = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < FRAMES; i++)
+		assert_true(record_coder_add_frame(c, i));
+	assert_true(record_coder_begin_writing(c));
+	for (size_t i = 0; i < ROUNDS; i++) {
+		uint32_t callers, caller, frame, context, place;
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		/* Five callers call everything, everybody calls five. */
+		frame = (uint32_t)(random >> 33) % (random >> 62 ? FRAMES : SHARED);
+		callers = frame < SHARED ? FRAMES : SHARED;
+		caller = CALLERS + (uint32_t)(random >> 40) % callers;
+		context = caller;
+		place = record_coder_find(c, frame, &context);
+		assert_int_equal(context, c->callees[caller].n ? caller : CALLER_NEW);
+		assert_int_equal(place, place_by_hand(c, context, frame));
+		found += place != RECORD_NONE;
+		if (place == RECORD_NONE)
+			assert_true(record_coder_learn(c, context, frame));
+		if (context != caller)
+			assert_true(record_coder_learn(c, caller, frame));
+	}
+	assert_in_range(found, ROUNDS / 4, ROUNDS);
+	assert_true(c->callees[CALLERS].n > RECORD_MAX_CALLEES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_bytes),	    cmocka_unit_test(test_example),
 		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_id_limit),
 		cmocka_unit_test(test_full_buffer), cmocka_unit_test(test_access_example),
+		cmocka_unit_test(test_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
