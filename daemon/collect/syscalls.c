@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * System calls by thread name, process and call: how many, how many failed, and with `latency` how
- * long they took. The counts live in a bounded map in the kernel. A read tells of those of its keys
- * that were called most since the read before; all others are one row, so that a read adds up to
- * everything that was ever counted. What a process that is gone has counted is taken out of the map,
- * and lives on in that row and in the sums by call.
+ * long they took. The counts live in bounded maps in the kernel: a key's in its slot, or in a hash
+ * where another has the slot, or in both; here they are one. A read tells of those keys that were
+ * called most since the read before; all others are one row, so that a read adds up to everything
+ * that was ever counted. What a process that is gone has counted is taken out of the maps, and
+ * lives on in that row and in the sums by call.
  */
 #include <linux/types.h>
 
 #include <asm/unistd.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,12 +18,10 @@
 #include <sys/stat.h>
 
 #include "bpf/syscalls.h"
+#include "collect/call_names.h"
 #include "collect/roots.h"
 #include "collect/tracer.h"
 #include "syscalls.skel.h"
-
-#define UNNAMED 1024 /* more numbers than any architecture has; all from here on are one sum */
-#define LEAVES_NO_NUMBER UINT32_MAX /* rt_sigreturn */
 
 enum { CALL_COMMAND, CALL_PID, CALL_NAME, CALL_CALLS, CALL_ERRORS, CALL_TIME, CALL_LATENCY };
 enum { SUM_NAME, SUM_CALLS, SUM_ERRORS, SUM_TIME };
@@ -64,8 +64,8 @@ static const struct row_column bpf_columns[] = {
 };
 
 static const struct row_column loss_columns[] = {
-	[LOSS_UNCOUNTED] = { "uncounted", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls beyond the first 8,192 keys" },
-	[LOSS_UNTIMED] = { "untimed", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls of threads beyond the first 32,768, which are not counted either" },
+	[LOSS_UNCOUNTED] = { "uncounted", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls beyond the keys that there is room for" },
+	[LOSS_UNTIMED] = { "untimed", "", ROW_COUNTER, ROW_UNSIGNED, 0, 0, "calls that are counted, but not timed, of threads beyond those that there is room for" },
 };
 /* clang-format on */
 
@@ -104,41 +104,16 @@ static const struct row_table tables[] = {
 			   .from_zero = true },
 };
 
-static const char *const call_names[] = {
-#include "syscall_names.h"
-};
-
-/* enum bpf_cmd of uapi/linux/bpf.h. */
-static const char *const bpf_names[] = {
-	"MAP_CREATE",	     "MAP_LOOKUP_ELEM",
-	"MAP_UPDATE_ELEM",   "MAP_DELETE_ELEM",
-	"MAP_GET_NEXT_KEY",  "PROG_LOAD",
-	"OBJ_PIN",	     "OBJ_GET",
-	"PROG_ATTACH",	     "PROG_DETACH",
-	"PROG_TEST_RUN",     "PROG_GET_NEXT_ID",
-	"MAP_GET_NEXT_ID",   "PROG_GET_FD_BY_ID",
-	"MAP_GET_FD_BY_ID",  "OBJ_GET_INFO_BY_FD",
-	"PROG_QUERY",	     "RAW_TRACEPOINT_OPEN",
-	"BTF_LOAD",	     "BTF_GET_FD_BY_ID",
-	"TASK_FD_QUERY",     "MAP_LOOKUP_AND_DELETE_ELEM",
-	"MAP_FREEZE",	     "BTF_GET_NEXT_ID",
-	"MAP_LOOKUP_BATCH",  "MAP_LOOKUP_AND_DELETE_BATCH",
-	"MAP_UPDATE_BATCH",  "MAP_DELETE_BATCH",
-	"LINK_CREATE",	     "LINK_UPDATE",
-	"LINK_GET_FD_BY_ID", "LINK_GET_NEXT_ID",
-	"ENABLE_STATS",	     "ITER_CREATE",
-	"LINK_DETACH",	     "PROG_BIND_MAP",
-	"TOKEN_CREATE",
-};
-
 struct sum {
 	uint64_t calls, errors, time_ns;
 };
 
 /* One key of this read. */
 struct entry {
-	const struct syscalls_key *key;
 	struct syscalls_value *value;
+	const struct bpf_map *map; /* that it lies in */
+	uint32_t slot; /* in the map of slots */
+	bool gone; /* its process; it is not in the map any more */
 	uint64_t since; /* calls since the read before */
 };
 
@@ -155,8 +130,8 @@ struct syscalls {
 	unsigned int top;
 	struct told *told;
 	size_t n_told;
-	struct sum gone[UNNAMED + 1]; /* of processes that are not in the map any more */
-	struct sum now[UNNAMED + 1], shown; /* all, and those that have rows; of this read */
+	struct sum gone[CALL_UNNAMED + 1]; /* of processes that are not in the map any more */
+	struct sum now[CALL_UNNAMED + 1], shown; /* all, and those that have rows; of this read */
 	size_t left_out; /* keys without a row */
 	uint32_t last_pid; /* that was looked for, and whether it was there */
 	bool last_alive;
@@ -175,9 +150,21 @@ static void choose_programs(struct syscalls *s, bool direct)
 	bpf_program__set_autoload(skel->progs.count_copying, !direct && !s->latency);
 	bpf_program__set_autoload(skel->progs.begin_copying, !direct && s->latency);
 	bpf_program__set_autoload(skel->progs.end_copying, !direct && s->latency);
-	bpf_program__set_autoload(skel->progs.thread_ended, s->latency);
+	bpf_program__set_autoload(skel->progs.thread_ended_direct, direct && s->latency);
+	bpf_program__set_autoload(skel->progs.thread_ended_copying, !direct && s->latency);
 	bpf_map__set_autocreate(skel->maps.starts, s->latency);
-	bpf_map__set_autocreate(skel->maps.task_starts, direct && s->latency);
+	bpf_map__set_autocreate(skel->maps.start_slots, direct && s->latency);
+}
+
+static int size_values(struct syscalls *s)
+{
+	struct bpf_map *maps[] = { s->skel->maps.slots, s->skel->maps.calls,
+				   s->skel->maps.scratch };
+	int r = 0;
+
+	for (size_t i = 0; !s->latency && r == 0 && i < ARRAY_SIZE(maps); i++)
+		r = bpf_map__set_value_size(maps[i], offsetof(struct syscalls_value, time_ns));
+	return r;
 }
 
 static void set_numbers(struct syscalls_bpf *skel)
@@ -198,13 +185,15 @@ static void set_numbers(struct syscalls_bpf *skel)
 
 static int start_with(struct syscalls *s, bool direct)
 {
+	int r;
 
 	s->skel = syscalls_bpf__open_opts(&s->tracer.options);
 	if (!s->skel)
 		return -errno;
 	choose_programs(s, direct);
 	set_numbers(s->skel);
-	return tracer_start(&s->tracer, s->skel->obj);
+	r = size_values(s);
+	return r < 0 ? r : tracer_start(&s->tracer, s->skel->obj);
 }
 
 static int start(void *state)
@@ -240,21 +229,6 @@ static int syscalls_open(const struct collector_settings *s, void **ret, char **
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-static const char *call_name(uint32_t number, char *out, size_t size)
-{
-	if (number < ARRAY_SIZE(call_names) && call_names[number])
-		return call_names[number];
-	if (number == LEAVES_NO_NUMBER)
-		return "rt_sigreturn";
-	if (number == UNNAMED)
-		return "unnamed";
-	if (number & SYSCALLS_32BIT)
-		snprintf(out, size, "32bit-%u", number & ~SYSCALLS_32BIT);
-	else
-		snprintf(out, size, "%u", number);
-	return out;
-}
-
 static bool alive(struct syscalls *s, uint32_t pid)
 {
 	if (pid == s->last_pid)
@@ -264,30 +238,32 @@ static bool alive(struct syscalls *s, uint32_t pid)
 	return s->last_alive;
 }
 
-static void add(struct sum *sum, const struct syscalls_value *v)
+static void add(struct sum *sum, const struct syscalls_value *v, bool latency)
 {
 	sum->calls += v->calls;
 	sum->errors += v->errors;
-	sum->time_ns += v->time_ns;
+	sum->time_ns += latency ? v->time_ns : 0;
 }
 
-static void sum_up(struct syscalls *s, uint32_t number, const struct syscalls_value *v, bool stays)
+static void sum_up(struct syscalls *s, const struct entry *e)
 {
-	if (number == LEAVES_NO_NUMBER)
+	uint32_t number = e->value->key.number;
+
+	if (number == CALL_LEAVES_NO_NUMBER)
 		number = __NR_rt_sigreturn;
-	number = MIN(number, (uint32_t)UNNAMED);
-	add(&s->now[number], v);
-	if (!stays)
-		add(&s->gone[number], v);
+	number = MIN(number, (uint32_t)CALL_UNNAMED);
+	add(&s->now[number], e->value, s->latency);
+	if (e->gone)
+		add(&s->gone[number], e->value, s->latency);
 }
 
-static void put_who(struct rows *rows, uint32_t pid, const struct syscalls_name *name)
+static void put_who(struct rows *rows, const struct syscalls_key *key)
 {
 	char comm[SAMPLE_COMM_LEN];
 
-	memcpy(comm, name, sizeof(comm));
+	memcpy(comm, key->name, sizeof(comm));
 	rows_text(rows, CALL_COMMAND, comm, strnlen(comm, sizeof(comm)));
-	rows_unsigned(rows, CALL_PID, pid);
+	rows_unsigned(rows, CALL_PID, key->pid);
 }
 
 static void put_call(struct syscalls *s, const struct entry *e)
@@ -295,10 +271,10 @@ static void put_call(struct syscalls *s, const struct entry *e)
 	const struct syscalls_value *v = e->value;
 	char name[32];
 
-	add(&s->shown, v);
+	add(&s->shown, v, s->latency);
 	rows_add(s->tracer.rows, TABLE_CALLS);
-	put_who(s->tracer.rows, e->key->pid, &v->name);
-	rows_string(s->tracer.rows, CALL_NAME, call_name(e->key->number, name, sizeof(name)));
+	put_who(s->tracer.rows, &v->key);
+	rows_string(s->tracer.rows, CALL_NAME, call_name(v->key.number, name, sizeof(name)));
 	rows_unsigned(s->tracer.rows, CALL_CALLS, v->calls);
 	rows_unsigned(s->tracer.rows, CALL_ERRORS, v->errors);
 	if (!s->latency)
@@ -311,14 +287,15 @@ static int compare_keys(const struct syscalls_key *a, const struct syscalls_key 
 {
 	if (a->pid != b->pid)
 		return a->pid < b->pid ? -1 : 1;
-	if (a->number != b->number)
-		return a->number < b->number ? -1 : 1;
-	return a->name < b->name ? -1 : a->name > b->name;
+	if (a->tag != b->tag)
+		return a->tag < b->tag ? -1 : 1;
+	return memcmp(a, b, sizeof(*a));
 }
 
 static int by_key(const void *a, const void *b)
 {
-	return compare_keys(((const struct entry *)a)->key, ((const struct entry *)b)->key);
+	return compare_keys(&((const struct entry *)a)->value->key,
+			    &((const struct entry *)b)->value->key);
 }
 
 static int by_calls(const void *a, const void *b)
@@ -327,44 +304,95 @@ static int by_calls(const void *a, const void *b)
 
 	if (x->since != y->since)
 		return x->since > y->since ? -1 : 1;
-	return compare_keys(x->key, y->key);
+	return by_key(a, b);
 }
 
 /* What it counted between the snapshot and its end is there now. */
-static void take_last(struct syscalls *s, struct entry *e)
+static void take_from_hash(struct syscalls *s, struct entry *e)
 {
+	int fd = bpf_map__fd(s->skel->maps.calls);
+	uint64_t tag = e->value->key.tag;
 	struct syscalls_value last;
 
-	if (bpf_map__lookup_elem(s->skel->maps.calls, e->key, sizeof(*e->key), &last, sizeof(last),
-				 0) == 0)
-		*e->value = last;
-	(void)bpf_map__delete_elem(s->skel->maps.calls, e->key, sizeof(*e->key), 0);
+	if (bpf_map_lookup_elem(fd, &tag, &last) == 0)
+		memcpy(e->value, &last, bpf_map__value_size(s->skel->maps.calls));
+	(void)bpf_map_delete_elem(fd, &tag);
 }
 
-/* Sums them up, and keeps for the next read what they are now; of processes that are there. */
-static void look_at_entries(struct syscalls *s, struct entry *list, size_t n, struct told *told,
-			    size_t *ret_n_told)
+/* While no program takes a slot. False: one did just now. */
+static bool take_from_slot(struct syscalls *s, struct entry *e)
+{
+	int fd = bpf_map__fd(s->skel->maps.slots), owner = bpf_map__fd(s->skel->maps.owner);
+	size_t size = bpf_map__value_size(s->skel->maps.slots);
+	struct syscalls_value last, none = {};
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(owner, &zero, &zero, BPF_NOEXIST) < 0)
+		return false;
+	if (bpf_map_lookup_elem(fd, &e->slot, &last) == 0)
+		memcpy(e->value, &last, size);
+	(void)bpf_map_update_elem(fd, &e->slot, &none, BPF_ANY);
+	(void)bpf_map_delete_elem(owner, &zero);
+	return true;
+}
+
+/* Of processes that are gone nothing stays in the maps. */
+static void take_if_gone(struct syscalls *s, struct entry *e)
+{
+	if (alive(s, e->value->key.pid))
+		return;
+	e->gone = e->map != s->skel->maps.slots || take_from_slot(s, e);
+	if (e->map == s->skel->maps.calls)
+		take_from_hash(s, e);
+}
+
+/* A key that has a slot and is in the hash too becomes one entry. How many there are then. */
+static size_t merge(struct syscalls *s, struct entry *list, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct entry *before = kept ? &list[kept - 1] : NULL;
+		const struct syscalls_value *v = list[i].value;
+
+		if (!before || compare_keys(&before->value->key, &v->key) != 0) {
+			list[kept++] = list[i];
+			continue;
+		}
+		before->gone = before->gone && list[i].gone;
+		before->value->calls += v->calls;
+		before->value->errors += v->errors;
+		if (!s->latency)
+			continue;
+		before->value->time_ns += v->time_ns;
+		for (size_t k = 0; k < SYSCALLS_BUCKETS; k++)
+			before->value->buckets[k] += v->buckets[k];
+	}
+	return kept;
+}
+
+/* Keeps for the next read what they are now; of processes that are there. */
+static void compare_with_told(struct syscalls *s, struct entry *list, size_t n, struct told *told)
 {
 	size_t before = 0, kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct entry *e = &list[i];
-		bool stays = alive(s, e->key->pid);
+		const struct syscalls_key *key = &e->value->key;
 
-		if (!stays)
-			take_last(s, e);
-		while (before < s->n_told && compare_keys(&s->told[before].key, e->key) < 0)
+		while (before < s->n_told && compare_keys(&s->told[before].key, key) < 0)
 			before++;
 		e->since = e->value->calls;
 		/* Another process of the same pid counts from its own beginning. */
-		if (before < s->n_told && compare_keys(&s->told[before].key, e->key) == 0 &&
+		if (before < s->n_told && compare_keys(&s->told[before].key, key) == 0 &&
 		    s->told[before].calls <= e->since)
 			e->since -= s->told[before].calls;
-		sum_up(s, e->key->number, e->value, stays);
-		if (stays)
-			told[kept++] = (struct told){ *e->key, e->value->calls };
+		if (!e->gone)
+			told[kept++] = (struct told){ *key, e->value->calls };
 	}
-	*ret_n_told = kept;
+	free(s->told);
+	s->told = told;
+	s->n_told = kept;
 }
 
 static void put_calls(struct syscalls *s, struct entry *list, size_t n)
@@ -378,53 +406,70 @@ static void put_calls(struct syscalls *s, struct entry *list, size_t n)
 	s->left_out = n - shown;
 }
 
-static int read_calls(struct syscalls *s)
+/* A program may be at it to take a slot: then its tag does not fit yet, and it counts nothing. */
+static void list_elements(const struct bpf_map *map, const struct tracer_elements *e,
+			  struct entry *list, size_t *n)
 {
-	_cleanup_(tracer_elements_done) struct tracer_elements e = {};
-	_cleanup_free_ struct entry *list = NULL;
-	struct told *told;
-	int r = tracer_elements_read(&s->tracer, s->skel->maps.calls, &e);
+	for (size_t i = 0; i < e->n; i++) {
+		struct entry entry = {
+			.value = (struct syscalls_value *)(e->values + i * e->value_size),
+			.map = map,
+			.slot = (uint32_t)i,
+		};
 
-	if (r < 0)
-		return r;
-	list = calloc(e.n + 1, sizeof(*list));
-	told = calloc(e.n + 1, sizeof(*told));
+		if (entry.value->key.tag == syscalls_tag(&entry.value->key))
+			list[(*n)++] = entry;
+	}
+}
+
+/* Sums up the keys, the snapshots of both maps, and tells of the first ones. */
+static int put_elements(struct syscalls *s, const struct tracer_elements *slots,
+			const struct tracer_elements *hash)
+{
+	_cleanup_free_ struct entry *list = calloc(slots->n + hash->n + 1, sizeof(*list));
+	struct told *told = calloc(slots->n + hash->n + 1, sizeof(*told));
+	size_t n = 0;
+
 	if (!list || !told) {
 		free(told);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < e.n; i++) {
-		list[i].key = (const struct syscalls_key *)(e.keys + i * e.key_size);
-		list[i].value = (struct syscalls_value *)(e.values + i * e.value_size);
+	list_elements(s->skel->maps.slots, slots, list, &n);
+	list_elements(s->skel->maps.calls, hash, list, &n);
+	qsort(list, n, sizeof(*list), by_key);
+	for (size_t i = 0; i < n; i++) {
+		take_if_gone(s, &list[i]);
+		sum_up(s, &list[i]);
 	}
-	if (e.n)
-		qsort(list, e.n, sizeof(*list), by_key);
-	look_at_entries(s, list, e.n, told, &s->n_told);
-	free(s->told);
-	s->told = told;
-	put_calls(s, list, e.n);
+	n = merge(s, list, n);
+	compare_with_told(s, list, n, told);
+	put_calls(s, list, n);
 	return 0;
 }
 
-static bool put_command(const void *k, const void *value, void *userdata)
+static int read_calls(struct syscalls *s)
+{
+	_cleanup_(tracer_elements_done) struct tracer_elements slots = {}, hash = {};
+	int r = tracer_elements_read(&s->tracer, s->skel->maps.slots, &slots);
+
+	if (r == 0)
+		r = tracer_elements_read(&s->tracer, s->skel->maps.calls, &hash);
+	return r < 0 ? r : put_elements(s, &slots, &hash);
+}
+
+static bool put_command(const void *key, const void *value, void *userdata)
 {
 	struct syscalls *s = userdata;
 	const struct syscalls_commands *v = value;
-	struct syscalls_key key;
-	char number[16];
+	char name[16];
 
-	memcpy(&key, k, sizeof(key));
+	(void)key;
 	rows_add(s->tracer.rows, TABLE_BPF);
-	put_who(s->tracer.rows, key.pid, &v->name);
-	if (key.number < ARRAY_SIZE(bpf_names)) {
-		rows_string(s->tracer.rows, BPF_NAME, bpf_names[key.number]);
-	} else {
-		snprintf(number, sizeof(number), "%u", key.number);
-		rows_string(s->tracer.rows, BPF_NAME, number);
-	}
+	put_who(s->tracer.rows, &v->key);
+	rows_string(s->tracer.rows, BPF_NAME, bpf_command_name(v->key.number, name, sizeof(name)));
 	rows_unsigned(s->tracer.rows, BPF_CALLS, v->calls);
 	rows_unsigned(s->tracer.rows, BPF_ERRORS, v->errors);
-	return alive(s, key.pid);
+	return alive(s, v->key.pid);
 }
 
 /* What has no row of its own is what the sums have more. */
@@ -443,7 +488,7 @@ static void put_sums(struct syscalls *s)
 	struct sum total = {};
 	char name[32];
 
-	for (uint32_t i = 0; i <= UNNAMED; i++) {
+	for (uint32_t i = 0; i <= CALL_UNNAMED; i++) {
 		total.calls += s->now[i].calls;
 		total.errors += s->now[i].errors;
 		total.time_ns += s->now[i].time_ns;

@@ -94,4 +94,35 @@ def measure_programs(c):
     ]
 
 
-MEASUREMENTS = {"collectors": measure_collectors, "walk": measure_walk, "programs": measure_programs}
+def measure_syscalls(c):
+    """What is added to each system call of the host: four ways in turns, each compared with what was measured beside it."""
+    tool = os.path.join(c.build, "bench", "calls")
+
+    def cost(*how):
+        return float(subprocess.run([tool, "500000", *how], capture_output=True, text=True, check=True).stdout)
+
+    def collected(latency):
+        command = [c.program, "collect", "syscalls", "--set", f"latency={latency}", "--set", "top=10"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+            if not p.stdout.readline():
+                raise Failed(p.stderr.read())
+            try:
+                return cost()
+            finally:
+                p.kill()
+
+    turns = [(cost(), cost("empty"), collected("no"), collected("yes")) for _ in range(4 * c.repeats)]
+
+    def more(a, b):
+        return statistics.median(turn[a] - turn[b] for turn in turns)
+
+    def judged(what, way, bar):
+        own = more(way, 1)
+        alone = statistics.median(turn[0] for turn in turns)
+        beside = f"{more(way, 0):.0f} ns in all, {more(1, 0):.0f} with an empty one, beside {alone:.0f} of the call itself"
+        return row(f"{what} a system call, over an empty raw tracepoint", f"<= {bar} ns", f"{own:.0f} ns", own <= bar, beside)
+
+    return [judged("counting", 2, 20), judged("counting and timing", 3, 170)]
+
+
+MEASUREMENTS = {"collectors": measure_collectors, "walk": measure_walk, "programs": measure_programs, "syscalls": measure_syscalls}

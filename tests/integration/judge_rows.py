@@ -4,8 +4,8 @@
 
     judge_rows.py FILE EXPRESSION...
 
-Each expression must be true. It sees `rows(TABLE, column=value...)`, the rows of a table that match; `total(TABLE,
-column=value...)`, the one line of totals that does; `argv(row)`, a row's arguments as a list.
+Each expression must be true. It sees `rows(TABLE, column=value...)`, the rows of a table that match; `totals(TABLE,
+column=value...)`, the lines of totals that do; `total`, the one that does; `argv(row)`, a row's arguments as a list.
 """
 import json
 import shlex
@@ -24,13 +24,16 @@ def main():
     def rows(table, **wanted):
         return matching("table", table, wanted)
 
+    def totals(table, **wanted):
+        return matching("total", table, wanted)
+
     def total(table, **wanted):
-        found = matching("total", table, wanted)
+        found = totals(table, **wanted)
         if len(found) != 1:
             raise SystemExit(f"{len(found)} totals of {table} with {wanted}: {found[:3]}")
         return found[0]
 
-    names = {"rows": rows, "total": total, "argv": lambda row: shlex.split(row["argv"])}
+    names = {"rows": rows, "totals": totals, "total": total, "argv": lambda row: shlex.split(row["argv"])}
     failed = 0
     for text in sys.argv[2:]:
         if not eval(text, names):  # expressions of the test's own

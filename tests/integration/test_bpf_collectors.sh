@@ -166,6 +166,47 @@ known_calls() { # yes|no: with latency
 check "syscalls: 10,000 calls, their errors, commands of bpf(2)" known_calls no
 check "the same with latency: each call is in the histogram" known_calls yes
 
+# A thread that is not the first one replaces the process: its execve begins as one thread and ends as another.
+moving_calls() { # yes|no: with latency
+	collect syscalls --set latency="$1" --set top=10000 || return
+	run "$workloads/calls" moving 1000 || return
+	judge "total('syscalls', command='moving-a', pid=$pid, syscall='getppid')['calls'] == 10000" \
+		"total('syscalls', command='moving-b', pid=$pid, syscall='getppid')['calls'] == 10000" \
+		"total('syscalls', command='calls', pid=$pid, syscall='getppid')['calls'] == 1000" \
+		"total('syscalls', command='moving-b', pid=$pid, syscall='prctl')['calls'] == 1000" \
+		"total('syscalls', command='calls', pid=$pid, syscall='execve')['calls'] == 2" \
+		"not any(r['uncounted'] or r['untimed'] for r in rows('syscalls_losses'))" \
+		"sum(rows('syscalls', command='moving-a', pid=$pid, syscall='getppid')[-1].get('latency', [])) == (10000 if '$1' == 'yes' else 0)"
+}
+check "calls of threads that change CPU, name and program are under who made them" moving_calls no
+check "the same with latency" moving_calls yes
+
+# By the programs that copy: where the kernel does not describe its types, but a file for CO-RE does.
+by_copies() { # yes|no: with latency
+	# shellcheck disable=SC2016
+	local inside=(unshare -m sh -c 'mount -t tmpfs none /etc && printf "ID=test\nVERSION_ID=1\n" >/etc/os-release &&
+		types=/etc/ebpf-profiler/btf/test/1/$(uname -m) && mkdir -p "$types" &&
+		cp /sys/kernel/btf/vmlinux "$types/$(uname -r).btf" && mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh)
+
+	moving_calls "$1"
+}
+if [ -e /sys/kernel/btf/vmlinux ]; then
+	check "the same by the programs for older kernels" by_copies no
+	check "the same with latency" by_copies yes
+else
+	skip "the same by the programs for older kernels" "this kernel does not describe its types"
+fi
+
+# Two keys for each name, which is more than there is room for.
+many_names() { # yes|no: with latency
+	collect syscalls --set latency="$1" --set top=10000 || return
+	run "$workloads/calls" names 9000 || return
+	judge "any(r['uncounted'] > 1000 for r in rows('syscalls_losses'))" \
+		"8000 < sum(t['calls'] for t in totals('syscalls', pid=$pid)) < 18000" \
+		"sum(t['calls'] for t in totals('syscalls', pid=$pid)) + rows('syscalls_losses')[-1]['uncounted'] >= 18000"
+}
+check "keys beyond the room for them are counted as what they are" many_names no
+
 # Two reads at the least; the last one tells of every key.
 has_reads() { [ "$(grep -c '"syscalls_others"' "$work/rows")" -ge 3 ]; }
 of_one_read() { # EXPRESSION: of a read, which is given by its time t

@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+/* clang-format off */
 /*
  * System calls whose numbers are known:
  *
  *   calls getppid N           N calls of getppid, and N/10 of close(-1), which fail
+ *   calls names N             N times another name of the thread, and a call of getppid under it
+ *   calls moving N            two threads, each N times to another CPU and ten calls of getppid, under
+ *                             the names "moving-a" and "moving-b" by turns; then one of the two
+ *                             replaces the process by "calls getppid N"
  *   calls bpf N               N times BPF_MAP_CREATE that succeeds, and 2 * N that fail
  *   calls end                 nothing: what the next ones start
  *   calls storm N             N processes that start "calls end", four at a time
  *   calls arguments N BYTES   starts "calls end" with N arguments of BYTES bytes more
- *   calls untouched           starts "calls end out of sight" with arguments on a page that was
- * never touched calls thread              starts "calls end" from a second thread calls descriptor
- * starts "calls end" by execveat of a descriptor calls missing             fails to start
- * /nonexistent with the arguments "not" and "there"
+ *   calls untouched           starts "calls end out of sight" with arguments on a page that was never touched
+ *   calls thread              starts "calls end" from a second thread
+ *   calls descriptor          starts "calls end" by execveat of a descriptor
+ *   calls missing             fails to start /nonexistent with the arguments "not" and "there"
  */
+/* clang-format on */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +48,64 @@ static int call_getppid(unsigned long n)
 	for (unsigned long i = 0; i < n / 10; i++)
 		(void)syscall(SYS_close, -1);
 	return 0;
+}
+
+static int call_under_names(unsigned long n)
+{
+	char name[32];
+
+	for (unsigned long i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "calls-%lu", i);
+		prctl(PR_SET_NAME, name);
+		(void)syscall(SYS_getppid);
+	}
+	return 0;
+}
+
+static void move(unsigned long n)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	for (unsigned long i = 0; i < n; i++) {
+		cpu_set_t one;
+
+		CPU_ZERO(&one);
+		CPU_SET(i % (unsigned long)cpus, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		prctl(PR_SET_NAME, i % 2 ? "moving-b" : "moving-a");
+		for (int k = 0; k < 10; k++)
+			(void)syscall(SYS_getppid);
+	}
+}
+
+struct moving {
+	pthread_barrier_t both_done;
+	char *n;
+};
+
+static void *move_and_replace(void *arg)
+{
+	struct moving *m = arg;
+	char *argv[] = { "calls", "getppid", m->n, NULL };
+
+	move(strtoul(m->n, NULL, 10));
+	pthread_barrier_wait(&m->both_done);
+	execv(self, argv);
+	return NULL;
+}
+
+static int call_while_moving(char *n)
+{
+	struct moving m = { .n = n };
+	pthread_t thread;
+
+	pthread_barrier_init(&m.both_done, NULL, 2);
+	if (pthread_create(&thread, NULL, move_and_replace, &m) != 0)
+		return fail("pthread_create");
+	move(strtoul(n, NULL, 10));
+	pthread_barrier_wait(&m.both_done);
+	pthread_join(thread, NULL);
+	return fail("execv");
 }
 
 static int call_bpf(unsigned long n)
@@ -154,6 +220,10 @@ int main(int argc, char **argv)
 		return fail("/proc/self/exe");
 	if (strcmp(what, "getppid") == 0)
 		return call_getppid(n);
+	if (strcmp(what, "names") == 0)
+		return call_under_names(n);
+	if (strcmp(what, "moving") == 0)
+		return call_while_moving(argc > 2 ? argv[2] : "0");
 	if (strcmp(what, "bpf") == 0)
 		return call_bpf(n);
 	if (strcmp(what, "storm") == 0)
