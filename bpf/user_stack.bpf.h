@@ -239,8 +239,19 @@ static __always_inline enum registers registers_of_stack(struct unwind_cpu *c, _
 	return registers_in_mode(mode);
 }
 
+/* A task that exits has given its memory back, and then unmaps what was in it: milliseconds of a large
+ * process. As a walk by the kernel it has no user stack any more. */
+static __always_inline int has_memory(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return !bpf_core_field_exists(task->mm) || BPF_CORE_READ(task, mm);
+}
+
 static __always_inline enum registers saved_registers(struct unwind_cpu *c, __u32 regs_offset)
 {
+	if (!has_memory())
+		return REGISTERS_NONE;
 	return HAS_TASK_PT_REGS ? registers_of_task(c) : registers_of_stack(c, regs_offset);
 }
 

@@ -355,6 +355,7 @@ static int describe_kernel(struct btf *btf, bool stack)
 			   .fields = { { .name = "flags" },
 				       { .name = "nvcsw" },
 				       { .name = "nivcsw" },
+				       { .name = "mm" },
 				       { .name = stack ? "stack" : NULL } } },
 		[WEIGHT] = { .name = "perf_sample_weight" },
 		[SAMPLE] = { .name = "perf_sample_data",
@@ -376,7 +377,7 @@ static int describe_kernel(struct btf *btf, bool stack)
 	data_src = add_union(btf, "perf_mem_data_src", "val", u64);
 	if (pointer < 0 || u32 < 0 || weight < 0 || data_src < 0)
 		return -ENOMEM;
-	r = add_struct(btf, &found[TASK], (const int[]){ u32, u64, u64, pointer });
+	r = add_struct(btf, &found[TASK], (const int[]){ u32, u64, u64, pointer, pointer });
 	if (r == 0)
 		r = add_struct(btf, &found[SAMPLE], (const int[]){ u64, weight, data_src });
 	return r < 0 ? r : add_struct(btf, &found[CONTEXT], &pointer);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KERNEL_FIELDS_MAX 4
+#define KERNEL_FIELDS_MAX 5
 
 struct kernel_field {
 	const char *name;

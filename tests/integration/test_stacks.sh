@@ -115,6 +115,21 @@ check "a compiler, an interpreter and short processes are recorded" load
 check "99.5 % of their stacks are complete, once a process runs for 50 ms" python3 $truth share "$work/load.seg"
 report_says_so() { "$PROFILER" report "$work/load.seg" | grep -E '^Stacks +user [0-9.]+ % complete'; }
 check "report says what became of user stacks" report_says_so
+# Small pages, so that there is something to be done; the whole host, for events of a task end before it.
+cat >"$work/exits.py" <<'PY'
+import mmap, os
+m = mmap.mmap(-1, 64 << 20)
+m.madvise(mmap.MADV_NOHUGEPAGE)
+m[:: 4096] = b"x" * (len(m) // 4096)
+os._exit(0)
+PY
+exits_without_user_stack() {
+	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 1999 -a -o "$work/exits.seg" -- \
+		bash -c "for i in {1..10}; do '$python' -S '$work/exits.py'; done" &&
+		"$PROFILER" export --format folded -o "$work/exits.folded" "$work/exits.seg" &&
+		grep -q ';exit_mmap' "$work/exits.folded" && ! grep -E ';_exit;.*;exit_mmap' "$work/exits.folded"
+}
+check "a process that gives its memory back has no user stack any more" exits_without_user_stack
 
 equally_deep() {
 	"$PROFILER" record --unwind dwarf --symbol-cache "$work/cache" -F 999 -o "$work/cc1.seg" -- gcc -O2 -c -o /dev/null "$work/big.c" &&

@@ -421,6 +421,7 @@ static void test_kernel_fields(void **state)
 		{ "task_struct", "flags" },
 		{ "task_struct", "nvcsw" },
 		{ "task_struct", "nivcsw" },
+		{ "task_struct", "mm" },
 	};
 	struct btf *btf = btf__load_vmlinux_btf(), *made;
 	_cleanup_close_ int fd = -1;
