@@ -178,7 +178,7 @@ static size_t count_keys(enum grouping by, const struct profile *p)
 		return p->n_functions;
 	case BY_CPU:
 	case BY_NODE:
-		return p->host.cpus;
+		return p->host.cpu_ids;
 	case BY_KERNEL_USER:
 		return ARRAY_SIZE(sides);
 	default:

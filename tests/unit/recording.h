@@ -166,7 +166,7 @@ static void recording_epoch(struct recording *r, uint64_t monotonic_ns)
 	PUT(r, RECORD_HOST, host, .key = record_string("hostname"),
 	    .value = record_string("testhost"));
 	PUT(r, RECORD_HOST, host, .key = record_string("cpus"), .value = record_string("4"));
-	PUT(r, RECORD_HOST, host, .key = record_string("numa"), .value = record_string("0-1;2-3"));
+	PUT(r, RECORD_HOST, host, .key = record_string("numa"), .value = record_string("0-1;2-3,9"));
 	recording_events(r);
 	recording_processes(r);
 	recording_objects(r);

@@ -152,7 +152,7 @@ static void test_groupings(void **state)
 		{ __LINE__, "unit", "[no unit]", 40 },
 		{ __LINE__, "container", "0123456789abcdef", 20 },
 		{ __LINE__, "container", "[no container]", 80 },
-		{ __LINE__, "cpu", "cpu 3", 40 },
+		{ __LINE__, "cpu", "cpu 9", 40 },
 		{ __LINE__, "node", "node 0", 40 },
 		{ __LINE__, "node", "node 1", 60 },
 		{ __LINE__, "kernel-user", "[kernel]", 12 },
@@ -173,7 +173,8 @@ static void test_groupings(void **state)
 	record_stacks(&r, 0, THREAD_WEB_WORKER, 1, 30, 1, &user);
 	record_stacks(&r, 0, THREAD_DB, 2, 12, 1, &kernel);
 	record_stacks(&r, 0, THREAD_DB, 2, 8, 1, &guest);
-	record_stacks(&r, 0, THREAD_SHELL, 3, 40, 1, &user);
+	/* Four CPUs are online, of more. */
+	record_stacks(&r, 0, THREAD_SHELL, 9, 40, 1, &user);
 	recording_close(&r);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct profile *p;
