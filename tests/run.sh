@@ -44,38 +44,50 @@ account() {
 	[ "$notok" -eq 0 ] || sed 's/^/    | /' "$file" | tail -n 100
 }
 
-run() {
-	execute "$@"
-	account "$1"
+# beside NAME COMMAND...: executes in the background, as many at a time as there are CPUs.
+beside() {
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+	execute "$@" &
 }
 
-# Fuzzers take their time whatever runs beside them: one on each CPU.
+# Of the unit tests these compute for seconds, and do nothing else. What samples, waits or looks at this host runs alone.
+computing=' test_counter_group test_counters test_metric test_metric_encodings test_record test_segment test_segment_crash test_segment_damage '
+
+run_unit_tests() {
+	local names=() name
+	for t in tests/unit/test_*.c; do names+=("$(basename "$t" .c)"); done
+	unit_test() { # HOW NAME
+		"$1" "unit/$2" env CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 timeout 300 "$O/tests/$2"
+	}
+	for name in "${names[@]}"; do
+		[[ $computing != *" $name "* ]] || unit_test beside "$name"
+	done
+	wait
+	for name in "${names[@]}"; do
+		[[ $computing == *" $name "* ]] || unit_test execute "$name"
+		account "unit/$name"
+	done
+}
+
+# Fuzzers take their time whatever runs beside them.
 run_fuzzers() {
 	local names=() name
 	for t in tests/fuzz/fuzz_*.c; do names+=("$(basename "$t" .c)"); done
-	for name in "${names[@]}"; do
-		while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
-		execute "fuzz/$name" tests/fuzz/run.sh "$O" 10 "$name" &
-	done
+	for name in "${names[@]}"; do beside "fuzz/$name" tests/fuzz/run.sh "$O" 10 "$name"; done
 	wait
 	for name in "${names[@]}"; do account "fuzz/$name"; done
 }
 
 for suite; do
 	case $suite in
-	unit)
-		for t in tests/unit/test_*.c; do
-			name=$(basename "$t" .c)
-			run "unit/$name" env CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 timeout 300 "$O/tests/$name"
-		done
-		;;
-	fuzz)
-		run_fuzzers
-		;;
+	unit) run_unit_tests ;;
+	fuzz) run_fuzzers ;;
 	integration)
 		for t in tests/integration/test_*.sh; do
 			[ -e "$t" ] || continue
-			run "integration/$(basename "$t" .sh)" timeout 900 "$t" "$O"
+			name=integration/$(basename "$t" .sh)
+			execute "$name" timeout 900 "$t" "$O"
+			account "$name"
 		done
 		;;
 	*)
