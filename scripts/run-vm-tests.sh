@@ -201,7 +201,7 @@ results=$lab/results
 prepare() { # ROW of the selection: what the judge expects of it
 	local name arch kernel tests
 	IFS='|' read -r name arch kernel tests _ <<<"$1"
-	mkdir -p "$results/$name"
+	mkdir -p "$results/$name" || return
 	printf '%s\n' "arch $arch" "kernel $kernel" "release $(kernel_release "$kernel" "$arch")" "tests $tests" "jobs $jobs" \
 		>"$results/$name/guest"
 }
@@ -227,7 +227,7 @@ stop_guests() {
 }
 
 rm -rf "$results"
-while read -r row; do prepare "$row"; done <<<"$selection"
+while read -r row; do prepare "$row" || die "cannot write below $results"; done <<<"$selection"
 trap stop_guests EXIT
 trap 'interrupted 130' INT
 trap 'interrupted 143' TERM
@@ -248,7 +248,12 @@ done <<<"$selection"
 while [ ${#running[@]} -gt 0 ]; do reap; done
 
 code=0
-verdict || code=1
+verdict || code=$?
+if ! head -c 64K /dev/zero 2>/dev/null >"$lab/room"; then
+	rm -f "$lab/room"
+	die "no space is left below $lab: what guests said is not whole; what there is of it is in $results"
+fi
+rm "$lab/room"
 if [ -n "$again" ] && [ $code -ne 0 ] && [ -s "$lab/failed" ]; then
 	echo "Once more: $(tr '\n' ' ' <"$lab/failed")(what they said first is in $lab/first)"
 	rm -rf "$lab/first" && mkdir "$lab/first"
@@ -260,7 +265,7 @@ if [ -n "$again" ] && [ $code -ne 0 ] && [ -s "$lab/failed" ]; then
 		reap
 	done <"$lab/failed"
 	code=0
-	verdict || code=1
+	verdict || code=$?
 fi
 if [ $code -eq 0 ] && [ -n "$incomplete" ]; then code=3; fi
 if [ -z "$keep" ] && [ $code -eq 0 ]; then

@@ -152,6 +152,7 @@ cat >"$work/bin/qemu-system-x86_64" <<-SH
 	#!/bin/sh
 	echo \$\$ "\$@" >"$work/machine"
 	cat "$work/answer"
+	[ ! -e "$work/flood" ] || yes
 	[ ! -e "$work/hang" ] || exec sleep 300
 SH
 chmod +x "$work/bin/qemu-system-x86_64"
@@ -171,6 +172,27 @@ check "without QEMU for one: a sentence, the others run, exit code 3" \
 check "and they are told" grep -q ' passed, 0 failed, 1 skipped$' "$work/out"
 check "without a kernel: the same" tells 3 'the kernel amd64 6.1 is not there; not run: amd64-6.1 $' --guest amd64-5.10 --guest amd64-6.1
 check "and they are told" grep -q ' passed, 0 failed, 1 skipped$' "$work/out"
+
+# A lab on a disk that a guest fills.
+disk_fills() {
+	touch "$work/flood"
+	unshare -m bash -c 'cp -a "$1/lab/vm" "$1/small" && mount -t tmpfs -o size=512k none "$1/lab/vm" && cp -a "$1"/small/. "$1/lab/vm" &&
+		{ O=$1/lab PATH=$1/bin scripts/run-vm-tests.sh --no-build --guest amd64-5.10 --again --json "$1/lab/vm/report.json" >"$1/out" 2>&1
+		code=$?
+		cp "$1/lab/vm/results/amd64-5.10/console" "$1/kept"
+		exit $code; }' - "$work"
+	local code=$?
+	rm "$work/flood"
+	cat "$work/out"
+	[ $code -eq 3 ] && [ "$(grep -c '^run-vm-tests: no space is left below ' "$work/out")" -eq 1 ] && ! grep -q Traceback "$work/out"
+}
+if unshare -m true 2>/dev/null; then
+	check "a disk that fills during a run: one sentence, exit code 3" disk_fills
+	check "what the guests said until then is told" grep -qE '^FAILED: amd64-5.10: runs to the end: ' "$work/out"
+	check "and kept" grep -q "the whole way" "$work/kept"
+else
+	skip "a disk that fills during a run" "no mount namespace"
+fi
 
 { head -c 514 /dev/zero && echo HdrS; } >"$work/bzImage"
 sed -i 's/5\.10\.0-1-cloud/5.4.0-cloud/' "$work/answer"

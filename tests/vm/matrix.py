@@ -361,7 +361,7 @@ def markdown_text(guests):
     return "\n".join(parts) + "\n"
 
 
-def junit_tree(guests):
+def junit_text(guests):
     root = xml.Element("testsuites")
     for g in guests:
         suite = xml.SubElement(
@@ -380,7 +380,7 @@ def junit_tree(guests):
                 xml.SubElement(case, "failure", message=printable(r.detail)).text = text
             elif r.status == "SKIP":
                 xml.SubElement(case, "skipped", message=printable(r.detail))
-    return xml.ElementTree(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(root, encoding="unicode")
 
 
 def printable(text):
@@ -526,35 +526,35 @@ def budget_text(guests):
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 
+def write(path, text):
+    """True: it is there. A disk without room is no reason to keep silent about what the guests said."""
+    try:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+    except OSError as e:
+        print("matrix.py: cannot write %s: %s" % (path, e.strerror), file=sys.stderr)
+        return False
+    return True
+
+
 def judge_command(options):
     order = [row[0] for row in table("guests.conf", "|")]
     names = sorted(os.listdir(options.results), key=lambda n: (order.index(n) if n in order else len(order), n))
     guests = [read_guest(os.path.join(options.results, n)) for n in names]
-    if options.budget:
-        text = budget_text(guests)
-        with open(options.budget, "w", encoding="utf-8") as f:
-            f.write(text)
+    texts = [(options.budget, budget_text(guests))]
     judge(guests)
-    if options.support:
-        with open(options.support, "w", encoding="utf-8") as f:
-            f.write(support_text(guests))
-    else:
+    texts.append((options.support, support_text(guests)))
+    if not options.support:
         judge_claims(guests)
-    if options.failed:
-        with open(options.failed, "w", encoding="utf-8") as f:
-            f.writelines(g.name + "\n" for g in guests if g.count("FAIL"))
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as f:
-            json.dump([dataclasses.asdict(g) for g in guests], f, indent=1)
-    if options.markdown:
-        with open(options.markdown, "w", encoding="utf-8") as f:
-            f.write(markdown_text(guests))
-    if options.junit:
-        junit_tree(guests).write(options.junit, encoding="utf-8", xml_declaration=True)
+    texts.append((options.failed, "".join(g.name + "\n" for g in guests if g.count("FAIL"))))
+    texts.append((options.json, json.dumps([dataclasses.asdict(g) for g in guests], indent=1)))
+    texts.append((options.markdown, markdown_text(guests)))
+    texts.append((options.junit, junit_text(guests)))
+    written = [write(path, text) for path, text in texts if path]
     print(console_text(guests))
     counts = [sum(g.count(s) for g in guests) for s in ("PASS", "FAIL", "SKIP")]
     print("%d passed, %d failed, %d skipped" % tuple(counts))
-    return 1 if counts[1] or not counts[0] else 0
+    return 1 if counts[1] or not counts[0] else 0 if all(written) else 3
 
 
 def main():
