@@ -92,7 +92,7 @@ if [ -n "$image" ]; then
 	[ ${#archs[@]} -le 1 ] && [ ${#kernels[@]} -eq 0 ] && [ ${#names[@]} -eq 0 ] ||
 		die "--kernel-image goes with one --arch at most, and neither --kernel nor --guest" 2
 	judge_image "$image" "${archs[0]:-amd64}"
-	selection="image-sampler|${archs[0]:-amd64}|image|sampler,ways,profiles|1024|-smp 2|"
+	selection="image-sampler|${archs[0]:-amd64}|image|sampler,profiles|1024|-smp 2|"
 	[ "${archs[0]:-}" = riscv64 ] || selection+=$'\n'"image-collectors|${archs[0]:-amd64}|image|collectors|1024|-smp 2|"
 else
 	selection=$(rows tests/vm/guests.conf | while IFS='|' read -r name arch kernel rest; do
@@ -134,8 +134,8 @@ done
 machine_of() {
 	case $1 in
 	# One thread: code that the kernel patches while another CPU runs it would be seen half done. Without cmpxchg16b,
-	# which then spoils the flags at times.
-	amd64) machine=(qemu-system-x86_64 -M q35 -cpu max,-cx16 -accel tcg,thread=single) ;;
+	# which then spoils the flags at times. Without fast string instructions: emulated, they move a byte at a time.
+	amd64) machine=(qemu-system-x86_64 -M q35 -cpu max,-cx16,-erms,-fsrm -accel tcg,thread=single) ;;
 	arm64) machine=(qemu-system-aarch64 -M virt,gic-version=3 -cpu max,pauth-impdef=on,pmu=on) ;;
 	riscv64) machine=(qemu-system-riscv64 -M virt -cpu rv64,pmu-num=16,sscofpmf=true) ;;
 	esac

@@ -84,8 +84,9 @@ profile() {
 	cat "$work/$name.err"
 	if [ $code -eq 69 ]; then return 77; fi
 	[ $code -eq 0 ] || return 1
-	"$PROFILER" report --json --limit 0 "$work/$name.seg" >"$work/$name.json"
+	"$PROFILER" report --json --limit 0 "${report_options[@]}" "$work/$name.seg" >"$work/$name.json"
 }
+report_options=()
 
 # ask NAME EXPRESSION...: Python over the report `r`; its first event is `e`, an event by what fired is event(NAME), its
 # rows by function are rows(EVENT). Every expression must hold.
@@ -151,18 +152,11 @@ tap() {
 	for claim in "${failed[@]}"; do log - "$claim" <"$work/tap"; done
 }
 
-# sampler_way ATTACH TRANSPORT OPTION...: one way of a sample: attached, triggered, and its effect is a report with functions known by construction.
-sampler_way() {
-	local way=way-$1-$2
-	profile "$way" -e cpu-clock@199Hz --attach "$1" --transport "$2" "${@:3}" -- "$workloads/shares" functions 1 || return
-	ask "$way" "known_function(e)" "e['samples'] >= 20" "balanced(e)"
-}
-counters=(--counters page-faults,task-clock)
-larger_programs() { # ATTACH TRANSPORT
-	local way=("attached by $1, triggered" sampler_way "$1" "$2")
-	attempt sampler/count_to_$2_ring "${way[@]}" "${counters[@]}"
-	attempt sampler/unwind_to_$2_ring "${way[@]}" --unwind dwarf
-	attempt sampler/count_unwind_to_$2_ring "${way[@]}" --unwind dwarf "${counters[@]}"
+# hardware_tests NAME...: of tests/hardware, as they are.
+hardware_tests() {
+	local name
+	export HARDWARE_SECONDS=2
+	for name; do tap "$name: " timeout 200 "$O/../tests/hardware/$name.sh" "$O"; done
 }
 
 # Warnings and oopses of the kernel are failures of ours until shown otherwise. Emulation itself is slow: stalls are not. Nor is

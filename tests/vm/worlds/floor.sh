@@ -11,7 +11,7 @@ attempt - "no program of sampler and exec that such a kernel loads is longer tha
 
 mount -t tmpfs none /sys/kernel/btf
 at_the_floor() {
-	profile floor -F 199 --attach ioctl --transport perf "$@" -- "$workloads/shares" functions 2 || return
+	profile floor -F 199 --attach ioctl --transport perf --unwind fp "$@" -- "$workloads/shares" functions 2 || return
 	ask floor "known_function(e)" "balanced(e)" "functions_have_names(e)"
 }
 attempt sampler/sample_to_perf_ring "as on 4.18: perf ring, ioctl, no BTF" at_the_floor
