@@ -55,6 +55,26 @@ each_function() {
 	ask counted "balanced(e)" "len($values) >= 3" "all(abs(v / $per_cycle - 1) <= 0.01 for v in $values)"
 }
 
+# A miss for each load of the one function and none for the other's: `stat` says so of the whole run, and how many instructions
+# a load takes; the counters at each sample must say it of each function.
+misses_by_function() {
+	local loads=20000000
+	"$PROFILER" stat --json -o "$work/tlb.stat" -e instructions,dTLB-load-misses -- "$workloads/tlb" $loads &&
+		profile tlb -e cpu-clock@999Hz --counters instructions,dTLB-load-misses -- "$workloads/tlb" $loads &&
+		"$PROFILER" report --metric dtlb_mpki --json --limit 0 "$work/tlb.seg" >"$work/tlb.json" || return
+	cat "$work/tlb.stat"
+	python3 -SE - "$work/tlb.stat" "$work/tlb.json" $loads <<-'PY'
+		import json, sys
+		count = {x["event"]: x["count"] for x in json.load(open(sys.argv[1]))["events"]}
+		rows = {x["name"]: x["metric"] for x in json.load(open(sys.argv[2]))["events"][0]["rows"]}
+		loads = int(sys.argv[3])
+		by_stat = 1000 * loads / (count["instructions"] / 2)
+		walk, stay = (rows[f]["value"] for f in ("walk_many_pages", "stay_in_one_page"))
+		print("misses", count["dTLB-load-misses"], "of loads", loads, "per 1000 instructions", by_stat, "walk", walk, "stay", stay)
+		sys.exit(not (abs(count["dTLB-load-misses"] / loads - 1) <= 0.01 and abs(walk / by_stat - 1) <= 0.03 and stay <= 0.01 * walk))
+	PY
+}
+
 in_turns() {
 	local events=instructions:u known i
 	for i in 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do events=$events,instructions:u; done
@@ -72,4 +92,6 @@ in_turns() {
 if [ "$(uname -m)" = aarch64 ]; then
 	attempt sampler/count_to_perf_ring "counters at each sample: $per_cycle instructions a cycle within 1 % in every function" each_function
 	attempt - "24 events on few counters: each scales to the known count within 2 %" in_turns
+else
+	attempt sampler/count_to_perf_ring "counters at each sample: TLB misses per 1000 instructions in each function, within 3 %" misses_by_function
 fi
