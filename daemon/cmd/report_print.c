@@ -309,6 +309,10 @@ static void put_metric(struct buffer *b, const struct report *r, const struct re
 	if (all->samples)
 		buffer_printf(b, "; counting %.1f %% of the time", 100 * all->running_ratio);
 	buffer_put_byte(b, '\n');
+	if (2 * e->event->mixed > e->event->samples)
+		buffer_printf(
+			b, "          most are mixed: 'record --split-at-switch' begins the counts "
+			   "anew at each switch\n");
 }
 
 /* --- tables ------------------------------------------------------------------------------------*/

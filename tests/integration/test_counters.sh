@@ -58,6 +58,12 @@ assert sum(x['metric']['samples'] for x in b['rows']) == b['metric']['all']['sam
 done
 check "with a program at each switch nothing is mixed" ask split "e['metric']['mixed_samples'] == 0"
 check "without it deltas are never cut" ask whole "e['metric']['cut_samples'] == 0"
+# Two tasks of one CPU that wait for each other, many times between two samples.
+"$PROFILER" record -e cpu-clock@499Hz --counters page-faults -o "$work/turns.seg" -- \
+	taskset -c 0 sh -c 'yes | head -c 200000000 >/dev/null' >"$work/turns.out" 2>&1
+"$PROFILER" report --metric faults-per-ms "$work/turns.seg" >"$work/turns.txt"
+check "where most deltas are of two tasks the report says what to do" grep -q "most are mixed: 'record --split-at-switch'" "$work/turns.txt"
+check "and not elsewhere" bash -c "! grep -q 'most are mixed' '$work/split.txt'"
 check "the sampled event may be a half of the ratio" bash -c "
 	'$PROFILER' report --metric page-faults/cpu-clock --event page-faults '$work/whole.seg' | grep -q 'over all'"
 
