@@ -4,6 +4,7 @@
 #include "engine/pipeline_state.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "engine/messages.h"
@@ -15,6 +16,7 @@
 
 #define REPORT_INTERVAL_NS (60 * NSEC_PER_SEC) /* of what became of stacks */
 #define SYMBOL_WAIT_MS 5000 /* at the end: names for what was sampled last */
+#define ROWS_WAIT_NS (100 * NSEC_PER_MSEC)
 
 static void on_observed(const struct row *row, void *userdata)
 {
@@ -189,7 +191,8 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 	for (size_t i = 0; i < n_events && r == 0; i++)
 		r = describe_event(p, i);
 	if (r == 0 && sampler_counter_refusal(sampler))
-		tell_absent(p, "counters are not read at samples", sampler_counter_refusal(sampler));
+		tell_absent(p, "counters are not read at samples",
+			    sampler_counter_refusal(sampler));
 	if (r == 0 && sampler_branch_refusal(sampler))
 		tell_absent(p, "user stacks are not checked against LBRs",
 			    sampler_branch_refusal(sampler));
@@ -200,8 +203,32 @@ int pipeline_set_events(struct pipeline *p, const struct config *config,
 	return r;
 }
 
+void pipeline_take_symbols(struct pipeline *p)
+{
+	symbols_poll(p->symbols, on_symbols, p);
+	if (p->unwinder)
+		unwinder_go_on(p->unwinder);
+}
+
+/* The first samples of what ran before are to find their rows, as long as nobody feels the wait. */
+static void await_rows(struct pipeline *p)
+{
+	struct pollfd fd = { .fd = symbols_fd(p->symbols), .events = POLLIN };
+	uint64_t now = now_ns(), end = now + ROWS_WAIT_NS;
+
+	while (unwinder_is_ahead(p->unwinder) && now < end) {
+		if (poll(&fd, 1, (int)((end - now) / NSEC_PER_MSEC) + 1) < 0)
+			break;
+		pipeline_take_symbols(p);
+		now = now_ns();
+	}
+	unwinder_publish(p->unwinder);
+}
+
 int pipeline_enable(struct pipeline *p)
 {
+	if (p->unwinder)
+		await_rows(p);
 	p->enabled = true;
 	return sampler_enable(p->sampler);
 }
@@ -281,13 +308,6 @@ int pipeline_sideband_fd(const struct pipeline *p)
 int pipeline_symbols_fd(const struct pipeline *p)
 {
 	return symbols_fd(p->symbols);
-}
-
-void pipeline_take_symbols(struct pipeline *p)
-{
-	symbols_poll(p->symbols, on_symbols, p);
-	if (p->unwinder)
-		unwinder_go_on(p->unwinder);
 }
 
 static bool listed(const int *cpus, size_t n, int cpu)

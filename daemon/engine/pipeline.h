@@ -48,6 +48,7 @@ DEFINE_CLEANUP(struct pipeline *, pipeline_close);
  */
 int pipeline_set_events(struct pipeline *p, const struct config *config,
 			const struct sampler_event *events, size_t n_events, char **ret_error);
+/* May wait up to 100 ms for rows of what runs already. */
 int pipeline_enable(struct pipeline *p);
 
 /* All rings up to now; `final`: to the very end, after the sampler was disabled. Gives the samples

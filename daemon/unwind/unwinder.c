@@ -108,6 +108,11 @@ void unwinder_go_on(struct unwinder *u)
 		u->ahead = rows_ahead_free(u->ahead);
 }
 
+bool unwinder_is_ahead(const struct unwinder *u)
+{
+	return u->ahead;
+}
+
 void unwinder_publish(struct unwinder *u)
 {
 	process_lists_publish(u->lists);

@@ -5,9 +5,10 @@
  * and looks at what came of it.
  *
  * One in so many stacks is checked: a return address must follow a call. What is found is counted
- * for the binary whose row led there, and reported (unwind_report.h), so that a wrong row shows as a
- * confidence below that of its neighbours. Where it was asked for and the hardware can, samples come that
- * are compared with the processor's own record of calls (branch_check.h), and counted likewise.
+ * for the binary whose row led there, and reported (unwind_report.h), so that a wrong row shows as
+ * a confidence below that of its neighbours. Where it was asked for and the hardware can, samples
+ * come that are compared with the processor's own record of calls (branch_check.h), and counted
+ * likewise.
  *
  * Frame pointers are cheaper than rows and right in a process all of whose code keeps them. Each
  * walk by rows compares: the same from the leaf's caller to the root, or not. A process is walked
@@ -51,6 +52,8 @@ void unwinder_found(struct unwinder *u, struct object *o, uint32_t pid, uint64_t
 		    uint64_t end);
 /* Rows came, or the scan is over: others may be asked for. */
 void unwinder_go_on(struct unwinder *u);
+bool unwinder_is_ahead(
+	const struct unwinder *u); /* rows of what ran before are still being built */
 /* At the end of every drain, and once a second. */
 void unwinder_publish(struct unwinder *u);
 void unwinder_tick(struct unwinder *u);
@@ -77,7 +80,8 @@ struct unwinder_status {
 	uint64_t evicted, refused;
 	uint64_t stacks[STACK_STATUS_MAX]; /* user stacks by enum stack_status */
 	uint64_t stacks_by_fp; /* of all of them */
-	uint64_t fp_revoked; /* processes that were walked by frame pointers until a stack differed */
+	uint64_t fp_revoked; /* processes that were walked by frame pointers until a stack differed
+			      */
 	uint64_t calls_checked, calls_right; /* against code */
 	uint64_t branch_stacks; /* taken to be compared with the processor's record */
 	uint64_t branches_checked, branches_right;
