@@ -20,13 +20,18 @@
 
 enum wire { WIRE_VARINT = 0, WIRE_FLOAT = 1, WIRE_BYTES = 2 };
 
-/* A value of the previous row. */
+/* A value of the previous row. There are up to MAX_VALUES of them, of processes that are long gone.
+ */
 struct kept {
-	uint64_t number; /* integers; of a ROW_REAL the bits of the float */
-	uint8_t *bytes; /* heap; what was written of a WIRE_BYTES value */
+	union {
+		uint64_t number; /* integers; of a ROW_REAL the bits of the float */
+		uint8_t *bytes; /* what was written of a WIRE_BYTES value */
+	};
 	uint16_t size;
+	bool on_heap; /* bytes are there, to be freed */
 	bool known; /* there is a previous value */
 };
+_Static_assert(sizeof(struct kept) == 16, "no larger than it need be");
 
 struct coder_table {
 	const struct row_table *source; /* writer: the caller's */
@@ -59,7 +64,8 @@ static struct coder_table *table_free(struct coder_table *t)
 		return NULL;
 	for (size_t s = 0; s < SLOTS; s++) {
 		for (size_t i = 0; t->slots[s] && i < t->table.n_columns; i++)
-			free(t->slots[s][i].bytes);
+			if (t->slots[s][i].on_heap)
+				free(t->slots[s][i].bytes);
 		free(t->slots[s]);
 	}
 	free(t->columns);
@@ -117,12 +123,13 @@ static void keep_bytes(struct kept *k, const void *data, size_t size)
 	k->known = false;
 	if (size > MAX_KEPT)
 		return;
-	bytes = realloc(k->bytes, MAX(size, (size_t)1));
+	bytes = realloc(k->on_heap ? k->bytes : NULL, MAX(size, (size_t)1));
 	if (!bytes)
 		return;
 	if (size)
 		memcpy(bytes, data, size);
 	k->bytes = bytes;
+	k->on_heap = true;
 	k->size = (uint16_t)size;
 	k->known = true;
 }
