@@ -381,7 +381,7 @@ static void size_buckets(const struct sweep *w, struct function_index_header *h)
 {
 	uint32_t last = w->entries[w->n_entries - 1].start;
 
-	while (last >> h->bucket_shift > w->n_entries / 4)
+	while (h->bucket_shift < 31 && last >> h->bucket_shift > w->n_entries / 4)
 		h->bucket_shift++;
 	h->n_buckets = (last >> h->bucket_shift) + 1;
 }

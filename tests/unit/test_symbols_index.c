@@ -119,13 +119,24 @@ static const struct {
 	  { { 0x0f, "-" }, { 0x10, "" }, { 0x2f, "" }, { 0x30, "-" } } },
 	{ __LINE__,
 	  { { 0x10, 0x40, place, 0 }, { 0x20, 0x10, "a", RANK_GLOBAL } },
-	  { { 0x10, "" }, { 0x1f, "" }, { 0x20, "a" }, { 0x2f, "a" }, { 0x30, "" }, { 0x50, "-" } } },
+	  { { 0x10, "" },
+	    { 0x1f, "" },
+	    { 0x20, "a" },
+	    { 0x2f, "a" },
+	    { 0x30, "" },
+	    { 0x50, "-" } } },
 	{ __LINE__,
 	  { { 0x10, 0x40, "a", RANK_GLOBAL },
 	    { 0x10, 0x10, place, 0 },
 	    { 0x30, 0x40, place, 0 },
 	    { 0x80, 0x10, "b", RANK_GLOBAL } },
-	  { { 0x10, "a" }, { 0x30, "a" }, { 0x4f, "a" }, { 0x50, "" }, { 0x6f, "" }, { 0x70, "-" }, { 0x80, "b" } } },
+	  { { 0x10, "a" },
+	    { 0x30, "a" },
+	    { 0x4f, "a" },
+	    { 0x50, "" },
+	    { 0x6f, "" },
+	    { 0x70, "-" },
+	    { 0x80, "b" } } },
 	/* what begins with a function has its size, and what lies in one ends with it */
 	{ __LINE__,
 	  { { 0x10, 0, "a", RANK_GLOBAL }, { 0x10, 0x300, place, 0 } },
@@ -247,6 +258,43 @@ static void order_does_not_matter(void **state)
 	assert_memory_equal(a_data, b_data, a_size);
 }
 
+/* Whatever lies between them, buckets lead to each function and to nothing beside it: sizes from
+ * one function to some, gaps that grow from none to all that an index can span */
+static void functions_are_found_at_any_distance(void **state)
+{
+	static const size_t sizes[] = { 1, 2, 3, 4, 9, 64, 1000 };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(sizes); k++)
+		for (unsigned int power = 0; power <= 28; power += 4) {
+			_cleanup_(function_index_builder_freep) struct function_index_builder *b =
+				function_index_builder_new(SIZELESS_MAX);
+			_cleanup_(function_index_freep) struct function_index *index = NULL;
+			uint64_t last = UINT32_MAX - 16, at = 0;
+			struct function f;
+			size_t n = 0;
+
+			for (; n < sizes[k] && at <= last; n++, at += 16 + (n << power))
+				function_index_builder_add(b, at, 16, UINT64_MAX, "f", 1,
+							   RANK_GLOBAL);
+			if (n > 1)
+				function_index_builder_add(b, last, 16, UINT64_MAX, "f", 1,
+							   RANK_GLOBAL);
+			assert_int_equal(function_index_builder_finish(b, 0, NULL, 0, &index), 0);
+			at = 0;
+			for (size_t i = 0; i < n; i++, at += 16 + (i << power)) {
+				assert_true(function_index_find(index, at, &f) && f.start == at);
+				assert_true(function_index_find(index, at + 15, &f) &&
+					    f.start == at);
+				if (i + 1 < n && power)
+					assert_false(function_index_find(index, at + 16, &f));
+			}
+			if (n > 1)
+				assert_true(function_index_find(index, last + 7, &f) &&
+					    f.start == last);
+		}
+}
+
 static void too_much_is_refused(void **state)
 {
 	_cleanup_(function_index_builder_freep) struct function_index_builder *b =
@@ -328,6 +376,7 @@ int main(void)
 		cmocka_unit_test(nested_symbols_agree_with_a_search),
 		cmocka_unit_test(order_does_not_matter),
 		cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(functions_are_found_at_any_distance),
 		cmocka_unit_test_setup_teardown(any_flipped_bit_or_cut_is_noticed, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(another_build_id_is_refused, fixture_setup,
