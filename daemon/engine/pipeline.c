@@ -216,6 +216,7 @@ static void await_rows(struct pipeline *p)
 	struct pollfd fd = { .fd = symbols_fd(p->symbols), .events = POLLIN };
 	uint64_t now = now_ns(), end = now + ROWS_WAIT_NS;
 
+	unwinder_go_on(p->unwinder); /* of a command nothing ran before */
 	while (unwinder_is_ahead(p->unwinder) && now < end) {
 		if (poll(&fd, 1, (int)((end - now) / NSEC_PER_MSEC) + 1) < 0)
 			break;

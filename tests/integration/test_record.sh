@@ -316,4 +316,20 @@ else
 	skip "a CPU goes offline and comes back" "this machine's CPU 1 cannot be switched off"
 fi
 
+# Who records a host waits for rows of what runs on it, a tenth of a second at most; who runs a command waits for nothing.
+polls() { # RECORD-ARGUMENT...
+	strace -f -o "$work/polls" -e trace=poll,ppoll \
+		"$PROFILER" record --unwind dwarf --symbol-cache '' -o "$work/polls.seg" "$@" 2>"$work/polls.err" ||
+		{ cat "$work/polls.err" && return 1; }
+}
+waited_for_rows() {
+	grep -E 'POLLIN.*(, 1, 10[01]\)|tv_nsec=10[01]000000)' "$work/polls"
+}
+if command -v strace >/dev/null; then
+	check "who records a host waits for rows" eval 'polls -d 100ms && waited_for_rows'
+	check "who runs a command does not" eval 'polls -- true && ! waited_for_rows'
+else
+	skip "who runs a command does not wait for rows" "strace is not installed"
+fi
+
 finish
